@@ -1,0 +1,1 @@
+//! What every adapter is: wire message, call, error, bounded transport.

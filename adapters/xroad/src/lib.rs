@@ -1,0 +1,1 @@
+//! X-Road message protocol 4.0 (SOAP), client side.

@@ -1,0 +1,1 @@
+//! The tamper-evident log: opaque entries, frames, tree, recovery, receipts.

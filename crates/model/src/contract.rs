@@ -1,0 +1,572 @@
+//! Checked contracts: what may be asked of a service, what it answers, and on what terms. Made
+//! only by [`crate::load`]; once here, nothing needs checking again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
+use crate::outcome::Absence;
+
+/// Most fields (leaves) one service may declare: a field set is one machine word of this width.
+pub const FIELDS_MAX: usize = 128;
+
+/// A name or title in the two languages of the surface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bilingual {
+    /// Azerbaijani.
+    pub az: String,
+    /// English.
+    pub en: String,
+}
+
+/// Sensitivity of a field (agency catalogue, section 1). Ordered: `O < C < S`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Class {
+    /// Ordinary.
+    O,
+    /// Confidential.
+    C,
+    /// Special category: origin, family life, belief, health, conviction.
+    S,
+}
+
+/// Type of a scalar field or input. The type decides how a text is read, never the look of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    /// Unicode text in NFC, at most 4,096 characters.
+    Text,
+    /// A person's FIN; its form depends on the profile (synthetic or real).
+    Fin,
+    /// A taxpayer's number (VÖEN); its form depends on the profile.
+    Tin,
+    /// A 64-bit integer.
+    Int,
+    /// An exact decimal, delivered as a JSON number with the source's digits.
+    Decimal,
+    /// Money in whole qəpik (1 AZN = 100), a 64-bit integer; the field's name ends in `_qapik`.
+    Money,
+    /// True or false.
+    Bool,
+    /// One of the codes the contract lists.
+    Code,
+    /// A local date, `yyyy-mm-dd`.
+    Date,
+    /// A month, `yyyy-mm`.
+    Month,
+    /// A moment, RFC 3339 with the offset of `Asia/Baku`.
+    Datetime,
+    /// A date of which the day, or day and month, may be unknown: `yyyy`, `yyyy-mm` or `yyyy-mm-dd`.
+    PartialDate,
+    /// Bytes, delivered as base64.
+    Bytes,
+}
+
+/// A set of one service's leaf fields, by [`FieldDef::index`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FieldSet(u128);
+
+impl FieldSet {
+    /// The empty set.
+    pub const EMPTY: Self = Self(0);
+
+    /// The first `count` fields.
+    #[must_use]
+    pub fn first(count: usize) -> Self {
+        if count >= FIELDS_MAX { Self(u128::MAX) } else { Self((1 << count) - 1) }
+    }
+
+    /// Adds a field.
+    pub fn insert(&mut self, index: usize) {
+        if index < FIELDS_MAX {
+            self.0 |= 1 << index;
+        }
+    }
+
+    /// Whether the field is in the set.
+    #[must_use]
+    pub fn contains(self, index: usize) -> bool {
+        index < FIELDS_MAX && self.0 & (1 << index) != 0
+    }
+
+    /// Fields in both.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Fields in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether every field of this set is in `other`.
+    #[must_use]
+    pub fn is_subset(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Whether no field is in the set.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The fields' indices, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        (0..FIELDS_MAX).filter(move |index| self.contains(*index))
+    }
+}
+
+/// The fields of a record, in the contract's order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// The fields.
+    pub fields: Vec<FieldDef>,
+}
+
+/// One declared field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldDef {
+    /// Last part of the path, the key in the answer, such as `month`.
+    pub name: Box<str>,
+    /// The whole path, such as `months[].month`; how grants and `withheld` name it.
+    pub path: Box<str>,
+    /// Scalar or list.
+    pub kind: FieldKind,
+    /// Sensitivity; for a list of records the highest of its fields.
+    pub class: Class,
+    /// Whether the source may state "none" for it.
+    pub optional: bool,
+    /// Whether the agreement with the provider covers it; if not it is known, never asked for or
+    /// delivered, and listed as withheld by `agreement`.
+    pub agreed: bool,
+    /// Unit, where the name does not say it.
+    pub unit: Option<Box<str>>,
+    /// Place of this leaf in [`Service::leaves`] and in every [`FieldSet`]; for a list of records
+    /// the index of its first leaf.
+    pub index: usize,
+    /// All leaves under this field: itself, or those of its items.
+    pub leaves: FieldSet,
+}
+
+impl FieldDef {
+    /// Whether any leaf of this field is in the set.
+    #[must_use]
+    pub fn intersects(&self, set: &FieldSet) -> bool {
+        !self.leaves.intersection(*set).is_empty()
+    }
+}
+
+/// Scalar or list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldKind {
+    /// One value; `codes` is non-empty for [`Type::Code`] when the contract closes the list.
+    Scalar {
+        /// The type.
+        kind: Type,
+        /// Accepted codes, empty where the list is open.
+        codes: Vec<Box<str>>,
+    },
+    /// A list of records with at most `max` items.
+    List {
+        /// Most items accepted from the source.
+        max: usize,
+        /// Fields of an item.
+        shape: Shape,
+    },
+    /// A list of plain values with at most `max` items.
+    Values {
+        /// Most items accepted from the source.
+        max: usize,
+        /// Type of an item.
+        kind: Type,
+        /// Accepted codes, empty where the list is open.
+        codes: Vec<Box<str>>,
+    },
+}
+
+/// How the subject of a question may be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectForm {
+    /// A citizen's FIN.
+    Fin,
+    /// A foreigner's PIN.
+    Pin,
+    /// Document series and number with the birth date.
+    Document,
+    /// A taxpayer's number.
+    Tin,
+}
+
+/// An input besides the subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// Its key in the envelope's `input`.
+    pub name: Box<str>,
+    /// Its type.
+    pub kind: Type,
+    /// Accepted codes, for [`Type::Code`].
+    pub codes: Vec<Box<str>>,
+    /// Whether it must be given.
+    pub required: bool,
+    /// For an identifying input: the service and top-level field whose answer *in the same case*
+    /// must have given it. `None` where the contract frees it.
+    pub comes_from: Option<(ServiceId, Box<str>)>,
+}
+
+/// A pair of month inputs that spans at most so many months.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonthWindow {
+    /// Name of the input with the first month.
+    pub from: Box<str>,
+    /// Name of the input with the last month.
+    pub to: Box<str>,
+    /// Longest span, both ends counted.
+    pub months_max: u32,
+}
+
+/// How a question travels (Decree 634, 5.0.2: exchange with other state systems goes through EHİS).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Through the state's electronic exchange system.
+    Ehis,
+    /// Straight to the provider, for this recorded reason.
+    Direct(Box<str>),
+}
+
+impl Route {
+    /// The word of the answer's `source.route`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ehis => "ehis",
+            Self::Direct(_) => "direct",
+        }
+    }
+}
+
+/// The mutual agreement a contract rests on (Decree 634, 2.6 a).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its number.
+    pub number: Box<str>,
+    /// First day in force.
+    pub signed_on: Date,
+    /// Last day in force.
+    pub valid_until: Date,
+}
+
+impl Agreement {
+    /// Whether it is in force on a day (Asia/Baku), both ends counted.
+    #[must_use]
+    pub fn in_force(&self, today: Date) -> bool {
+        self.signed_on <= today && today <= self.valid_until
+    }
+}
+
+/// Whether a call that may have been sent may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Asking twice has no effect: retried within the deadline.
+    Idempotent,
+    /// Each call is a fact at the provider: never repeated.
+    Never,
+}
+
+/// What of the answer is kept as evidence (product.md, invariant 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Capture {
+    /// Nothing of it.
+    None,
+    /// SHA-256 of the exact bytes (the default).
+    Digest,
+    /// The canonical fields.
+    Fields,
+    /// The exact bytes; only under a named act.
+    Exact,
+}
+
+/// Requests per second and burst agreed with the provider, per instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Steady rate.
+    pub per_second: u32,
+    /// Most at once.
+    pub burst: u32,
+}
+
+/// A provider: one primary source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its code.
+    pub id: ProviderId,
+    /// Its name.
+    pub name: Bilingual,
+    /// Clause of the decree that names it, such as `634/4.1.1`.
+    pub clause: Box<str>,
+}
+
+/// A service's checked contract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// `provider/service`.
+    pub id: ServiceId,
+    /// The contract's version.
+    pub version: Version,
+    /// What it answers.
+    pub name: Bilingual,
+    /// Clause that lets MEİS ask, such as `634/4.1.1`.
+    pub legal_reference: Box<str>,
+    /// The agreement with the provider.
+    pub agreement: Agreement,
+    /// How the question travels.
+    pub route: Route,
+    /// Accepted subject forms; empty where the contract asks about no person.
+    pub subject: Vec<SubjectForm>,
+    /// Other inputs, in the contract's order.
+    pub inputs: Vec<Input>,
+    /// A bounded month window, where the contract has one.
+    pub window: Option<MonthWindow>,
+    /// What `NOT_FOUND` means.
+    pub absence: Absence,
+    /// How long an answer is current; zero for never cached.
+    pub lifetime: Duration,
+    /// Agreed rate.
+    pub quota: Quota,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
+    /// Whether it may be asked again.
+    pub retry: Retry,
+    /// What is kept as evidence.
+    pub capture: Capture,
+    /// The answer's fields.
+    pub shape: Shape,
+    /// Path, class and agreement of each leaf, by index: the flat view of `shape`.
+    pub leaves: Vec<Leaf>,
+}
+
+/// The flat view of one leaf field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leaf {
+    /// Whole path, such as `months[].month`.
+    pub path: Box<str>,
+    /// Sensitivity.
+    pub class: Class,
+    /// Whether the agreement covers it.
+    pub agreed: bool,
+}
+
+impl Service {
+    /// `provider/service@version`, the way mappings and messages name it.
+    #[must_use]
+    pub fn versioned(&self) -> String {
+        format!("{}@{}", self.id, self.version)
+    }
+
+    /// Index of a leaf by its path.
+    #[must_use]
+    pub fn leaf(&self, path: &str) -> Option<usize> {
+        self.leaves.iter().position(|leaf| &*leaf.path == path)
+    }
+
+    /// All fields the agreement covers.
+    #[must_use]
+    pub fn agreed(&self) -> FieldSet {
+        let mut set = FieldSet::EMPTY;
+        for (index, leaf) in self.leaves.iter().enumerate() {
+            if leaf.agreed {
+                set.insert(index);
+            }
+        }
+        set
+    }
+
+    /// The highest class among the agreed fields: the service's own class (agency catalogue, section 1).
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.leaves.iter().filter(|leaf| leaf.agreed).map(|leaf| leaf.class).max().unwrap_or(Class::O)
+    }
+}
+
+/// A purpose of processing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Purpose {
+    /// Its code.
+    pub id: PurposeId,
+    /// What it is, in words a citizen understands.
+    pub name: Bilingual,
+}
+
+/// A legal act.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    /// Its code.
+    pub id: ActId,
+    /// Its title.
+    pub name: Bilingual,
+    /// First day in force, where the register knows it.
+    pub in_force_from: Option<Date>,
+    /// Last day in force, where it has lapsed or will.
+    pub in_force_until: Option<Date>,
+}
+
+impl Act {
+    /// Whether it is in force on a day (Asia/Baku).
+    #[must_use]
+    pub fn in_force(&self, today: Date) -> bool {
+        self.in_force_from.is_none_or(|from| from <= today) && self.in_force_until.is_none_or(|until| today <= until)
+    }
+}
+
+/// A consumer with its certificates' names, roles and grants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Consumer {
+    /// Its code.
+    pub id: ConsumerId,
+    /// Its name.
+    pub name: Bilingual,
+    /// Clause that establishes it.
+    pub clause: Box<str>,
+    /// DNS names that its client certificates carry as subject alternative names.
+    pub certificate_names: Vec<Box<str>>,
+    /// Powers of its officials, by role.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// What it may ask, in the file's order.
+    pub grants: Vec<Grant>,
+}
+
+/// Powers of a role (Decree 634, 2.6 c).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// What it is called.
+    pub name: Bilingual,
+    /// Highest class its holders may see.
+    pub class_max: Class,
+    /// Whether an automated caller (`robot:<name>`) may act in it.
+    pub automated: bool,
+}
+
+/// A consumer's right to some fields of a service, for purposes, under acts, in roles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// The service.
+    pub service: ServiceId,
+    /// Granted leaves.
+    pub fields: FieldSet,
+    /// Purposes it serves.
+    pub purposes: Vec<PurposeId>,
+    /// Acts it rests on, never empty.
+    pub acts: Vec<ActId>,
+    /// Roles that may use it.
+    pub roles: Vec<RoleId>,
+    /// Fields some roles may not see although the grant covers them.
+    pub role_withholds: BTreeMap<RoleId, FieldSet>,
+    /// Rows delivered, where not all are.
+    pub rows: Vec<RowRule>,
+}
+
+/// Delivers only the items of a list whose code is among those allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRule {
+    /// Top-level list field, such as `acts`.
+    pub list: Box<str>,
+    /// Code field inside an item, such as `act_kind`.
+    pub field: Box<str>,
+    /// Codes whose rows are delivered.
+    pub allow: Vec<Box<str>>,
+    /// Leaves of the list (what `withheld` names with reason `row`).
+    pub leaves: FieldSet,
+}
+
+/// A role of a person in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PersonRole {
+    /// Who applied.
+    Applicant,
+    /// The applicant's spouse.
+    Spouse,
+    /// A child.
+    Child,
+    /// Another adult of the family.
+    Adult,
+    /// An employer or another person a case concerns.
+    Other,
+}
+
+/// A declared set of calls for one case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dossier {
+    /// Its name.
+    pub id: DossierId,
+    /// Its version.
+    pub version: Version,
+    /// What it is, in words.
+    pub name: Bilingual,
+    /// The purpose it serves.
+    pub purpose: PurposeId,
+    /// One deadline for a round of its calls.
+    pub deadline: Duration,
+    /// How long unanswered elements are asked again.
+    pub due: Duration,
+    /// Inputs the envelope may carry.
+    pub inputs: Vec<Input>,
+    /// Elements in the file's order, each after those it needs.
+    pub elements: Vec<Element>,
+}
+
+/// One kind of call of a dossier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Element {
+    /// Its name, such as `electricity-consumption`.
+    pub name: Box<str>,
+    /// The service asked.
+    pub service: ServiceId,
+    /// It is asked once for each person of the case in one of these roles.
+    pub roles: Vec<PersonRole>,
+    /// What a missing answer does to the dossier.
+    pub need: Need,
+    /// The service's absence, or `unknown` where the dossier tightens it.
+    pub absence: Absence,
+    /// How the service's inputs are filled.
+    pub inputs: Vec<(Box<str>, InputSource)>,
+    /// Index of the element whose answer it needs, always smaller than its own.
+    pub after: Option<usize>,
+}
+
+/// What a missing answer does to the dossier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// The dossier is not settled without it.
+    Required,
+    /// As required, where its condition holds.
+    Conditional,
+    /// The dossier goes on, marked incomplete.
+    Optional,
+}
+
+/// Where an element takes an input of its service from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputSource {
+    /// A month so many months before the current one (Asia/Baku).
+    MonthsAgo(u32),
+    /// A top-level field of an earlier element's answer for the same person.
+    Answer {
+        /// Index of that element.
+        element: usize,
+        /// The field.
+        field: Box<str>,
+    },
+    /// The dossier's own input of this name.
+    Input(Box<str>),
+}

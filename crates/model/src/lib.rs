@@ -1,0 +1,28 @@
+//! The gateway's words, shared by every other crate: identifiers, canonical values, outcomes and
+//! the checked contracts that say what may be asked of whom.
+//!
+//! Nothing here does I/O except [`load`], which reads the data folders. A contract goes raw
+//! ([`raw`], the YAML shape) → checked ([`contract`]) → immutable snapshot ([`snapshot`]); the rest
+//! of the program sees only the last form.
+
+pub mod contract;
+pub mod document;
+pub mod id;
+pub mod load;
+pub mod outcome;
+pub mod problem;
+pub mod profile;
+pub mod raw;
+pub mod snapshot;
+pub mod subject;
+pub mod time;
+pub mod value;
+
+pub use contract::{FieldDef, FieldKind, FieldSet, Service, Shape, Type};
+pub use id::{ActId, CaseId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
+pub use outcome::{Absence, Outcome};
+pub use problem::{Problem, Problems};
+pub use profile::Profile;
+pub use snapshot::Snapshot;
+pub use subject::Subject;
+pub use value::{Decimal, Facts, Flag, Record, Value};

@@ -1,0 +1,33 @@
+//! Everything the data folders say, checked and immutable. A reload builds a new snapshot beside
+//! the old one and swaps one pointer; an exchange keeps the snapshot it began with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::contract::{Act, Consumer, Dossier, Provider, Purpose, Service};
+use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, ServiceId};
+
+/// The checked contracts of one deployment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Providers by code.
+    pub providers: BTreeMap<ProviderId, Provider>,
+    /// Services by `provider/service`; one version of each is active.
+    pub services: BTreeMap<ServiceId, Arc<Service>>,
+    /// Consumers by code.
+    pub consumers: BTreeMap<ConsumerId, Consumer>,
+    /// Purposes by code.
+    pub purposes: BTreeMap<PurposeId, Purpose>,
+    /// Legal acts by code.
+    pub acts: BTreeMap<ActId, Act>,
+    /// Dossiers by name.
+    pub dossiers: BTreeMap<DossierId, Arc<Dossier>>,
+}
+
+impl Snapshot {
+    /// The consumer one of whose certificate names is `name`.
+    #[must_use]
+    pub fn consumer_by_certificate_name(&self, name: &str) -> Option<&Consumer> {
+        self.consumers.values().find(|consumer| consumer.certificate_names.iter().any(|own| &**own == name))
+    }
+}

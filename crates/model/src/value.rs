@@ -1,0 +1,207 @@
+//! Canonical values: what a mapping makes of a source's answer, in the shape the contract declares.
+//!
+//! A [`Record`] holds its values in the order of its [`Shape`]; names live in the shape alone, so a
+//! thousand answers share one copy of them. `Debug` never shows a value: values are personal data.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::contract::{FieldDef, FieldKind, FieldSet, Service, Shape};
+
+/// An exact decimal: its canonical digits (`-?digits[.digits]`, no leading zeros), never a float.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decimal(Box<str>);
+
+impl Decimal {
+    /// Takes canonical digits: an optional minus, digits without a needless leading zero, and an
+    /// optional point followed by digits. At most 38 digits in all. Trailing zeros are kept, since
+    /// they are the source's statement of precision.
+    #[must_use]
+    pub fn new(digits: &str) -> Option<Self> {
+        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+        let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(w, f)| (w, Some(f)));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let whole_ok = all_digits(whole) && (whole.len() == 1 || !whole.starts_with('0'));
+        if !whole_ok || !fraction.is_none_or(all_digits) || unsigned.len() > 39 {
+            return None;
+        }
+        Some(Self(digits.into()))
+    }
+
+    /// The digits as text, valid as a JSON number.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decimal(…)")
+    }
+}
+
+/// One canonical value.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// An optional field for which the source states "none". Withheld fields are not `Null`: they
+    /// are not delivered at all.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// An integer, including money in qəpik.
+    Int(i64),
+    /// An exact decimal.
+    Decimal(Decimal),
+    /// Text, a code, or a date, month or date-time in its ISO form.
+    Text(Box<str>),
+    /// A list of records (`months[]`).
+    Records(Vec<Record>),
+    /// A list of plain values (`diagnoses[]` without inner fields).
+    Values(Vec<Self>),
+}
+
+impl Value {
+    /// The text of a textual value.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool(…)",
+            Self::Int(_) => "Int(…)",
+            Self::Decimal(_) => "Decimal(…)",
+            Self::Text(_) => "Text(…)",
+            Self::Records(_) => "Records(…)",
+            Self::Values(_) => "Values(…)",
+        })
+    }
+}
+
+/// Values in the order of a [`Shape`]'s fields; always exactly as many as the shape has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// One value per field of the shape, in its order.
+    pub values: Vec<Value>,
+}
+
+/// A code the mapping's table did not know and was told to keep or drop with a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// The field's index in the contract ([`FieldDef::index`]).
+    pub field: usize,
+    /// What happened, such as `unmapped-code`.
+    pub reason: &'static str,
+}
+
+/// What a source said about one question: a record in its contract's shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The contract that gives the record its shape.
+    pub service: Arc<Service>,
+    /// The values.
+    pub record: Record,
+    /// Fields whose code was not in the mapping's table.
+    pub flags: Vec<Flag>,
+}
+
+impl Facts {
+    /// The facts with only the fields of `shown`, ready to serialise. The one way out for values:
+    /// the gateway calls it with the authorised field set alone.
+    #[must_use]
+    pub fn show<'a>(&'a self, shown: &'a FieldSet) -> Shown<'a> {
+        Shown { shape: &self.service.shape, record: &self.record, shown }
+    }
+
+    /// Finds the value of a top-level field by name.
+    #[must_use]
+    pub fn top_level(&self, name: &str) -> Option<&Value> {
+        let place = self.service.shape.fields.iter().position(|field| &*field.name == name)?;
+        self.record.values.get(place)
+    }
+}
+
+/// A record seen through a field set; serialises the delivered fields only.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    shape: &'a Shape,
+    record: &'a Record,
+    shown: &'a FieldSet,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (field, value) in self.shape.fields.iter().zip(&self.record.values) {
+            if field.intersects(self.shown) {
+                map.serialize_entry(&*field.name, &ShownValue { field, value, shown: self.shown })?;
+            }
+        }
+        map.end()
+    }
+}
+
+struct ShownValue<'a> {
+    field: &'a FieldDef,
+    value: &'a Value,
+    shown: &'a FieldSet,
+}
+
+impl Serialize for ShownValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.value, &self.field.kind) {
+            (Value::Records(records), FieldKind::List { shape, .. }) => {
+                let mut seq = serializer.serialize_seq(Some(records.len()))?;
+                for record in records {
+                    seq.serialize_element(&Shown { shape, record, shown: self.shown })?;
+                }
+                seq.end()
+            }
+            (Value::Values(values), _) => {
+                let mut seq = serializer.serialize_seq(Some(values.len()))?;
+                for value in values {
+                    seq.serialize_element(&ShownValue { field: self.field, value, shown: self.shown })?;
+                }
+                seq.end()
+            }
+            (Value::Null | Value::Records(_), _) => serializer.serialize_none(),
+            (Value::Bool(value), _) => serializer.serialize_bool(*value),
+            (Value::Int(value), _) => serializer.serialize_i64(*value),
+            (Value::Text(text), _) => serializer.serialize_str(text),
+            // The exact digits as a JSON number; a float could not carry them.
+            (Value::Decimal(digits), _) => match serde_json::value::RawValue::from_string(digits.as_str().to_owned()) {
+                Ok(raw) => raw.serialize(serializer),
+                Err(_) => serializer.serialize_str(digits.as_str()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_keep_their_digits_and_refuse_anything_else() {
+        for good in ["0", "1.5", "212.0", "-0.25", "1000000"] {
+            assert_eq!(Decimal::new(good).expect(good).as_str(), good);
+        }
+        for bad in ["", "-", "01", "1.", ".5", "1,5", "+1", "1e3", "--1", "NaN"] {
+            assert!(Decimal::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let record = Record { values: vec![Value::Text("5K7QX2O".into()), Value::Int(40_000)] };
+        let shown = format!("{record:?}");
+        assert!(!shown.contains("5K7QX2O") && !shown.contains("40000"), "{shown}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Who may ask what: agreement, function and powers, decided as a pure function.

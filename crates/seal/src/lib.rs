@@ -1,0 +1,1 @@
+//! Epoch keys, sealed entries and subject tokens.

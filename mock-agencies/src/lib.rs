@@ -1,0 +1,1 @@
+//! Mock agencies: real wire forms over mutual TLS, synthetic personas, faults on demand.

@@ -1,0 +1,2 @@
+//! The `qovsaq` program.
+fn main() {}
