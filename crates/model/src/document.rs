@@ -147,16 +147,15 @@ impl Document {
             ValidationErrorKind::Enum { options } => {
                 problems.push(self.problem(&pointer, "unknown-word", "a word that is not in the list", list_words(options)));
             }
-            // Among alternatives, the one that came furthest is the one the writer meant.
+            // Among alternatives, the one of the right kind is the one the writer meant.
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                let meant = context
-                    .iter()
-                    .filter(|errors| !errors.is_empty())
-                    .max_by_key(|errors| errors.iter().map(|inner| inner.instance_path().as_str().len()).max().unwrap_or(0));
-                let deeper = meant.filter(|errors| errors.iter().any(|inner| inner.instance_path().as_str().len() > pointer.len()));
-                match deeper {
-                    Some(errors) => errors.iter().for_each(|inner| self.explain(inner, schema, problems)),
-                    None => {
+                let wrong_kind = |inner: &ValidationError<'_>| {
+                    matches!(inner.kind(), ValidationErrorKind::Type { .. }) && inner.instance_path().as_str() == pointer
+                };
+                let mut meant = context.iter().filter(|errors| !errors.is_empty() && !errors.iter().any(wrong_kind));
+                match (meant.next(), meant.next()) {
+                    (Some(errors), None) => errors.iter().for_each(|inner| self.explain(inner, schema, problems)),
+                    _ => {
                         let mut words: Vec<String> = context.iter().flatten().map(|inner| self.accepted(inner, schema)).collect();
                         words.sort();
                         words.dedup();
