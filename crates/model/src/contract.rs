@@ -105,6 +105,12 @@ impl FieldSet {
         Self(self.0 | other.0)
     }
 
+    /// Fields in this set that are not in the other.
+    #[must_use]
+    pub fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every field of this set is in `other`.
     #[must_use]
     pub fn is_subset(self, other: Self) -> bool {
@@ -376,6 +382,21 @@ impl Service {
     #[must_use]
     pub fn leaf(&self, path: &str) -> Option<usize> {
         self.leaves.iter().position(|leaf| &*leaf.path == path)
+    }
+
+    /// The leaves a path names: the leaf itself, or all below a list (`months`, `months[]`). Empty
+    /// where the contract has no such field.
+    #[must_use]
+    pub fn fields_under(&self, path: &str) -> FieldSet {
+        let stem = path.strip_suffix("[]").unwrap_or(path);
+        let mut set = FieldSet::EMPTY;
+        for (index, leaf) in self.leaves.iter().enumerate() {
+            let below = leaf.path.strip_prefix(stem).is_some_and(|rest| rest == "[]" || rest.starts_with("[]."));
+            if below || *leaf.path == *path {
+                set.insert(index);
+            }
+        }
+        set
     }
 
     /// All fields the agreement covers.

@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
             match event {
                 Event::StreamStart | Event::DocumentStart(_) => {}
                 Event::StreamEnd => return Err(self.refuse(span, "the file is empty", "a mapping")),
-                other => break self.node(other, span, String::new(), None, 0)?,
+                other => break self.node(other, span, "", None, 0)?,
             }
         };
         loop {
@@ -264,9 +264,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, pointer: String, key: Option<(usize, usize)>, depth: usize) -> Result<Value, Problem> {
+    fn node(&mut self, event: Event<'a>, span: Span, pointer: &str, key: Option<(usize, usize)>, depth: usize) -> Result<Value, Problem> {
         let value_place = (span.start.line().max(1), span.start.col() + 1);
-        self.places.insert(pointer.clone(), Place { key, value: value_place });
+        self.places.insert(pointer.to_owned(), Place { key, value: value_place });
         if depth > DEPTH_MAX {
             return Err(self.refuse(span, "nested too deeply", "at most 32 levels"));
         }
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
                         return Ok(Value::Array(items));
                     }
                     let at = format!("{pointer}/{}", items.len());
-                    items.push(self.node(event, span, at, None, depth + 1)?);
+                    items.push(self.node(event, span, &at, None, depth + 1)?);
                 }
             }
             Event::MappingStart(_, None) => {
@@ -306,7 +306,7 @@ impl<'a> Reader<'a> {
                     let key_place = (span.start.line().max(1), span.start.col() + 1);
                     let at = format!("{pointer}/{}", escape(&name));
                     let (event, span) = self.next()?;
-                    let value = self.node(event, span, at, Some(key_place), depth + 1)?;
+                    let value = self.node(event, span, &at, Some(key_place), depth + 1)?;
                     members.insert(name, value);
                 }
             }

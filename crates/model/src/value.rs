@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use crate::contract::{FieldDef, FieldKind, FieldSet, Service, Shape};
+use crate::contract::{FieldDef, FieldKind, FieldSet, RowRule, Service, Shape};
 
 /// An exact decimal: its canonical digits (`-?digits[.digits]`, no leading zeros), never a float.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +117,14 @@ impl Facts {
     /// the gateway calls it with the authorised field set alone.
     #[must_use]
     pub fn show<'a>(&'a self, shown: &'a FieldSet) -> Shown<'a> {
-        Shown { shape: &self.service.shape, record: &self.record, shown }
+        self.show_rows(shown, &[])
+    }
+
+    /// As [`Self::show`], without the rows that the rules do not allow. A row without a code, or
+    /// with one that is not listed, is left out.
+    #[must_use]
+    pub fn show_rows<'a>(&'a self, shown: &'a FieldSet, rows: &'a [RowRule]) -> Shown<'a> {
+        Shown { shape: &self.service.shape, record: &self.record, shown, rows }
     }
 
     /// Finds the value of a top-level field by name.
@@ -134,6 +141,8 @@ pub struct Shown<'a> {
     shape: &'a Shape,
     record: &'a Record,
     shown: &'a FieldSet,
+    /// Row rules for the top-level lists.
+    rows: &'a [RowRule],
 }
 
 impl Serialize for Shown<'_> {
@@ -141,7 +150,7 @@ impl Serialize for Shown<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (field, value) in self.shape.fields.iter().zip(&self.record.values) {
             if field.intersects(self.shown) {
-                map.serialize_entry(&*field.name, &ShownValue { field, value, shown: self.shown })?;
+                map.serialize_entry(&*field.name, &ShownValue { field, value, shown: self.shown, rows: self.rows })?;
             }
         }
         map.end()
@@ -152,22 +161,32 @@ struct ShownValue<'a> {
     field: &'a FieldDef,
     value: &'a Value,
     shown: &'a FieldSet,
+    rows: &'a [RowRule],
+}
+
+fn row_allowed(rule: &RowRule, shape: &Shape, record: &Record) -> bool {
+    let place = shape.fields.iter().position(|field| field.name == rule.field);
+    let code = place.and_then(|place| record.values.get(place)).and_then(Value::as_text);
+    code.is_some_and(|code| rule.allow.iter().any(|allowed| **allowed == *code))
 }
 
 impl Serialize for ShownValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.value, &self.field.kind) {
             (Value::Records(records), FieldKind::List { shape, .. }) => {
-                let mut seq = serializer.serialize_seq(Some(records.len()))?;
-                for record in records {
-                    seq.serialize_element(&Shown { shape, record, shown: self.shown })?;
+                let rules = || self.rows.iter().filter(|rule| rule.list == self.field.name);
+                let allowed = |record: &&Record| rules().all(|rule| row_allowed(rule, shape, record));
+                // A serialiser is told the number of rows only where none can be left out.
+                let mut seq = serializer.serialize_seq(rules().next().is_none().then_some(records.len()))?;
+                for record in records.iter().filter(allowed) {
+                    seq.serialize_element(&Shown { shape, record, shown: self.shown, rows: &[] })?;
                 }
                 seq.end()
             }
             (Value::Values(values), _) => {
                 let mut seq = serializer.serialize_seq(Some(values.len()))?;
                 for value in values {
-                    seq.serialize_element(&ShownValue { field: self.field, value, shown: self.shown })?;
+                    seq.serialize_element(&ShownValue { field: self.field, value, shown: self.shown, rows: &[] })?;
                 }
                 seq.end()
             }

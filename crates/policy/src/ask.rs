@@ -1,0 +1,110 @@
+//! The question as it is stored and decided.
+
+use std::fmt;
+
+use model::{CaseId, PurposeId, RoleId, ServiceId, Subject};
+use serde::{Deserialize, Serialize};
+
+/// One question of one consumer: everything a decision needs that the consumer says itself.
+///
+/// This, not the decision, is what a store may keep (sealed: it names a person). `Debug` hides the
+/// subject, the official and the assertion.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The service asked.
+    pub service: ServiceId,
+    /// Whom it is about; `None` where the contract asks about no person.
+    pub subject: Option<Subject>,
+    /// What for.
+    pub purpose: PurposeId,
+    /// The consumer's case.
+    pub case: CaseId,
+    /// Who asks.
+    pub official: Official,
+    /// In which role.
+    pub role: RoleId,
+    /// The signed statement of the official's identity provider (JWS), as sent.
+    pub assertion: Option<String>,
+    /// Narrower field set: paths of leaves, or of lists for all below them. A name the contract does
+    /// not know narrows to nothing; the surface refuses it before.
+    pub fields: Option<Vec<String>>,
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("service", &self.service)
+            .field("subject", &self.subject)
+            .field("purpose", &self.purpose)
+            .field("case", &self.case)
+            .field("official", &self.official)
+            .field("role", &self.role)
+            .field("assertion", &self.assertion.as_ref().map(|_| "…"))
+            .field("fields", &self.fields)
+            .finish()
+    }
+}
+
+/// Who asks: a person, or an automated caller with a person answerable for it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Official {
+    /// An official's number, such as `AZ-0001`.
+    Person(String),
+    /// An automated caller.
+    Robot {
+        /// Its name, without the `robot:` of the surface.
+        name: String,
+        /// The official answerable for it; without one the ask is denied.
+        responsible: Option<String>,
+    },
+}
+
+impl Official {
+    /// Reads the surface's `official` and `responsible`: `robot:<name>` is an automated caller,
+    /// anything else an official's number. `responsible` means nothing for a person and is dropped.
+    #[must_use]
+    pub fn parse(official: &str, responsible: Option<&str>) -> Self {
+        match official.strip_prefix("robot:") {
+            Some(name) => Self::Robot { name: name.to_owned(), responsible: responsible.map(str::to_owned) },
+            None => Self::Person(official.to_owned()),
+        }
+    }
+
+    /// Whether it is an automated caller.
+    #[must_use]
+    pub fn is_robot(&self) -> bool {
+        matches!(self, Self::Robot { .. })
+    }
+}
+
+/// The form of the surface and the journal: the number, or `robot:<name>`.
+impl fmt::Display for Official {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(number) => f.write_str(number),
+            Self::Robot { name, .. } => write!(f, "robot:{name}"),
+        }
+    }
+}
+
+impl fmt::Debug for Official {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Person(_) => "Person(…)",
+            Self::Robot { .. } => "Robot(…)",
+        })
+    }
+}
+
+/// What the store says about the case the ask names, for this consumer and this subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseView {
+    /// Whether it is open.
+    pub open: bool,
+    /// The purpose it was opened for.
+    pub purpose: PurposeId,
+    /// Whether the ask's subject is one of its persons; of no meaning where there is no subject.
+    pub has_subject: bool,
+}

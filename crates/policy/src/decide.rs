@@ -1,0 +1,261 @@
+//! The decision. Stages run in a fixed order and each adds its reasons, so a refusal says
+//! everything that is wrong at once; nothing here looks at an answer.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use model::contract::{Act, Class, Consumer, Grant, Role, RowRule};
+use model::{ActId, FieldSet, Profile, Service, Snapshot};
+
+use crate::ask::{Ask, CaseView, Official};
+use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+
+/// Decides one ask of one consumer.
+///
+/// `consumer` is who the certificate named, `case` what the store holds for this consumer, case and
+/// subject (`None`: no such case), `now` the moment whose day in Baku decides what is in force.
+/// Deterministic; costs a few microseconds.
+pub fn decide(ask: &Ask, consumer: &Consumer, snapshot: &Snapshot, case: Option<&CaseView>, profile: Profile, now: Timestamp) -> Decision {
+    let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
+    match (&findings.reasons[..], findings.service, findings.basis) {
+        ([], Some(service), Some(Basis { grant, act })) => Decision::Authorised(Authorised {
+            service: Arc::clone(service),
+            consumer: consumer.id.clone(),
+            subject: ask.subject.clone(),
+            case: ask.case.clone(),
+            purpose: ask.purpose.clone(),
+            role: ask.role.clone(),
+            act: act.clone(),
+            fields: findings.sets.delivered(),
+            withheld: findings.sets.withheld(service, &grant.rows),
+            rows: findings.sets.rows(&grant.rows).cloned().collect(),
+        }),
+        _ => Decision::Denied(Denial { reasons: findings.reasons }),
+    }
+}
+
+/// What every stage found; shared by the decision and its explanation, so that they cannot differ.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    pub(crate) service: Option<&'a Arc<Service>>,
+    pub(crate) role: Option<&'a Role>,
+    /// The grant that fits, whether or not anything else is wrong.
+    pub(crate) basis: Option<Basis<'a>>,
+    pub(crate) sets: Sets,
+    /// In the order of [`DenialReason::ALL`].
+    pub(crate) reasons: Vec<DenialReason>,
+}
+
+/// The grant an ask stands on and the grant's first act in force.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Basis<'a> {
+    pub(crate) grant: &'a Grant,
+    pub(crate) act: &'a ActId,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn of(
+        ask: &Ask,
+        consumer: &'a Consumer,
+        snapshot: &'a Snapshot,
+        case: Option<&CaseView>,
+        profile: Profile,
+        now: Timestamp,
+    ) -> Self {
+        let today = model::time::day(now);
+        let mut reasons = Vec::new();
+
+        // Agreement: what the provider agreed to give.
+        let service = snapshot.services.get(&ask.service);
+        match service {
+            None => reasons.push(DenialReason::ServiceUnknown),
+            Some(service) if !service.agreement.in_force(today) => reasons.push(DenialReason::AgreementNotInForce),
+            Some(_) => {}
+        }
+
+        // Function: what this consumer may ask, for what, in which role, under which act.
+        let role = consumer.roles.get(&ask.role);
+        let basis = basis(ask, consumer, role, snapshot, today, &mut reasons);
+
+        // Powers: who asks.
+        official(&ask.official, role, &mut reasons);
+        if profile == Profile::Production {
+            // Assertions are not verified yet, and one that is not verified proves nothing.
+            reasons.push(if ask.assertion.is_some() { DenialReason::AssertionNotVerified } else { DenialReason::AssertionRequired });
+        }
+
+        // Case: whom about, and in which open case.
+        if let Some(service) = service
+            && !subject_accepted(ask, service, profile)
+        {
+            reasons.push(DenialReason::SubjectNotAccepted);
+        }
+        match case {
+            None => reasons.push(DenialReason::CaseUnknown),
+            Some(case) => {
+                if !case.open {
+                    reasons.push(DenialReason::CaseClosed);
+                }
+                if case.purpose != ask.purpose {
+                    reasons.push(DenialReason::CasePurpose);
+                }
+                if ask.subject.is_some() && !case.has_subject {
+                    reasons.push(DenialReason::PersonNotInCase);
+                }
+            }
+        }
+
+        let sets = match (service, basis, role) {
+            (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role),
+            _ => Sets::default(),
+        };
+        if service.is_some() && basis.is_some() && sets.delivered().is_empty() {
+            reasons.push(DenialReason::NothingLeft);
+        }
+        Self { service, role, basis, sets, reasons }
+    }
+}
+
+/// Narrows the consumer's grants by service, purpose, role and act, and says at which step none was
+/// left. `check` refuses two grants that fit the same ask; were there two, the first would count.
+fn basis<'a>(
+    ask: &Ask,
+    consumer: &'a Consumer,
+    role: Option<&Role>,
+    snapshot: &Snapshot,
+    today: Date,
+    reasons: &mut Vec<DenialReason>,
+) -> Option<Basis<'a>> {
+    let for_service = || consumer.grants.iter().filter(|grant| grant.service == ask.service);
+    let has_purpose = |grant: &&Grant| grant.purposes.contains(&ask.purpose);
+    let has_role = |grant: &&Grant| grant.roles.contains(&ask.role);
+    let in_force = |id: &&ActId| snapshot.acts.get(*id).is_some_and(|act: &Act| act.in_force(today));
+
+    let granted = for_service().next().is_some();
+    let for_purpose = for_service().any(|grant| has_purpose(&grant));
+    if !granted {
+        reasons.push(DenialReason::NoGrant);
+    } else if !for_purpose {
+        reasons.push(DenialReason::PurposeNotGranted);
+    }
+    // With the wrong purpose the role is still judged, against all grants for the service.
+    let for_role = for_service().filter(|grant| !for_purpose || has_purpose(grant)).any(|grant| has_role(&grant));
+    if role.is_none() {
+        reasons.push(DenialReason::RoleUnknown);
+    } else if granted && !for_role {
+        reasons.push(DenialReason::RoleNotGranted);
+    }
+    let narrowed = || for_service().filter(|grant| (!for_purpose || has_purpose(grant)) && (!for_role || has_role(grant)));
+    let standing = narrowed().find_map(|grant| Some(Basis { grant, act: grant.acts.iter().find(in_force)? }));
+    if granted && standing.is_none() {
+        reasons.push(DenialReason::ActNotInForce);
+    }
+    standing.filter(|_| for_purpose && for_role)
+}
+
+fn official(official: &Official, role: Option<&Role>, reasons: &mut Vec<DenialReason>) {
+    let named = |text: &str| !text.trim().is_empty();
+    match official {
+        Official::Person(number) => {
+            if !named(number) {
+                reasons.push(DenialReason::OfficialMissing);
+            }
+        }
+        Official::Robot { name, responsible } => {
+            if !named(name) {
+                reasons.push(DenialReason::OfficialMissing);
+            }
+            if !responsible.as_deref().is_some_and(named) {
+                reasons.push(DenialReason::RobotWithoutResponsible);
+            }
+            if role.is_some_and(|role| !role.automated) {
+                reasons.push(DenialReason::RobotNotAllowed);
+            }
+        }
+    }
+}
+
+fn subject_accepted(ask: &Ask, service: &Service, profile: Profile) -> bool {
+    match &ask.subject {
+        None => service.subject.is_empty(),
+        Some(subject) => service.subject.contains(&subject.form()) && subject.check(profile).is_ok(),
+    }
+}
+
+/// What each of the parties allows, as sets of the service's leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sets {
+    pub(crate) agreed: FieldSet,
+    pub(crate) granted: FieldSet,
+    pub(crate) class: FieldSet,
+    pub(crate) powers: FieldSet,
+    /// What the ask narrows to; everything where it does not narrow.
+    pub(crate) asked: FieldSet,
+}
+
+impl Sets {
+    fn of(ask: &Ask, service: &Service, grant: &Grant, role: &Role) -> Self {
+        let all = FieldSet::first(service.leaves.len());
+        let mut sets = Self { granted: grant.fields.intersection(all), powers: all, asked: all, ..Self::default() };
+        for (index, leaf) in service.leaves.iter().enumerate() {
+            if leaf.agreed {
+                sets.agreed.insert(index);
+            }
+            if within(leaf.class, role.class_max) {
+                sets.class.insert(index);
+            }
+        }
+        if let Some(kept) = grant.role_withholds.get(&ask.role) {
+            sets.powers = all.difference(*kept);
+        }
+        if let Some(names) = &ask.fields {
+            sets.asked = names.iter().fold(FieldSet::EMPTY, |set, name| set.union(service.fields_under(name)));
+        }
+        sets
+    }
+
+    pub(crate) fn delivered(&self) -> FieldSet {
+        self.agreed.intersection(self.granted).intersection(self.class).intersection(self.powers).intersection(self.asked)
+    }
+
+    /// Row rules that concern something delivered.
+    pub(crate) fn rows<'a>(&self, rules: &'a [RowRule]) -> impl Iterator<Item = &'a RowRule> + use<'a> {
+        let delivered = self.delivered();
+        rules.iter().filter(move |rule| !rule.leaves.intersection(delivered).is_empty())
+    }
+
+    /// What was asked for and is not delivered, in the contract's order.
+    pub(crate) fn withheld(&self, service: &Service, rules: &[RowRule]) -> Vec<Withheld> {
+        let mut withheld = Vec::new();
+        let mut ruled: Vec<(usize, &RowRule)> = self.rows(rules).filter_map(|rule| Some((rule.leaves.iter().next()?, rule))).collect();
+        ruled.sort_by_key(|(first, _)| *first);
+        ruled.dedup_by(|a, b| a.1.list == b.1.list);
+        let mut ruled = ruled.into_iter().peekable();
+        for (index, leaf) in service.leaves.iter().enumerate() {
+            while let Some((_, rule)) = ruled.next_if(|(first, _)| *first <= index) {
+                withheld.push(Withheld { field: format!("{}[]", rule.list).into(), reason: WithheldReason::Row });
+            }
+            if self.asked.contains(index)
+                && let Some(reason) = self.reason(index)
+            {
+                withheld.push(Withheld { field: leaf.path.clone(), reason });
+            }
+        }
+        withheld
+    }
+
+    fn reason(&self, index: usize) -> Option<WithheldReason> {
+        let steps = [
+            (self.agreed, WithheldReason::Agreement),
+            (self.granted, WithheldReason::Function),
+            (self.class, WithheldReason::Class),
+            (self.powers, WithheldReason::Powers),
+        ];
+        steps.into_iter().find(|(allowed, _)| !allowed.contains(index)).map(|(_, reason)| reason)
+    }
+}
+
+fn within(class: Class, class_max: Class) -> bool {
+    class <= class_max
+}

@@ -1,0 +1,295 @@
+//! What a decision is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::contract::RowRule;
+use model::{ActId, CaseId, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
+use serde::{Deserialize, Serialize};
+
+/// The result of [`crate::decide`].
+#[derive(Debug)]
+#[must_use]
+pub enum Decision {
+    /// The question may be asked and this much of the answer delivered.
+    Authorised(Authorised),
+    /// It may not.
+    Denied(Denial),
+}
+
+impl Decision {
+    /// The authorisation, or the denial as the error.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn into_result(self) -> Result<Authorised, Denial> {
+        match self {
+            Self::Authorised(authorised) => Ok(authorised),
+            Self::Denied(denial) => Err(denial),
+        }
+    }
+}
+
+/// Proof that one ask was decided and allowed, and how much of the answer it may have.
+///
+/// Only [`crate::decide`] makes it; it can be neither copied nor stored, so it cannot serve another
+/// exchange or outlive its moment:
+///
+/// ```compile_fail,E0277
+/// fn needs_clone<T: Clone>() {}
+/// needs_clone::<policy::Authorised>();
+/// ```
+/// ```compile_fail,E0277
+/// fn needs_serialize<T: serde::Serialize>() {}
+/// needs_serialize::<policy::Authorised>();
+/// ```
+/// ```compile_fail,E0277
+/// fn needs_deserialize<T: serde::de::DeserializeOwned>() {}
+/// needs_deserialize::<policy::Authorised>();
+/// ```
+/// ```compile_fail,E0451
+/// fn forge(genuine: policy::Authorised) -> policy::Authorised {
+///     policy::Authorised { withheld: Vec::new(), ..genuine }
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Authorised {
+    pub(crate) service: Arc<Service>,
+    pub(crate) consumer: ConsumerId,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) case: CaseId,
+    pub(crate) purpose: PurposeId,
+    pub(crate) role: RoleId,
+    pub(crate) act: ActId,
+    pub(crate) fields: FieldSet,
+    pub(crate) withheld: Vec<Withheld>,
+    pub(crate) rows: Vec<RowRule>,
+}
+
+impl Authorised {
+    /// The contract it was decided under.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Who may have the answer.
+    #[must_use]
+    pub fn consumer(&self) -> &ConsumerId {
+        &self.consumer
+    }
+
+    /// Whom may be asked about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
+    }
+
+    /// In which case.
+    #[must_use]
+    pub fn case(&self) -> &CaseId {
+        &self.case
+    }
+
+    /// For which purpose.
+    #[must_use]
+    pub fn purpose(&self) -> &PurposeId {
+        &self.purpose
+    }
+
+    /// In which role.
+    #[must_use]
+    pub fn role(&self) -> &RoleId {
+        &self.role
+    }
+
+    /// The act the grant rests on: the first of the grant's acts that is in force.
+    #[must_use]
+    pub fn act(&self) -> &ActId {
+        &self.act
+    }
+
+    /// Delivered leaves of [`Self::service`]; never empty.
+    #[must_use]
+    pub fn fields(&self) -> FieldSet {
+        self.fields
+    }
+
+    /// What is withheld and why, in the contract's order: from contract and grant, never from data.
+    #[must_use]
+    pub fn withheld(&self) -> &[Withheld] {
+        &self.withheld
+    }
+
+    /// Row rules of the grant for lists of which something is delivered.
+    #[must_use]
+    pub fn rows(&self) -> &[RowRule] {
+        &self.rows
+    }
+}
+
+/// One field that is not delivered, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Path as the contract writes it, such as `photo` or `months[].payer_tin`; with
+    /// [`WithheldReason::Row`] the list's, such as `acts[]`.
+    pub field: Box<str>,
+    /// Why.
+    pub reason: WithheldReason,
+}
+
+/// Why a field is withheld. Where several reasons hold, the first in this order is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WithheldReason {
+    /// The agreement with the provider does not cover it (Decree 634, 2.6 a).
+    Agreement,
+    /// The consumer's grant does not cover it (2.6 b).
+    Function,
+    /// The role's highest class is below the field's.
+    Class,
+    /// The grant keeps it from this role (2.6 c).
+    Powers,
+    /// Only some rows of the list are granted.
+    Row,
+}
+
+impl WithheldReason {
+    /// The word on every surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agreement => "agreement",
+            Self::Function => "function",
+            Self::Class => "class",
+            Self::Powers => "powers",
+            Self::Row => "row",
+        }
+    }
+}
+
+impl fmt::Display for WithheldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refusal with every reason that held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct Denial {
+    pub(crate) reasons: Vec<DenialReason>,
+}
+
+impl Denial {
+    /// All reasons, in the order of [`DenialReason::ALL`]; never empty.
+    #[must_use]
+    pub fn reasons(&self) -> &[DenialReason] {
+        &self.reasons
+    }
+
+    /// Whether this reason is among them.
+    #[must_use]
+    pub fn has(&self, reason: DenialReason) -> bool {
+        self.reasons.contains(&reason)
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, reason) in self.reasons.iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(reason.code())?;
+        }
+        Ok(())
+    }
+}
+
+macro_rules! denial_reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $en:literal, $az:literal;)+) => {
+        /// Why an ask is denied. The list is closed and the codes are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum DenialReason {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)+
+        }
+
+        impl DenialReason {
+            /// All reasons, in the order in which a denial lists them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable code, such as `no-grant`.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+
+            /// The reason in English, without a full stop.
+            #[must_use]
+            pub fn english(self) -> &'static str {
+                match self {
+                    $(Self::$name => $en,)+
+                }
+            }
+
+            /// The reason in Azerbaijani, without a full stop.
+            #[must_use]
+            pub fn azerbaijani(self) -> &'static str {
+                match self {
+                    $(Self::$name => $az,)+
+                }
+            }
+        }
+    };
+}
+
+denial_reasons! {
+    /// The snapshot has no such service (it may have been withdrawn since the ask was stored).
+    ServiceUnknown = "service-unknown", "there is no such service", "belə xidmət yoxdur";
+    /// The agreement with the provider is not yet or no longer in force.
+    AgreementNotInForce = "agreement-not-in-force", "the agreement with the provider is not in force", "təminatçı ilə razılaşma qüvvədə deyil";
+    /// The consumer has no grant for the service.
+    NoGrant = "no-grant", "this consumer has no grant for the service", "bu istehlakçıya xidmət üzrə icazə verilməyib";
+    /// It has one, but not for this purpose.
+    PurposeNotGranted = "purpose-not-granted", "the grant does not cover this purpose", "icazə bu məqsədi əhatə etmir";
+    /// The consumer has no such role.
+    RoleUnknown = "role-unknown", "this consumer has no such role", "bu istehlakçıda belə rol yoxdur";
+    /// The role may not use the grant.
+    RoleNotGranted = "role-not-granted", "the grant does not cover this role", "icazə bu rolu əhatə etmir";
+    /// None of the grant's acts is in force.
+    ActNotInForce = "act-not-in-force", "no legal act of the grant is in force", "icazənin əsaslandığı hüquqi akt qüvvədə deyil";
+    /// Nobody is named as asking.
+    OfficialMissing = "official-missing", "no official is named", "vəzifəli şəxs göstərilməyib";
+    /// An automated caller without a person answerable for it.
+    RobotWithoutResponsible = "robot-without-responsible", "no person is named as answerable for the automated caller",
+        "avtomatlaşdırılmış sorğuya cavabdeh şəxs göstərilməyib";
+    /// The role is not open to automated callers.
+    RobotNotAllowed = "robot-not-allowed", "automated callers may not act in this role", "avtomatlaşdırılmış sistem bu rolda çıxış edə bilməz";
+    /// The production profile needs the official's signed assertion.
+    AssertionRequired = "assertion-required", "the official's signed assertion is required", "vəzifəli şəxsin imzalanmış təsdiqi tələb olunur";
+    /// An assertion was sent, but this deployment cannot verify assertions, so it proves nothing.
+    AssertionNotVerified = "assertion-not-verified", "the official's assertion cannot be verified here",
+        "vəzifəli şəxsin təsdiqi burada yoxlanıla bilmir";
+    /// The subject is missing, or not of a form or profile that the contract takes.
+    SubjectNotAccepted = "subject-not-accepted", "the contract does not take this subject", "müqavilə bu subyekti qəbul etmir";
+    /// The consumer has no such case.
+    CaseUnknown = "case-unknown", "there is no such case", "belə iş yoxdur";
+    /// The case is closed.
+    CaseClosed = "case-closed", "the case is closed", "iş bağlanıb";
+    /// The case was opened for another purpose.
+    CasePurpose = "case-purpose", "the case was opened for another purpose", "iş başqa məqsəd üçün açılıb";
+    /// The subject is not a person of the case.
+    PersonNotInCase = "person-not-in-case", "the person is not in the case", "şəxs bu işdə yoxdur";
+    /// Everything asked for would be withheld, so nothing is asked of the provider.
+    NothingLeft = "nothing-left", "nothing of the answer could be delivered", "cavabdan heç nə təqdim edilə bilməz";
+}
+
+impl fmt::Display for DenialReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}

@@ -1,0 +1,173 @@
+//! A decision told step by step, for `qovsaq explain`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use model::contract::Consumer;
+use model::{ActId, ConsumerId, FieldSet, Profile, PurposeId, RoleId, Service, ServiceId, Snapshot, Version};
+use serde::Serialize;
+
+use crate::ask::{Ask, CaseView};
+use crate::decide::{Basis, Findings};
+use crate::decision::{DenialReason, Withheld};
+
+/// Why an ask is allowed or denied, and what each step lets through. Holds no personal datum.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// Who asks.
+    pub consumer: ConsumerId,
+    /// What is asked.
+    pub service: ServiceId,
+    /// The contract's version, where there is one.
+    pub version: Option<Version>,
+    /// What for.
+    pub purpose: PurposeId,
+    /// In which role.
+    pub role: RoleId,
+    /// The act it would rest on.
+    pub act: Option<ActId>,
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// One line for each condition, in the order of the decision.
+    pub checks: Vec<Check>,
+    /// One entry for each party that limits the fields; empty where no grant fits.
+    pub steps: Vec<Step>,
+    /// Paths delivered if allowed, in the contract's order.
+    pub delivered: Vec<Box<str>>,
+    /// What the answer would list as withheld.
+    pub withheld: Vec<Withheld>,
+}
+
+/// One condition of the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at: `agreement`, `function`, `powers`, `case`.
+    pub part: &'static str,
+    /// The reason it fails with.
+    pub reason: DenialReason,
+    /// Whether it holds.
+    pub passed: bool,
+}
+
+/// What one party lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// `agreement`, `function`, `class`, `powers` or `fields`.
+    pub name: &'static str,
+    /// What it rests on, in words.
+    pub basis: String,
+    /// Paths that pass this step and all before it.
+    pub allowed: Vec<Box<str>>,
+    /// Paths that end here.
+    pub withheld: Vec<Box<str>>,
+}
+
+/// Explains what [`crate::decide`] decides for the same arguments.
+#[must_use]
+pub fn explain(
+    ask: &Ask,
+    consumer: &Consumer,
+    snapshot: &Snapshot,
+    case: Option<&CaseView>,
+    profile: Profile,
+    now: Timestamp,
+) -> Explanation {
+    let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
+    let checks =
+        DenialReason::ALL.iter().map(|reason| Check { part: part(*reason), reason: *reason, passed: !findings.reasons.contains(reason) });
+    let mut explanation = Explanation {
+        consumer: consumer.id.clone(),
+        service: ask.service.clone(),
+        version: findings.service.map(|service| service.version.clone()),
+        purpose: ask.purpose.clone(),
+        role: ask.role.clone(),
+        act: findings.basis.map(|basis| basis.act.clone()),
+        allowed: findings.reasons.is_empty(),
+        checks: checks.collect(),
+        steps: Vec::new(),
+        delivered: Vec::new(),
+        withheld: Vec::new(),
+    };
+    if let (Some(service), Some(basis)) = (findings.service, findings.basis) {
+        explanation.steps = steps(ask, service, basis, &findings);
+        explanation.delivered = paths(service, findings.sets.delivered());
+        explanation.withheld = findings.sets.withheld(service, &basis.grant.rows);
+    }
+    explanation
+}
+
+fn steps(ask: &Ask, service: &Service, basis: Basis<'_>, findings: &Findings<'_>) -> Vec<Step> {
+    let sets = &findings.sets;
+    let agreement = &service.agreement;
+    let class_max = findings.role.map(|role| format!("{:?}", role.class_max)).unwrap_or_default();
+    let kept =
+        if basis.grant.role_withholds.contains_key(&ask.role) { "some fields kept from it by the grant" } else { "nothing kept from it" };
+    let mut parts = vec![
+        ("agreement", sets.agreed, format!("{}, in force {} to {}", agreement.number, agreement.signed_on, agreement.valid_until)),
+        ("function", sets.granted, format!("the consumer's grant for {} under {}", ask.purpose, basis.act)),
+        ("class", sets.class, format!("role {} sees up to class {class_max}", ask.role)),
+        ("powers", sets.powers, format!("role {}: {kept}", ask.role)),
+    ];
+    if ask.fields.is_some() {
+        parts.push(("fields", sets.asked, "the ask narrows".to_owned()));
+    }
+    let mut passing = FieldSet::first(service.leaves.len());
+    let mut steps = Vec::with_capacity(parts.len());
+    for (name, allowed, basis) in parts {
+        let withheld = passing.difference(allowed);
+        passing = passing.intersection(allowed);
+        steps.push(Step { name, basis, allowed: paths(service, passing), withheld: paths(service, withheld) });
+    }
+    steps
+}
+
+fn paths(service: &Service, set: FieldSet) -> Vec<Box<str>> {
+    set.iter().filter_map(|index| Some(service.leaves.get(index)?.path.clone())).collect()
+}
+
+fn part(reason: DenialReason) -> &'static str {
+    match reason {
+        DenialReason::ServiceUnknown | DenialReason::AgreementNotInForce => "agreement",
+        DenialReason::NoGrant
+        | DenialReason::PurposeNotGranted
+        | DenialReason::RoleUnknown
+        | DenialReason::RoleNotGranted
+        | DenialReason::ActNotInForce
+        | DenialReason::NothingLeft => "function",
+        DenialReason::OfficialMissing
+        | DenialReason::RobotWithoutResponsible
+        | DenialReason::RobotNotAllowed
+        | DenialReason::AssertionRequired
+        | DenialReason::AssertionNotVerified => "powers",
+        DenialReason::SubjectNotAccepted
+        | DenialReason::CaseUnknown
+        | DenialReason::CaseClosed
+        | DenialReason::CasePurpose
+        | DenialReason::PersonNotInCase => "case",
+    }
+}
+
+/// The explanation as text, a line for each thing said.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+        writeln!(f, "{} asks {}{version} for {} in role {}", self.consumer, self.service, self.purpose, self.role)?;
+        writeln!(f, "{}", if self.allowed { "allowed" } else { "denied" })?;
+        for check in self.checks.iter().filter(|check| !check.passed) {
+            writeln!(f, "  {}: {} ({})", check.part, check.reason.english(), check.reason)?;
+        }
+        for step in &self.steps {
+            writeln!(f, "{:<10} {}: {} of {} pass", step.name, step.basis, step.allowed.len(), step.allowed.len() + step.withheld.len())?;
+            if !step.withheld.is_empty() {
+                writeln!(f, "{:<10} withheld: {}", "", step.withheld.join(", "))?;
+            }
+        }
+        for withheld in self.withheld.iter().filter(|withheld| withheld.reason == crate::WithheldReason::Row) {
+            writeln!(f, "{:<10} {}: only the granted rows", "row", withheld.field)?;
+        }
+        if self.allowed {
+            writeln!(f, "{:<10} {}", "delivered", self.delivered.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! From facts to an answer: the only way.
+
+use model::contract::RowRule;
+use model::{Facts, FieldSet};
+use serde::{Serialize, Serializer};
+
+use crate::decision::Authorised;
+
+/// The deliverable part of some facts; serialises as the answer's `data`.
+///
+/// Rows that the grant does not cover are left out without a trace: not even their number shows.
+#[derive(Debug)]
+#[must_use]
+pub struct Filtered<'a> {
+    facts: &'a Facts,
+    fields: FieldSet,
+    rows: &'a [RowRule],
+}
+
+/// Applies an authorisation to facts.
+///
+/// Facts of another service yield nothing. Facts read under another version of the contract (an
+/// answer that was under way during a reload) yield the fields whose paths are authorised: grants
+/// name paths, and the versions may count them differently.
+pub fn filter<'a>(authorised: &'a Authorised, facts: &'a Facts) -> Filtered<'a> {
+    let contract = &authorised.service;
+    let fields = if std::sync::Arc::ptr_eq(contract, &facts.service) || contract.leaves == facts.service.leaves {
+        if contract.id == facts.service.id { authorised.fields } else { FieldSet::EMPTY }
+    } else if contract.id == facts.service.id {
+        let mut translated = FieldSet::EMPTY;
+        for (index, leaf) in facts.service.leaves.iter().enumerate() {
+            if contract.leaf(&leaf.path).is_some_and(|known| authorised.fields.contains(known)) {
+                translated.insert(index);
+            }
+        }
+        translated
+    } else {
+        FieldSet::EMPTY
+    };
+    Filtered { facts, fields, rows: &authorised.rows }
+}
+
+impl Filtered<'_> {
+    /// Delivered leaves, counted as the facts' own contract counts them.
+    #[must_use]
+    pub fn fields(&self) -> FieldSet {
+        self.fields
+    }
+}
+
+impl Serialize for Filtered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.facts.show_rows(&self.fields, self.rows).serialize(serializer)
+    }
+}
