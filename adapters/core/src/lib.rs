@@ -1,1 +1,22 @@
-//! What every adapter is: wire message, call, error, bounded transport.
+//! What every adapter is: a question in wire form, the [`Call`] that asks it, the error it may end
+//! in, and the bounded transport all adapters share.
+//!
+//! An adapter knows a protocol and nothing else: no contract, no mapping, no policy, no journal.
+//! What it is handed has already been authorised and journalled; what it hands back has not been
+//! believed yet.
+
+pub mod call;
+pub mod error;
+pub mod header;
+pub mod secret;
+pub mod tls;
+pub mod transport;
+
+pub use call::{Call, CallFuture, Context, Question, Request, WireAnswer};
+pub use error::{CallError, CallErrorKind, Cause, Origin, RouteCode, Sent};
+pub use secret::SecretText;
+pub use tls::{Identity, TlsVersions};
+pub use transport::{Expected, HttpVersions, Transport, TransportError, TransportOptions};
+
+#[cfg(test)]
+mod tests;
