@@ -1,0 +1,262 @@
+//! Faults on demand: which exist, which service accepts which, and which are active now.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::agency::AgencyCode;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $meaning:literal;)+) => {
+        /// A fault that a mock agency can be told to commit.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Fault {
+            $(#[doc = $meaning] $(#[$doc])* $variant,)+
+        }
+
+        impl Fault {
+            /// Every fault.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name at the control endpoint.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it does, in words.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+faults! {
+    Hang = "hang", "The request is read and never answered; the connection stays open.";
+    Slow = "slow", "The right answer comes three seconds late.";
+    Drip = "drip", "The right answer comes one byte a second.";
+    Reset = "reset", "The connection is reset (RST) after the request was read, before anything is answered.";
+    ResetMidway = "reset-midway", "The connection is reset after half of the answer's body.";
+    Oversize = "oversize", "The right answer, padded to 100 MB and streamed without a length.";
+    Malformed = "malformed", "The right answer, cut off after two thirds: not well-formed.";
+    WrongType = "wrong-type", "An answer of the right form with values of the wrong type.";
+    WrongContentType = "wrong-content-type", "The right bytes under `text/html`.";
+    Undeclared = "undeclared", "The right answer with fields that no contract declares.";
+    Error = "error", "A technical error of the provider in its own form, with HTTP 500.";
+    FaultIn200 = "fault-in-200", "A technical error of the provider in its own form, with HTTP 200.";
+    RetryAfter = "retry-after", "A refusal with `Retry-After: 2`: 503 from a SOAP service, 429 from a REST one.";
+    Down = "down", "The whole agency is off: open connections are reset, new ones dropped before TLS.";
+    XmlBomb = "xml-bomb", "An answer with a DOCTYPE whose entities would expand to gigabytes.";
+    ExternalEntity = "external-entity", "An answer with a DOCTYPE whose entity names a local file.";
+    DeepNesting = "deep-nesting", "An answer of 200,000 nested elements or arrays.";
+    NetworkError = "network-error", "X-Road's own fault `Server.ServerProxy.NetworkError` (7.7 and older).";
+    NetworkErrorNew = "network-error-7.8", "X-Road's own fault `server.serverproxy.network_error` (7.8).";
+    AccessDenied = "access-denied", "X-Road's own fault `Server.ServerProxy.AccessDenied` (7.7 and older).";
+    AccessDeniedNew = "access-denied-7.8", "X-Road's own fault `server.serverproxy.access_denied` (7.8).";
+    WrongEcho = "wrong-echo", "The answer repeats another message's X-Road `id`: it belongs to another question.";
+    SlowTail = "slow-tail", "The right answer comes after four to eight seconds.";
+    FilingDay = "filing-day", "The front-end server refuses with HTTP 503, an HTML page and `Retry-After: 120`.";
+    Estimated = "estimated", "Every reading is an estimate, to be replaced later.";
+}
+
+impl Fault {
+    /// The faults that a service accepts, in the order of [`Fault::ALL`].
+    #[must_use]
+    pub fn accepted(agency: AgencyCode, service: &str) -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|fault| fault.exists_for(agency, service)).collect()
+    }
+
+    fn exists_for(self, agency: AgencyCode, service: &str) -> bool {
+        match self {
+            Self::Hang
+            | Self::Slow
+            | Self::Drip
+            | Self::Reset
+            | Self::ResetMidway
+            | Self::Oversize
+            | Self::Malformed
+            | Self::WrongType
+            | Self::WrongContentType
+            | Self::Undeclared
+            | Self::Error
+            | Self::FaultIn200
+            | Self::RetryAfter
+            | Self::Down
+            | Self::DeepNesting => true,
+            Self::XmlBomb | Self::ExternalEntity => agency != AgencyCode::Azerishiq,
+            Self::NetworkError | Self::NetworkErrorNew | Self::AccessDenied | Self::AccessDeniedNew | Self::WrongEcho | Self::SlowTail => {
+                agency == AgencyCode::Interior
+            }
+            Self::FilingDay => agency == AgencyCode::Taxes,
+            Self::Estimated => agency == AgencyCode::Azerishiq && service == "consumption",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Fault {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|fault| fault.as_str() == text).ok_or(())
+    }
+}
+
+/// Why a fault was not set; says what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultRefused {
+    /// The agency has no such service.
+    #[error("no such service; accepted: {}", .accepted.join(", "))]
+    UnknownService {
+        /// The agency's services.
+        accepted: Vec<&'static str>,
+    },
+    /// The service has no such fault.
+    #[error("no such fault for this service; accepted: {}", .accepted.join(", "))]
+    UnknownFault {
+        /// The service's faults.
+        accepted: Vec<&'static str>,
+    },
+    /// `times` was 0.
+    #[error("`times` is 0; accepted: 1 or more, or absent until the faults are deleted")]
+    NoTimes,
+}
+
+impl FaultRefused {
+    /// What would have been accepted; empty where the refusal is not about a name.
+    #[must_use]
+    pub fn accepted(&self) -> &[&'static str] {
+        match self {
+            Self::UnknownService { accepted } | Self::UnknownFault { accepted } => accepted,
+            Self::NoTimes => &[],
+        }
+    }
+}
+
+/// A fault that is active now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Active {
+    pub(crate) fault: Fault,
+    /// How often it will still be committed; `None` until the faults are deleted.
+    pub(crate) times: Option<u32>,
+}
+
+/// The active faults of one agency: at most one per service, the newest.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    agency: AgencyCode,
+    active: Mutex<BTreeMap<&'static str, Active>>,
+}
+
+impl Faults {
+    pub(crate) fn new(agency: AgencyCode) -> Self {
+        Self { agency, active: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Sets the fault of a service, in place of the one it had.
+    pub(crate) fn set(&self, service: &str, fault: &str, times: Option<u32>) -> Result<Fault, FaultRefused> {
+        let services = self.agency.services();
+        let Some(service) = services.iter().copied().find(|own| *own == service) else {
+            return Err(FaultRefused::UnknownService { accepted: services.to_vec() });
+        };
+        let accepted = Fault::accepted(self.agency, service);
+        let Some(fault) = fault.parse::<Fault>().ok().filter(|fault| accepted.contains(fault)) else {
+            return Err(FaultRefused::UnknownFault { accepted: accepted.into_iter().map(Fault::as_str).collect() });
+        };
+        if times == Some(0) {
+            return Err(FaultRefused::NoTimes);
+        }
+        self.lock().insert(service, Active { fault, times });
+        Ok(fault)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// The active faults by service.
+    pub(crate) fn active(&self) -> BTreeMap<&'static str, Active> {
+        self.lock().clone()
+    }
+
+    /// The fault this call of a service must commit; counts it.
+    pub(crate) fn take(&self, service: &'static str) -> Option<Fault> {
+        Self::spend(&mut self.lock(), service, |fault| fault != Fault::Down)
+    }
+
+    /// Whether this connection must be dropped because the agency is down; counts it.
+    pub(crate) fn take_down(&self) -> bool {
+        let mut active = self.lock();
+        self.agency.services().iter().any(|service| Self::spend(&mut active, service, |fault| fault == Fault::Down).is_some())
+    }
+
+    fn spend(active: &mut BTreeMap<&'static str, Active>, service: &'static str, wanted: impl Fn(Fault) -> bool) -> Option<Fault> {
+        let entry = active.get_mut(service).filter(|entry| wanted(entry.fault))?;
+        let fault = entry.fault;
+        if let Some(times) = &mut entry.times {
+            *times -= 1;
+            if *times == 0 {
+                active.remove(service);
+            }
+        }
+        Some(fault)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Active>> {
+        // Every change is one map operation, so a panic elsewhere leaves nothing half done.
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_own_name_and_is_accepted_somewhere() {
+        for fault in Fault::ALL {
+            assert_eq!(fault.as_str().parse(), Ok(*fault));
+            let somewhere = AgencyCode::ALL.iter().any(|agency| agency.services().iter().any(|s| fault.exists_for(*agency, s)));
+            assert!(somewhere, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_committed_as_often_as_told_and_then_forgotten() {
+        let faults = Faults::new(AgencyCode::Taxes);
+        faults.set("person-income", "error", Some(2)).expect("accepted");
+        let taken: Vec<_> = (0..3).map(|_| faults.take("person-income")).collect();
+        assert_eq!(taken, [Some(Fault::Error), Some(Fault::Error), None]);
+        faults.set("person-income", "hang", None).expect("accepted");
+        assert_eq!((0..100).filter_map(|_| faults.take("person-income")).count(), 100);
+        faults.clear();
+        assert_eq!(faults.take("person-income"), None);
+    }
+
+    #[test]
+    fn down_is_spent_by_connections_and_not_by_calls() {
+        let faults = Faults::new(AgencyCode::Azerishiq);
+        faults.set("consumption", "down", Some(1)).expect("accepted");
+        assert_eq!(faults.take("consumption"), None);
+        assert!(faults.take_down());
+        assert!(!faults.take_down());
+    }
+
+    #[test]
+    fn a_fault_of_another_agency_is_refused_with_the_accepted_list() {
+        let faults = Faults::new(AgencyCode::Azerishiq);
+        let refused = faults.set("subscriber", "xml-bomb", None).expect_err("a REST service");
+        assert!(refused.accepted().contains(&"hang") && !refused.accepted().contains(&"xml-bomb"));
+        assert!(!refused.accepted().contains(&"estimated"));
+        assert_eq!(faults.set("person-income", "hang", None).expect_err("not ours").accepted(), ["subscriber", "consumption"]);
+        assert_eq!(faults.set("subscriber", "hang", Some(0)), Err(FaultRefused::NoTimes));
+    }
+}

@@ -1,0 +1,84 @@
+//! How long a provider thinks before it answers.
+
+use std::time::Duration;
+
+/// How long each call takes before its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Latency {
+    /// Answers at once: tests and benchmarks.
+    #[default]
+    None,
+    /// Draws from the catalogue's figures for the service, the same for the same seed and call number.
+    Catalogue {
+        /// Where the draws start.
+        seed: u64,
+    },
+}
+
+impl Latency {
+    /// The time call `number` of a service takes.
+    pub(crate) fn draw(self, service: &str, number: u64) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Catalogue { seed } => Duration::from_micros(curve(service, uniform(seed, number))),
+        }
+    }
+}
+
+/// A uniform draw from `0..SCALE`, by one step of splitmix64.
+fn uniform(seed: u64, number: u64) -> u64 {
+    let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ (z >> 31)) % SCALE
+}
+
+const SCALE: u64 = 10_000;
+
+/// A time of the last percent, four to eight seconds: the slow tail of the interior ministry
+/// (catalogue, section 2).
+pub(crate) fn slow_tail(number: u64) -> Duration {
+    Duration::from_millis(4_000 + uniform(0, number) * 4_000 / SCALE)
+}
+
+/// The catalogue's p50, p95 and p99 joined by straight lines, in microseconds. Where it gives no
+/// p99 we assume twice the p95; below the median we assume down to a third of it.
+fn curve(service: &str, at: u64) -> u64 {
+    let (p50, p95, p99, most) = match service {
+        // The last percent is the slow tail of section 2.
+        "person-identity" => (120_000, 450_000, 2_000_000, 8_000_000),
+        "person-income" => (350_000, 1_800_000, 3_600_000, 5_400_000),
+        "subscriber" => (250_000, 1_000_000, 2_000_000, 3_000_000),
+        "consumption" => (300_000, 1_200_000, 2_400_000, 3_600_000),
+        _ => (0, 0, 0, 0),
+    };
+    let points = [(0, p50 / 3), (5_000, p50), (9_500, p95), (9_900, p99), (SCALE, most)];
+    let (low, high) = points.iter().zip(points.iter().skip(1)).find(|(_, (end, _))| at < *end).expect("the points cover every draw");
+    low.1 + (high.1 - low.1) * (at - low.0) / (high.0 - low.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_repeat_for_a_seed_and_meet_the_catalogue() {
+        let drawn = |seed| (0..20_000).map(|n| Latency::Catalogue { seed }.draw("person-identity", n)).collect::<Vec<_>>();
+        let mut times = drawn(7);
+        assert_eq!(times, drawn(7));
+        assert_ne!(times, drawn(8));
+        times.sort_unstable();
+        let near = |place: usize, millis: u64| {
+            let got = times[place].as_millis();
+            assert!(got.abs_diff(u128::from(millis)) * 10 <= u128::from(millis), "{place}: {got} ms, not {millis}");
+        };
+        near(10_000, 120);
+        near(19_000, 450);
+        assert!(times[19_750] < Duration::from_secs(2) && times[19_999] > Duration::from_secs(4));
+    }
+
+    #[test]
+    fn no_latency_is_none_at_all() {
+        assert_eq!(Latency::None.draw("person-income", 3), Duration::ZERO);
+    }
+}

@@ -1,0 +1,415 @@
+//! How a call comes in: the listener with mutual TLS, the count, the latency, the fault, the answer.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use jiff::Timestamp;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+
+use crate::agency::{Agency, AgencyCode, Answer, Request};
+use crate::fault::{Fault, FaultRefused, Faults};
+use crate::latency::{self, Latency};
+use crate::personas::Personas;
+
+mod body;
+mod control;
+mod line;
+
+use body::AnswerBody;
+use line::{Cut, Line};
+
+/// Connections served at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 10_000;
+/// Longest request body, in bytes; a longer one is answered 413.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Longest TLS handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for a request head on an open connection, idle time included. As long as nginx's
+/// keep-alive, so that a caller's pool outlives its own pauses.
+const HEAD_MAX: Duration = Duration::from_secs(75);
+/// What open calls get to end in at shutdown.
+const DRAIN_MAX: Duration = Duration::from_millis(500);
+/// How late the answer of [`Fault::Slow`] is.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// The agency's own certificate and the roots it trusts, as PEM. Mutual TLS 1.3 alone: a caller
+/// without a certificate of `client_ca_pem` does not get past the handshake.
+#[derive(Clone)]
+pub struct ServerTls {
+    /// Certificate chain, the agency's own first.
+    pub certificate_pem: String,
+    /// Private key.
+    pub key_pem: String,
+    /// Authorities whose client certificates are accepted.
+    pub client_ca_pem: String,
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerTls(…)")
+    }
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct AgencyOptions {
+    /// Which agency.
+    pub code: AgencyCode,
+    /// Where it listens; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Where its control endpoint listens: loopback only, plain HTTP; port 0 lets the system choose.
+    pub control: SocketAddr,
+    /// Its certificates.
+    pub tls: ServerTls,
+    /// How long it thinks.
+    pub latency: Latency,
+    /// Whom it knows.
+    pub personas: Arc<Personas>,
+}
+
+/// How many calls an agency has had.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Calls {
+    /// Every request whose head was read, whatever became of it, wrong ones included.
+    pub total: u64,
+    /// The same by service, each of the agency's services named; a request that is for none of them
+    /// counts in the total alone.
+    pub by_service: BTreeMap<&'static str, u64>,
+}
+
+/// A running agency. Dropping it ends it at once; [`Running::shutdown`] lets open calls end.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its control endpoint listens.
+    pub control_address: SocketAddr,
+    stage: Arc<Stage>,
+    /// Its drop is the signal to end.
+    stop: watch::Sender<()>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Running {
+    /// Which agency this is.
+    #[must_use]
+    pub fn code(&self) -> AgencyCode {
+        self.stage.code
+    }
+
+    /// How many calls it has had.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.stage.calls()
+    }
+
+    /// Sets the fault of a service, as `PUT /faults` does: for `times` calls, or until cleared.
+    ///
+    /// # Errors
+    /// When the service has no such fault; says what is accepted.
+    pub fn set_fault(&self, service: &str, fault: &str, times: Option<u32>) -> Result<(), FaultRefused> {
+        self.stage.set_fault(service, fault, times)
+    }
+
+    /// Clears every fault, as `DELETE /faults` does.
+    pub fn clear_faults(&self) {
+        self.stage.faults.clear();
+    }
+
+    /// Ends it: no new connections, half a second for open calls, then the rest is cut.
+    pub async fn shutdown(self) {
+        let Self { stop, tasks, .. } = self;
+        drop(stop);
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "mock agency task failed");
+            }
+        }
+    }
+}
+
+/// Starts an agency: its listener and its control endpoint. Needs a tokio runtime.
+///
+/// # Errors
+/// When an address cannot be listened on, the control address is not loopback, or the PEM texts are
+/// not a certificate chain, its key and at least one authority.
+pub async fn start(options: AgencyOptions) -> io::Result<Running> {
+    if !options.control.ip().is_loopback() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the control endpoint listens on loopback only"));
+    }
+    let tls = server_config(&options.tls).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let listener = TcpListener::bind(options.address).await?;
+    let control = TcpListener::bind(options.control).await?;
+    let (address, control_address) = (listener.local_addr()?, control.local_addr()?);
+    let stage = Arc::new(Stage {
+        code: options.code,
+        agency: Agency::new(options.code, &options.personas),
+        faults: Faults::new(options.code),
+        latency: options.latency,
+        total: AtomicU64::new(0),
+        by_service: options.code.services().iter().map(|_| AtomicU64::new(0)).collect(),
+        down: watch::Sender::new(()),
+    });
+    let (stop, stopped) = watch::channel(());
+    let tasks = [
+        tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), Arc::clone(&stage), stopped.clone())),
+        tokio::spawn(control::serve(control, Arc::clone(&stage), stopped)),
+    ];
+    tracing::info!(agency.id = %options.code, %address, control.address = %control_address, "mock agency started");
+    Ok(Running { address, control_address, stage, stop, tasks })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TlsError {
+    #[error("unreadable PEM")]
+    Pem(#[from] rustls_pki_types::pem::Error),
+    #[error("unusable certificate or key")]
+    Rustls(#[from] rustls::Error),
+    #[error("unusable client authorities")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+fn server_config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(tls.client_ca_pem.as_bytes()) {
+        roots.add(authority?)?;
+    }
+    let chain = CertificateDer::pem_slice_iter(tls.certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(tls.key_pem.as_bytes())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What every connection of an agency shares.
+pub(crate) struct Stage {
+    code: AgencyCode,
+    agency: Agency,
+    faults: Faults,
+    latency: Latency,
+    total: AtomicU64,
+    /// In the order of [`AgencyCode::services`].
+    by_service: Vec<AtomicU64>,
+    /// Told each time the agency goes down, so that open connections are cut.
+    down: watch::Sender<()>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    fn calls(&self) -> Calls {
+        let counted = self.by_service.iter().map(|count| count.load(Ordering::Relaxed));
+        Calls {
+            by_service: self.code.services().iter().copied().zip(counted).collect(),
+            // Read last, so that the total is never below the sum.
+            total: self.total.load(Ordering::Acquire),
+        }
+    }
+
+    fn set_fault(&self, service: &str, fault: &str, times: Option<u32>) -> Result<(), FaultRefused> {
+        let fault = self.faults.set(service, fault, times)?;
+        if fault == Fault::Down {
+            self.down.send_replace(());
+        }
+        Ok(())
+    }
+}
+
+/// The accept loop. The handshake is done in the connection's own task: a client that never finishes
+/// its own holds up nobody.
+async fn accept(listener: TcpListener, tls: TlsAcceptor, stage: Arc<Stage>, mut stopped: watch::Receiver<()>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = next_connection(&listener, &places) => accepted,
+        };
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, mostly: wait for some to come free rather than spin.
+                tracing::warn!(%error, "mock agency could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if stage.faults.take_down() {
+            drop(stream);
+            continue;
+        }
+        let connection = serve_connection(stream, tls.clone(), Arc::clone(&stage), stopped.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    // New connections are refused from here on; open ones end by themselves, since they watch the same signal.
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn next_connection(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>, mut stopped: watch::Receiver<()>) {
+    let mut down = stage.down.subscribe();
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection without nodelay");
+    }
+    let (line, cut) = Line::new(stream);
+    let handshake = tokio::time::timeout(HANDSHAKE_MAX, tls.accept(line));
+    let secured = tokio::select! {
+        secured = handshake => secured,
+        _ = stopped.changed() => return,
+        _ = down.changed() => return,
+    };
+    let stream = match secured {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "handshake failed"),
+        Err(_) => return tracing::debug!("handshake took too long"),
+    };
+    let call = {
+        let cut = Arc::clone(&cut);
+        hyper::service::service_fn(move |request| {
+            let (stage, cut) = (Arc::clone(&stage), Arc::clone(&cut));
+            async move { Ok::<_, Infallible>(serve_call(&stage, request, &cut).await) }
+        })
+    };
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX);
+    let connection = server.serve_connection(TokioIo::new(stream), call);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = cut.wanted() => return,
+        _ = down.changed() => {
+            cut.now();
+            return;
+        }
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = tokio::time::sleep(DRAIN_MAX) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended with an error");
+    }
+}
+
+/// One call: count, read, think, answer, with the fault it was told to commit.
+async fn serve_call(stage: &Stage, request: http::Request<Incoming>, cut: &Arc<Cut>) -> Response<AnswerBody> {
+    let (head, incoming) = request.into_parts();
+    let number = stage.total.fetch_add(1, Ordering::AcqRel);
+    let service = stage.agency.service(&head);
+    let mut fault = None;
+    if let Some((place, name)) = service.and_then(|place| Some((place, *stage.code.services().get(place)?))) {
+        if let Some(count) = stage.by_service.get(place) {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+        fault = stage.faults.take(name);
+        let thought = stage.latency.draw(name, number);
+        if !thought.is_zero() {
+            tokio::time::sleep(thought).await;
+        }
+    }
+    let body = match Limited::new(incoming, REQUEST_BYTES_MAX).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return respond(
+                Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", "request too large\n"),
+                AnswerBody::whole,
+            );
+        }
+        // The caller went away while sending.
+        Err(_) => {
+            return respond(Answer::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "incomplete request\n"), AnswerBody::whole);
+        }
+    };
+    match fault {
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Reset) => {
+            cut.now();
+            std::future::pending().await
+        }
+        Some(Fault::Slow) => tokio::time::sleep(SLOW).await,
+        Some(Fault::SlowTail) => tokio::time::sleep(latency::slow_tail(number)).await,
+        _ => {}
+    }
+    let today = model::time::day(Timestamp::now());
+    let mut answer = stage.agency.answer(&Request { head: &head, body: &body, fault, today });
+    match fault {
+        Some(Fault::Drip) => respond(answer, body::drip),
+        Some(Fault::ResetMidway) => {
+            let cut = Arc::clone(cut);
+            respond(answer, move |whole| body::half_then_cut(whole, cut))
+        }
+        Some(Fault::Oversize) => {
+            let xml = answer.content_type.contains("xml");
+            respond(answer, move |whole| body::padded(&whole, xml))
+        }
+        Some(Fault::Malformed) => {
+            answer.body.truncate(answer.body.len() * 2 / 3);
+            respond(answer, AnswerBody::whole)
+        }
+        Some(Fault::WrongContentType) => {
+            answer.content_type = "text/html; charset=utf-8";
+            respond(answer, AnswerBody::whole)
+        }
+        _ => respond(answer, AnswerBody::whole),
+    }
+}
+
+fn respond(answer: Answer, body: impl FnOnce(Bytes) -> AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body(answer.body));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    for (name, value) in answer.headers {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
