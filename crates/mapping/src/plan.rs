@@ -1,0 +1,124 @@
+//! A compiled mapping.
+
+use std::sync::Arc;
+
+use model::{Outcome, Profile, Service, ServiceId, Subject};
+
+use crate::example::{Example, Mismatch};
+use crate::read::{Limits, ReadError, Reading, WireAnswer};
+use crate::write::{Inputs, WireQuestion, WriteError};
+
+/// A mapping checked against its contract, ready to write questions and read answers. Immutable.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) service: Arc<Service>,
+    pub(crate) protocol: Protocol,
+    pub(crate) rules: Vec<RuleView>,
+    pub(crate) fields: Vec<FieldView>,
+    pub(crate) examples: Vec<Example>,
+}
+
+/// Protocol of a plan, with what an adapter needs of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// SOAP 1.1.
+    Soap11,
+    /// SOAP 1.2.
+    Soap12,
+    /// X-Road message protocol 4.0 (SOAP 1.1).
+    XroadSoap {
+        /// Service code for the X-Road service header.
+        service_code: Box<str>,
+        /// Service version, where the provider has one.
+        service_version: Option<Box<str>>,
+    },
+    /// JSON over HTTP.
+    RestJson,
+}
+
+/// An outcome rule, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleView {
+    /// What must be true, in the mapping's words, such as `fault t:MelumatYoxdur`.
+    pub when: Box<str>,
+    /// What the answer then is.
+    pub outcome: Outcome,
+}
+
+/// How a field is read, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldView {
+    /// Path in the contract, such as `months[].month`.
+    pub canonical: Box<str>,
+    /// Path on the wire, relative to the record or item.
+    pub wire: Box<str>,
+    /// Type and format, such as `month MM.yyyy`, with the steps and table on the way.
+    pub kind: Box<str>,
+}
+
+impl Plan {
+    /// The service this maps.
+    #[must_use]
+    pub fn id(&self) -> &ServiceId {
+        &self.service.id
+    }
+
+    /// Its contract.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Its protocol.
+    #[must_use]
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// The outcome rules in order; [`Reading::rule`] is an index into them.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleView] {
+        &self.rules
+    }
+
+    /// How each field is read, in the contract's order.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldView] {
+        &self.fields
+    }
+
+    /// The examples, without their content.
+    #[must_use]
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    /// Writes a question in the provider's wire form.
+    ///
+    /// # Errors
+    /// When a needed value is missing, has another type than the contract declares, or cannot be
+    /// written; never when the gateway has checked the inputs against the contract.
+    pub fn write(&self, subject: Option<&Subject>, inputs: &Inputs) -> Result<WireQuestion, WriteError> {
+        let _ = (subject, inputs);
+        Err(WriteError::Missing("request".into()))
+    }
+
+    /// Classifies an answer and, where it is `FOUND`, reads its record.
+    ///
+    /// # Errors
+    /// Whenever the answer is `INVALID_DATA`: not well-formed, too large, known to no rule, or with
+    /// a field that breaks its contract.
+    pub fn read(&self, answer: WireAnswer<'_>, profile: Profile, limits: &Limits) -> Result<Reading, ReadError> {
+        let _ = (profile, limits);
+        Err(ReadError::NoRule { status: answer.status, fault: false })
+    }
+
+    /// Reads an example's answer and compares it with what was expected.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn run_example(&self, example: &Example, answer: &[u8], expected: &crate::raw::Expected) -> Result<(), Mismatch> {
+        let _ = (example, answer, expected);
+        Err(Mismatch("not read".into()))
+    }
+}

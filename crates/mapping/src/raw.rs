@@ -1,0 +1,521 @@
+//! The YAML shape of a mapping file, as written by an integration engineer. Nothing here is
+//! checked beyond its form; [`crate::compile`] makes a [`crate::Plan`] of it.
+//!
+//! The doc comments are what an editor shows: the JSON Schema is generated from these types.
+
+use std::collections::BTreeMap;
+
+use model::Outcome;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A mapping: the wire form of one service's questions and answers, and its canonical form.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// The contract this maps, `provider/service@1.0.0`.
+    pub mapping: String,
+    /// Protocol and names on the wire.
+    pub wire: Wire,
+    /// How the source writes numbers, dates and "nothing".
+    #[serde(default)]
+    pub formats: Formats,
+    /// Code tables, by name.
+    #[serde(default)]
+    pub tables: BTreeMap<String, Table>,
+    /// How a question is written.
+    pub request: Request,
+    /// How an answer is classified and read.
+    pub response: Response,
+    /// Answers written by hand from the provider's documentation, and what they must become.
+    pub examples: Vec<Example>,
+}
+
+/// Protocol and names on the wire.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// SOAP action, where the provider wants one.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// Prefixes used in this file and the namespaces they stand for. The provider's own prefixes do not matter.
+    #[serde(default)]
+    pub ns: BTreeMap<String, String>,
+    /// X-Road service code and version.
+    #[serde(default)]
+    pub service: Option<WireService>,
+}
+
+/// Protocol of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// SOAP 1.1, document/literal wrapped.
+    Soap11,
+    /// SOAP 1.2, document/literal wrapped.
+    Soap12,
+    /// X-Road message protocol 4.0 (SOAP 1.1).
+    XroadSoap,
+    /// JSON over HTTP.
+    RestJson,
+}
+
+/// X-Road service code and version.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireService {
+    /// Service code.
+    pub code: String,
+    /// Service version, where the provider has one.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// How the source writes numbers, dates and "nothing".
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Formats {
+    /// Signs inside numbers written as text; a JSON number always has its own.
+    #[serde(default)]
+    pub decimal: DecimalFormat,
+    /// Unit of amounts; manat unless said otherwise.
+    #[serde(default)]
+    pub money: MoneyUnit,
+    /// Pattern of dates, of `yyyy`, `MM`, `dd` and signs; `yyyy-MM-dd` unless said otherwise.
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Pattern of months; `yyyy-MM` unless said otherwise.
+    #[serde(default)]
+    pub month: Option<String>,
+    /// Pattern of moments without offset, in the time of Asia/Baku, of `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss`
+    /// and signs; unless said otherwise RFC 3339, with its offset.
+    #[serde(default)]
+    pub datetime: Option<String>,
+    /// Patterns of dates whose day or month may be unknown, tried in order; ISO forms unless said otherwise.
+    #[serde(default)]
+    pub partial_date: Vec<String>,
+    /// Texts that stand for "none"; the empty text always does.
+    #[serde(default)]
+    pub absent: Vec<String>,
+}
+
+/// Signs inside numbers written as text.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecimalFormat {
+    /// Between whole and fraction; `.` unless said otherwise.
+    #[serde(default)]
+    pub point: Option<String>,
+    /// Between groups of three digits; none unless said otherwise.
+    #[serde(default)]
+    pub group: Option<String>,
+}
+
+/// Unit of amounts on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MoneyUnit {
+    /// Manat, with up to two decimals.
+    #[default]
+    Azn,
+    /// Whole qəpik.
+    Qapik,
+}
+
+/// A code table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Type of the targets.
+    pub to: TableType,
+    /// Code on the wire and what it becomes.
+    pub rows: BTreeMap<String, Scalar>,
+    /// What a code without a row does.
+    #[serde(default)]
+    pub unmapped: Unmapped,
+}
+
+/// Type of a table's targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TableType {
+    /// One of the contract's codes.
+    Code,
+    /// True or false.
+    Bool,
+    /// Text.
+    Text,
+    /// An integer.
+    Int,
+}
+
+/// What a code without a row does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unmapped {
+    /// The answer is `INVALID_DATA`.
+    #[default]
+    Invalid,
+    /// The code is delivered as it came, with a flag; only where the contract does not close the list.
+    Keep,
+    /// The field is null, with a flag; only for optional fields.
+    Null,
+}
+
+/// A plain value.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text.
+    Text(String),
+}
+
+/// How a question is written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// SOAP: the one element of the body, as `prefix:Name`.
+    #[serde(default)]
+    pub root: Option<String>,
+    /// REST: the method.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// REST: the path below the provider's address, segment by segment.
+    #[serde(default)]
+    pub path: Vec<Segment>,
+    /// REST: the query, in order.
+    #[serde(default)]
+    pub query: Vec<Put>,
+    /// Elements of a SOAP body or members of a JSON body, in order.
+    #[serde(default)]
+    pub put: Vec<Put>,
+}
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// A question without a body.
+    Get,
+    /// A question with a JSON body.
+    Post,
+}
+
+/// One segment of a path: a fixed word, or a value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Segment {
+    /// A fixed word.
+    Word(String),
+    /// A value, percent-encoded by the writer.
+    Value(SegmentValue),
+}
+
+/// A value as a segment of a path.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentValue {
+    /// Where it comes from: `subject.…` or `input.NAME`.
+    pub value: String,
+    /// Its type; the source's own unless said otherwise.
+    #[serde(default, rename = "as")]
+    pub kind: Option<Kind>,
+}
+
+/// One value of a question.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// Where it is written: a path of elements or keys, or a name in the query.
+    pub to: String,
+    /// Where it comes from.
+    pub value: Source,
+    /// Its type; the source's own unless said otherwise.
+    #[serde(default, rename = "as")]
+    pub kind: Option<Kind>,
+    /// When it is written; always unless said otherwise.
+    #[serde(default, rename = "if")]
+    pub condition: Option<Condition>,
+}
+
+/// When a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// Only where the question has it.
+    Present,
+}
+
+/// Where a value of a question comes from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Source {
+    /// `subject.fin`, `subject.pin`, `subject.tin`, `subject.document.series`, `subject.document.number`,
+    /// `subject.birth_date`, or `input.NAME`.
+    Reference(String),
+    /// A fixed value.
+    Const(Const),
+}
+
+/// A fixed value of a question.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Const {
+    /// The value.
+    #[serde(rename = "const")]
+    pub value: Scalar,
+}
+
+/// Type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Text; also a FIN or a taxpayer's number, whose form the contract checks.
+    Text,
+    /// A whole number.
+    Int,
+    /// An exact decimal.
+    Decimal,
+    /// Money; becomes whole qəpik.
+    Money,
+    /// True or false.
+    Bool,
+    /// One of the contract's codes.
+    Code,
+    /// A date.
+    Date,
+    /// A month.
+    Month,
+    /// A moment.
+    Datetime,
+    /// A date of which day or month may be unknown.
+    PartialDate,
+}
+
+/// How an answer is classified and read.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// What the answer came to: the first rule that matches. None is `INVALID_DATA`.
+    pub outcome: Vec<Rule>,
+    /// The record: every path below is relative to it. For JSON the whole answer unless said otherwise.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Known parts that are deliberately not read.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+    /// How each field of the contract is read.
+    pub fields: BTreeMap<String, Field>,
+}
+
+/// An outcome rule.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What must be true of the answer; all of it.
+    pub when: When,
+    /// What the answer then is.
+    pub is: Verdict,
+}
+
+/// What must be true of an answer for a rule to match; all the keys given must hold.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// HTTP status: a number, a class such as `5xx`, or a list of these.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// SOAP fault code or subcode as `prefix:Name`, without prefix for a code of SOAP itself; `any` for any fault.
+    /// A code also matches the finer codes below it, joined by a point (SOAP 1.1 section 4.4.1).
+    #[serde(default)]
+    pub fault: Option<String>,
+    /// A path with an element, or with a key that is neither null nor an empty list.
+    #[serde(default)]
+    pub exists: Option<String>,
+    /// A path without such an element or key.
+    #[serde(default)]
+    pub missing: Option<String>,
+    /// A path with an element without content, or with an empty list or object.
+    #[serde(default)]
+    pub empty: Option<String>,
+    /// Paths and the text each must have.
+    #[serde(default)]
+    pub equals: BTreeMap<String, Scalar>,
+}
+
+/// HTTP statuses.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Status {
+    /// One status or class.
+    One(StatusWord),
+    /// Any of these.
+    Any(Vec<StatusWord>),
+}
+
+/// One HTTP status, or a class such as `5xx`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StatusWord {
+    /// A status.
+    Code(u16),
+    /// A class, `1xx` to `5xx`.
+    Class(String),
+}
+
+/// What a rule may say of an answer. `INVALID_DATA` is what no rule says; `STALE` is never a source's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// The source gave a record.
+    Found,
+    /// The source holds no such record.
+    NotFound,
+    /// The source holds it on paper only.
+    NotHeldElectronically,
+    /// The source could not answer.
+    Unavailable,
+    /// The source refused.
+    Denied,
+}
+
+/// How one field is read: a value (`from`), a number of parts (`count`), or a list (`each`).
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Path of the value; of a list of paths the first that has one.
+    #[serde(default)]
+    pub from: Option<From>,
+    /// Path whose occurrences are counted; with `as: int`.
+    #[serde(default)]
+    pub count: Option<String>,
+    /// Path of a list's items.
+    #[serde(default)]
+    pub each: Option<String>,
+    /// Most items; more is `INVALID_DATA`.
+    #[serde(default)]
+    pub max: Option<usize>,
+    /// Only items in which these paths have this text.
+    #[serde(default, rename = "where")]
+    pub filter: BTreeMap<String, Scalar>,
+    /// Fields of an item.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Self>,
+    /// Known parts of an item that are deliberately not read.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+    /// Type of the value.
+    #[serde(default, rename = "as")]
+    pub kind: Option<Kind>,
+    /// Whether the source may state none.
+    #[serde(default)]
+    pub optional: bool,
+    /// Which of several values is taken; without it several are `INVALID_DATA`.
+    #[serde(default)]
+    pub pick: Option<Pick>,
+    /// Changes to the text before it is read as its type, in order.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// Name of the code table.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// Pattern of this date, month or moment, where it differs from `formats`.
+    #[serde(default)]
+    pub format: Option<String>,
+}
+
+/// Path of a value, or paths of which the first with a value is taken.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum From {
+    /// One path.
+    One(String),
+    /// The first of these that has a value.
+    First(Vec<String>),
+}
+
+/// Which of several values is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pick {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// A change to a text. Every text is trimmed and brought to NFC before the first step.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Makes one blank of every run of white space.
+    Collapse,
+    /// Makes capital letters, by the rules of Azerbaijani (`i` → `İ`, `ı` → `I`).
+    Upper,
+    /// Makes small letters, by the rules of Azerbaijani (`I` → `ı`, `İ` → `i`).
+    Lower,
+    /// Takes the one group of a regular expression; a text that does not match is `INVALID_DATA`.
+    Capture(String),
+    /// Fills up with a character on the left.
+    Pad(Pad),
+}
+
+/// Fills a text up on the left.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pad {
+    /// Length to reach, in characters, at most 64; a longer text stays as it is.
+    pub to: usize,
+    /// The character to fill with.
+    pub with: String,
+}
+
+/// An answer written by hand, and what it must become.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// File with the answer's body, in `examples/<service>/` beside the mapping; without it the body is empty.
+    #[serde(default)]
+    pub answer: Option<String>,
+    /// HTTP status of the answer; 200 unless said otherwise.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// What it must become: written here, or the name of a JSON file beside the answer.
+    pub expect: Expect,
+}
+
+/// What an example must become.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Expect {
+    /// A JSON file with an [`Expected`].
+    File(String),
+    /// Written in place.
+    Inline(Expected),
+}
+
+/// What an answer must become.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// The outcome; `INVALID_DATA` for an answer that must be refused.
+    pub outcome: Outcome,
+    /// For `FOUND`: every delivered field.
+    #[serde(default)]
+    pub fields: Option<serde_json::Value>,
+    /// How many undeclared parts the answer has; not compared where it is not given.
+    #[serde(default)]
+    pub undeclared: Option<u64>,
+    /// For `INVALID_DATA`: the broken rule, such as `wrong-date`.
+    #[serde(default)]
+    pub rule: Option<String>,
+    /// For `INVALID_DATA`: the field, such as `months[].month`.
+    #[serde(default)]
+    pub path: Option<String>,
+}

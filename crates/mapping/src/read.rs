@@ -1,0 +1,123 @@
+//! Answers: classified by the outcome rules, read field by field, in one walk.
+
+use model::{Facts, Outcome};
+
+/// An answer as its protocol carried it.
+#[derive(Clone, Copy)]
+pub struct WireAnswer<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// The body's bytes; for SOAP the whole envelope.
+    pub body: &'a [u8],
+}
+
+impl std::fmt::Debug for WireAnswer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WireAnswer").field("status", &self.status).field("body_bytes", &self.body.len()).finish()
+    }
+}
+
+/// Bounds of one answer. The walk stops at the first excess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest body, in bytes. Default 4 MiB.
+    pub body_bytes: usize,
+    /// Deepest nesting of elements, envelope included. Default 32. JSON is bounded by its parser (128).
+    pub depth: usize,
+    /// Most elements, or keys and items. Default 100,000.
+    pub nodes: usize,
+    /// Longest text of a value that is read, in bytes. Default 16 KiB. Parts that are not read do not count.
+    pub text_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes: 4 << 20, depth: 32, nodes: 100_000, text_bytes: 16 << 10 }
+    }
+}
+
+/// What an answer came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Which rule decided it: index into [`crate::Plan::rules`].
+    pub rule: usize,
+    /// The record, for [`Outcome::Found`] alone.
+    pub facts: Option<Facts>,
+    /// What the answer has beyond the mapping's read set.
+    pub undeclared: Undeclared,
+}
+
+/// Parts of an answer that the mapping does not name: dropped, counted, reported to the source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Undeclared {
+    /// How many; a part with everything in it counts once.
+    pub count: u64,
+    /// Names of the first few different ones, at most [`Undeclared::SAMPLES_MAX`]; never their content. A name
+    /// that could itself be an identifier stands as `…`.
+    pub samples: Vec<Box<str>>,
+}
+
+impl Undeclared {
+    /// Most sampled names.
+    pub const SAMPLES_MAX: usize = 8;
+}
+
+/// Why an answer is `INVALID_DATA`. The origin is always the provider (or a mapping that does not
+/// fit it); none is worth a retry by itself. Carries paths and rules, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The body is not the promised syntax: broken, cut off, or with something forbidden such as a DOCTYPE.
+    #[error("the answer is not acceptable {syntax}: {rule}, near byte {at}")]
+    Malformed {
+        /// `XML`, `SOAP` or `JSON`.
+        syntax: &'static str,
+        /// The broken rule, such as `doctype`.
+        rule: &'static str,
+        /// Offset in the body, in bytes.
+        at: u64,
+    },
+    /// The answer exceeds one of [`Limits`].
+    #[error("the answer exceeds the limit of {limit} {what}")]
+    Limit {
+        /// The limit, such as `nodes`.
+        what: &'static str,
+        /// Its value.
+        limit: usize,
+    },
+    /// The answer is well-formed, and no outcome rule knows it.
+    #[error("no outcome rule matches the answer (status {status}, fault: {fault})")]
+    NoRule {
+        /// HTTP status.
+        status: u16,
+        /// Whether the body is a SOAP fault.
+        fault: bool,
+    },
+    /// A field breaks the contract or the mapping's word about it.
+    #[error("`{path}`: {rule}")]
+    Field {
+        /// Canonical path of the field, such as `months[].month`, or the wire path where it belongs to none.
+        path: Box<str>,
+        /// The broken rule, such as `wrong-date`.
+        rule: &'static str,
+    },
+}
+
+impl ReadError {
+    /// Stable name of the broken rule.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Malformed { rule, .. } | Self::Field { rule, .. } => rule,
+            Self::Limit { .. } => "limit",
+            Self::NoRule { .. } => "no-outcome-rule",
+        }
+    }
+
+    /// The field or part concerned, where there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        if let Self::Field { path, .. } = self { Some(path) } else { None }
+    }
+}
