@@ -133,17 +133,28 @@ impl Transport {
     /// # Errors
     /// [`TransportError`] names the option that is wrong.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
+        let TransportOptions {
+            base_url,
+            server_roots_pem,
+            identity,
+            tls,
+            http,
+            connect_timeout,
+            body_bytes_max,
+            idle_timeout,
+            idle_connections_max,
+        } = options;
         let settings = Settings {
-            base: base_url(&options.base_url)?,
-            roots: tls::roots(&options.server_roots_pem)?,
-            tls: options.tls,
-            http: options.http,
-            connect_timeout: options.connect_timeout,
-            body_bytes_max: options.body_bytes_max,
-            idle_timeout: options.idle_timeout,
-            idle_connections_max: options.idle_connections_max,
+            base: checked_base(&base_url)?,
+            roots: tls::roots(&server_roots_pem)?,
+            tls,
+            http,
+            connect_timeout,
+            body_bytes_max,
+            idle_timeout,
+            idle_connections_max,
         };
-        let client = settings.client(options.identity.as_ref())?;
+        let client = settings.client(identity.as_ref())?;
         Ok(Self { client: ArcSwap::from_pointee(client), settings })
     }
 
@@ -286,7 +297,7 @@ async fn read_capped(mut response: Response, max: usize, deadline: Instant) -> R
     }
 }
 
-fn base_url(text: &str) -> Result<Url, TransportError> {
+fn checked_base(text: &str) -> Result<Url, TransportError> {
     let url = Url::parse(text).map_err(|_| TransportError::BaseUrl("not an absolute URL"))?;
     if url.scheme() != "https" {
         return Err(TransportError::BaseUrl("must begin with https://"));
