@@ -1,0 +1,622 @@
+//! The log as its users see it: reserve, append, wait until durable, close.
+//!
+//! [`Journal::append`] is synchronous and gives the entry its index at once: the order of calls is
+//! the order of the log. Waiting for the disk is a separate step that may be dropped at any point
+//! without losing the entry.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use metrics::gauge;
+use tokio::sync::Notify;
+
+use crate::committer;
+use crate::disk::{Disk, RealDisk};
+use crate::entry::{BODY_BYTES_MAX, Entry, LEAF_HEADER_BYTES, OpenEntry, Role, Urgency};
+use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentHeader, TABLE_ROW_BYTES};
+use crate::hash::Hash;
+use crate::note::{Origin, SignedHead, SigningKey, VerifyingKey};
+use crate::receipt::Receipt;
+use crate::recover;
+use crate::tree::BatchTree;
+
+/// What one entry costs beyond its body and payload, in bytes: header, table row, and its own
+/// frame with padding in case it travels alone.
+const ENTRY_OVERHEAD: usize = LEAF_HEADER_BYTES + TABLE_ROW_BYTES + FRAME_HEADER_BYTES + FRAME_ALIGN;
+
+/// How a journal is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Directory of all logs; this one gets `dir/<origin>/`.
+    pub dir: PathBuf,
+    /// The log's name.
+    pub origin: Origin,
+    /// Size of a segment file, preallocated, in bytes. Default 64 MiB; 64 KiB to 1 GiB. The log
+    /// keeps one empty segment ready, so it uses at least twice this.
+    pub segment_bytes: u64,
+    /// Most bytes queued, in flight and reserved at once. Default 32 MiB, at most half a segment.
+    pub queue_bytes: usize,
+    /// Longest time a lazy entry waits for an urgent one. Default 50 ms.
+    pub lazy_delay: Duration,
+}
+
+impl Options {
+    /// The defaults for a log.
+    #[must_use]
+    pub fn new(dir: PathBuf, origin: Origin) -> Self {
+        Self { dir, origin, segment_bytes: 64 << 20, queue_bytes: 32 << 20, lazy_delay: Duration::from_millis(50) }
+    }
+
+    /// The log's own directory.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.join(self.origin.as_str())
+    }
+
+    fn check(&self) -> Result<(), OpenError> {
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
+            return Err(OpenError::Options { what: "segment_bytes", accepted: "64 KiB to 1 GiB" });
+        }
+        if self.queue_bytes as u64 > self.segment_bytes / 2 {
+            return Err(OpenError::Options { what: "queue_bytes", accepted: "at most half of segment_bytes" });
+        }
+        Ok(())
+    }
+}
+
+/// What opening found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Exchanges that no entry has closed, by index; the gateway closes them before it is ready (rule R2).
+    pub open: Vec<OpenEntry>,
+    /// What a crash left half-written, moved aside. None of it had been acknowledged.
+    pub torn: Option<Torn>,
+    /// Entries in the log.
+    pub size: u64,
+    /// Whether the log was closed before; otherwise its last segment was written anew.
+    pub was_clean: bool,
+}
+
+/// The bytes of an unfinished commit, kept as evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: Hash,
+    /// The file that keeps them.
+    pub moved_to: PathBuf,
+}
+
+/// Why a journal does not open. None of these changes what is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// An option is outside its range.
+    #[error("journal option {what} is out of range, accepted is {accepted}")]
+    Options {
+        /// The option.
+        what: &'static str,
+        /// What is accepted.
+        accepted: &'static str,
+    },
+    /// Another process has the log open: there is one writer per log.
+    #[error("journal {0} is open in another process")]
+    Locked(PathBuf),
+    /// The disk refused: look at owner, mode, free space and hardware.
+    #[error("journal file {path} cannot be used")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The log was written with another signing key: restore the key, or begin a new origin.
+    #[error("journal was written with key {found}, not with this node's")]
+    Key {
+        /// The key in the log.
+        found: VerifyingKey,
+    },
+    /// Bytes inside the log are not what was written. Do not delete anything: keep the directory as
+    /// evidence, run `journal verify` on it, restore it from its second copy, and only then start again.
+    #[error(
+        "journal is damaged: {what} in segment {segment} at byte {offset}; keep the directory, run `journal verify`, restore from the second copy"
+    )]
+    Damaged {
+        /// File name of the segment.
+        segment: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The log is shorter than its own checkpoint says: an old copy was restored, or its end was cut off.
+    /// Restore the newest copy.
+    #[error("journal has {size} entries, its checkpoint says {checkpoint}; restore the newest copy")]
+    Behind {
+        /// Entries found.
+        size: u64,
+        /// Entries the checkpoint covers.
+        checkpoint: u64,
+    },
+    /// The checkpoint file is not this log's, or disagrees with the entries.
+    #[error("journal's checkpoint file is not this log's; keep the directory, run `journal verify`, restore from the second copy")]
+    Checkpoint,
+}
+
+/// Why an entry or a reservation is not taken. Nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too much is queued or reserved: ask again later (503 with `Retry-After`).
+    #[error("journal queue is full")]
+    QueueFull,
+    /// The disk has no room for another segment: free some; it is tried again by itself.
+    #[error("journal disk is full")]
+    DiskFull,
+    /// Too many exchanges are open at once to be carried in a segment header.
+    #[error("too many exchanges are open")]
+    TooManyOpen,
+    /// Longer than any entry may be: 65,523 bytes of body, or more in all than the queue holds.
+    #[error("entry is too large for the journal")]
+    TooLarge,
+    /// The entry closes an exchange that is not open (closed already, or never opened).
+    #[error("exchange {0} is not open")]
+    NotOpen(u64),
+    /// The journal is closing or its process is dying.
+    #[error("journal is closed")]
+    Closed,
+}
+
+/// Why a journal did not close cleanly. The entries are safe; the next start checks more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CloseError {
+    /// A write or flush had failed before: the process should be gone.
+    #[error("journal had failed before it was closed")]
+    Failed,
+    /// The last checkpoint could not be written.
+    #[error("journal's last checkpoint could not be written")]
+    Checkpoint,
+}
+
+/// What happens after a failed write or flush: gets the reason; in production it does not return.
+pub type Fatal = Box<dyn Fn(&str) + Send>;
+
+/// An open log. Clones share it; the last one dropped stops it (without the mark of a clean close).
+#[derive(Clone)]
+pub struct Journal(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Journal {
+    /// Opens a log, making it when it is not there, and recovers what a crash left.
+    ///
+    /// Blocks: re-hashes the last segment, and writes it anew when the log was not closed.
+    ///
+    /// # Errors
+    /// When another process has it, the disk refuses, or the log is not what was written.
+    pub fn open(options: Options, key: SigningKey) -> Result<(Self, Recovered), OpenError> {
+        let fatal = Box::new(|reason: &str| {
+            tracing::error!(reason, "journal cannot be written, the process ends");
+            std::process::abort();
+        });
+        Self::open_on(Arc::new(RealDisk), options, key, fatal)
+    }
+
+    /// The same on any disk and with any end: for tests with failing disks.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options, key: SigningKey, fatal: Fatal) -> Result<(Self, Recovered), OpenError> {
+        options.check()?;
+        let (writer, recovered) = recover::open(disk, &options, key)?;
+        let shared = Arc::new(Shared::new(&options, &writer));
+        let thread =
+            committer::start(writer, Arc::clone(&shared), fatal).map_err(|source| OpenError::Io { path: options.log_dir(), source })?;
+        Ok((Self(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })), recovered))
+    }
+
+    /// Sets aside room for one later entry of `bytes` (body and payload together), in the queue and
+    /// on the preallocated disk (rule R6). Dropping it gives the room back.
+    ///
+    /// # Errors
+    /// When there is no room, or the journal is closing.
+    pub fn reserve(&self, bytes: usize) -> Result<Reservation, Refused> {
+        let shared = &self.0.shared;
+        let cost = bytes.checked_add(ENTRY_OVERHEAD).ok_or(Refused::TooLarge)?;
+        let mut queue = shared.lock();
+        if queue.state != State::Running {
+            return Err(Refused::Closed);
+        }
+        queue.set_aside(cost, 0, shared.queue_bytes)?;
+        Ok(Reservation { shared: Arc::clone(shared), cost })
+    }
+
+    /// Puts an entry into the log and gives its index; never waits for the disk.
+    ///
+    /// With a reservation its room is used first, and given back beyond the need; what the entry
+    /// needs beyond it must be free. When the entry is refused the reservation is as it was. A
+    /// reserved entry is taken even while the journal closes.
+    ///
+    /// # Errors
+    /// When there is no room, the entry is too large or closes what is not open, or the journal is closed.
+    pub fn append(&self, entry: Entry, urgency: Urgency, from: Option<&mut Reservation>) -> Result<Appended, Refused> {
+        append(&self.0.shared, entry, urgency, from)
+    }
+
+    /// Entries that are durable.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.head().size()
+    }
+
+    /// The signed tree head of the last commit.
+    #[must_use]
+    pub fn head(&self) -> Arc<SignedHead> {
+        Arc::clone(&self.0.shared.head.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The log's name.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        self.0.shared.key.origin()
+    }
+
+    /// What receipts of this log verify with.
+    #[must_use]
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.0.shared.key
+    }
+
+    /// Commits what is queued, writes the checkpoint and the mark of a clean close, and stops.
+    ///
+    /// Reservations still held are void from then on: finish or drop the exchanges first.
+    ///
+    /// # Errors
+    /// When the journal had failed, or the checkpoint could not be written.
+    pub async fn close(&self) -> Result<Arc<SignedHead>, CloseError> {
+        let shared = &self.0.shared;
+        shared.stop(State::Closing);
+        loop {
+            let stopped = shared.stopped_notify.notified();
+            if let Some(result) = shared.stopped.get() {
+                return result.clone();
+            }
+            stopped.await;
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal({}, {} entries)", self.origin(), self.size())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.stop(State::Dropping);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panicked committer has said so itself; there is nothing to add here.
+        drop(thread.map(JoinHandle::join));
+    }
+}
+
+/// Room set aside for one entry.
+#[derive(Debug)]
+pub struct Reservation {
+    shared: Arc<Shared>,
+    cost: usize,
+}
+
+impl Reservation {
+    /// Whether an entry of `bytes` (body and payload together) surely fits into it.
+    #[must_use]
+    pub fn fits(&self, bytes: usize) -> bool {
+        bytes.saturating_add(ENTRY_OVERHEAD) <= self.cost
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.cost > 0 {
+            let mut queue = self.shared.lock();
+            queue.set_aside -= self.cost;
+            queue.show();
+        }
+    }
+}
+
+/// An entry that has its place in the log but is not yet on disk: nothing may rest on it.
+#[derive(Debug)]
+#[must_use = "an appended entry is not durable until `durable` has returned"]
+pub struct Appended {
+    index: u64,
+    leaf_hash: Hash,
+    batch: Arc<Batch>,
+}
+
+impl Appended {
+    /// The entry's index.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The entry's leaf hash.
+    #[must_use]
+    pub fn leaf_hash(&self) -> &Hash {
+        &self.leaf_hash
+    }
+
+    /// Waits until the entry is on disk. Never resolves when the write fails: the process is dying.
+    ///
+    /// May be dropped at any point; the entry stays in the log's queue.
+    pub async fn durable(self) -> Durable {
+        loop {
+            let done = self.batch.notify.notified();
+            if self.batch.done.get().is_some() {
+                return Durable { index: self.index, leaf_hash: self.leaf_hash, batch: Arc::clone(&self.batch) };
+            }
+            done.await;
+        }
+    }
+}
+
+/// The acknowledgement: the entry is on disk, flushed, under a signed head. Only the journal makes one.
+#[derive(Debug, Clone)]
+pub struct Durable {
+    index: u64,
+    leaf_hash: Hash,
+    /// Its `done` is set.
+    batch: Arc<Batch>,
+}
+
+impl Durable {
+    /// The entry's index.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The entry's leaf hash.
+    #[must_use]
+    pub fn leaf_hash(&self) -> &Hash {
+        &self.leaf_hash
+    }
+
+    /// The signed tree head of the entry's commit.
+    #[must_use]
+    pub fn head(&self) -> &Arc<SignedHead> {
+        &self.commit().head
+    }
+
+    /// The inclusion path from the entry to [`Self::head`], made when asked for.
+    ///
+    /// # Panics
+    /// Never: the entry is in its own commit.
+    #[must_use]
+    pub fn path(&self) -> Vec<Hash> {
+        self.commit().tree.path(self.index).expect("the entry is in its commit")
+    }
+
+    /// The receipt: holds on its own, lets go of the commit.
+    #[must_use]
+    pub fn into_receipt(self) -> Receipt {
+        self.receipt()
+    }
+
+    /// The receipt.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        let head = self.head();
+        Receipt {
+            origin: head.origin().as_str().to_owned(),
+            index: self.index,
+            leaf_hash: self.leaf_hash,
+            proof: self.path(),
+            head: head.note().to_owned(),
+        }
+    }
+
+    fn commit(&self) -> &Committed {
+        self.batch.done.get().expect("a durable entry's commit is done")
+    }
+}
+
+/// One commit's fate, shared by all its entries: no allocation per waiter.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    done: OnceLock<Committed>,
+    notify: Notify,
+}
+
+impl Batch {
+    /// Wakes everybody. Called once, after the flush.
+    pub(crate) fn acknowledge(&self, committed: Committed) {
+        if self.done.set(committed).is_err() {
+            unreachable!("a batch is committed once");
+        }
+        self.notify.notify_waiters();
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) tree: BatchTree,
+    pub(crate) head: Arc<SignedHead>,
+}
+
+/// An entry in the queue, hashed by its caller so that the committer does not have to.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) leaf_header: [u8; LEAF_HEADER_BYTES],
+    pub(crate) leaf_hash: Hash,
+    pub(crate) payload_hash: Hash,
+    pub(crate) entry: Entry,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    /// Commit what is queued, mark the close, stop.
+    Closing,
+    /// Commit what is queued, stop.
+    Dropping,
+    /// Stopped, or a write failed: nothing more is taken.
+    Ended,
+}
+
+/// What callers and committer share.
+pub(crate) struct Shared {
+    key: VerifyingKey,
+    queue_bytes: usize,
+    open_bytes_max: usize,
+    lazy_delay: Duration,
+    queue: Mutex<Queue>,
+    /// Wakes the committer.
+    work: Condvar,
+    head: Mutex<Arc<SignedHead>>,
+    stopped: OnceLock<Result<Arc<SignedHead>, CloseError>>,
+    stopped_notify: Notify,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({})", self.key.origin())
+    }
+}
+
+/// Guarded by `Shared::queue`.
+struct Queue {
+    entries: Vec<Queued>,
+    batch: Arc<Batch>,
+    next_index: u64,
+    /// Bytes queued, in flight and reserved; never more than `disk_bytes` nor `Shared::queue_bytes`.
+    set_aside: usize,
+    /// Preallocated disk that is surely there for them.
+    disk_bytes: usize,
+    urgent: bool,
+    /// When the oldest lazy entry came, while nothing urgent has.
+    lazy_since: Option<Instant>,
+    /// Size of the leaf of each open exchange, by index.
+    open: HashMap<u64, usize>,
+    open_bytes: usize,
+    state: State,
+    committer_waits: bool,
+}
+
+impl Queue {
+    /// Exchanges `given` bytes that were set aside before for `cost`.
+    fn set_aside(&mut self, cost: usize, given: usize, queue_bytes: usize) -> Result<(), Refused> {
+        let wanted = self.set_aside - given + cost;
+        if cost > given {
+            if cost > queue_bytes {
+                return Err(Refused::TooLarge);
+            }
+            if wanted > self.disk_bytes {
+                return Err(Refused::DiskFull);
+            }
+            if wanted > queue_bytes {
+                return Err(Refused::QueueFull);
+            }
+        }
+        self.set_aside = wanted;
+        self.show();
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of bytes far below 2^52")]
+    fn show(&self) {
+        gauge!("qovsaq_journal_queue_bytes").set(self.set_aside as f64);
+    }
+}
+
+fn append(shared: &Shared, entry: Entry, urgency: Urgency, from: Option<&mut Reservation>) -> Result<Appended, Refused> {
+    if entry.body.len() > BODY_BYTES_MAX {
+        return Err(Refused::TooLarge);
+    }
+    // Hashing is the caller's work: it runs on many cores, the committer on one.
+    let leaf_header = entry.leaf_header();
+    let leaf_hash = entry.leaf_hash();
+    let payload_hash = if entry.payload.is_empty() { Hash::default() } else { Hash::of(&entry.payload) };
+    let cost = cost(&entry);
+    let leaf_bytes = LEAF_HEADER_BYTES + entry.body.len();
+
+    let mut queue = shared.lock();
+    match queue.state {
+        State::Running => {}
+        State::Closing | State::Dropping if from.is_some() => {}
+        State::Closing | State::Dropping | State::Ended => return Err(Refused::Closed),
+    }
+    match entry.role {
+        Role::Single => {}
+        Role::Opens if queue.open_bytes + SegmentHeader::open_cost(leaf_bytes) > shared.open_bytes_max => return Err(Refused::TooManyOpen),
+        Role::Opens => {}
+        Role::Closes(index) if !queue.open.contains_key(&index) => return Err(Refused::NotOpen(index)),
+        Role::Closes(_) => {}
+    }
+    queue.set_aside(cost, from.as_ref().map_or(0, |reservation| reservation.cost), shared.queue_bytes)?;
+    // From here on nothing fails: the entry has its place.
+    if let Some(reservation) = from {
+        reservation.cost = 0;
+    }
+    let index = queue.next_index;
+    queue.next_index += 1;
+    match entry.role {
+        Role::Single => {}
+        Role::Opens => {
+            queue.open.insert(index, leaf_bytes);
+            queue.open_bytes += SegmentHeader::open_cost(leaf_bytes);
+        }
+        Role::Closes(opened) => {
+            let closed = queue.open.remove(&opened).expect("looked up under the same lock");
+            queue.open_bytes -= SegmentHeader::open_cost(closed);
+        }
+    }
+    match urgency {
+        Urgency::Now => queue.urgent = true,
+        Urgency::Lazy if queue.lazy_since.is_none() => queue.lazy_since = Some(Instant::now()),
+        Urgency::Lazy => {}
+    }
+    queue.entries.push(Queued { leaf_header, leaf_hash, payload_hash, entry });
+    let batch = Arc::clone(&queue.batch);
+    // A lazy first entry wakes the committer too: it must set its timer.
+    let wake = queue.committer_waits && (urgency == Urgency::Now || queue.entries.len() == 1);
+    drop(queue);
+    if wake {
+        shared.work.notify_one();
+    }
+    Ok(Appended { index, leaf_hash, batch })
+}
+
+fn cost(entry: &Entry) -> usize {
+    entry.body.len() + entry.payload.len() + ENTRY_OVERHEAD
+}
+
+impl Shared {
+    pub(crate) fn new(options: &Options, _writer: &committer::Writer) -> Self {
+        let _ = options;
+        unimplemented!("the committer follows")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, how: State) {
+        let mut queue = self.lock();
+        if queue.state == State::Running {
+            queue.state = how;
+        }
+        drop(queue);
+        self.work.notify_one();
+    }
+}
