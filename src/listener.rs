@@ -23,9 +23,10 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,7 +53,7 @@ pub struct Limits {
     /// two HTTP/1.1 requests; default 30 s.
     pub header_timeout: Duration,
     /// Most bytes of a request's head (HTTP/1.1: line and headers; HTTP/2: decoded header list); default
-    /// 32 KiB. At least 8 KiB.
+    /// 32 KiB.
     pub header_bytes_max: u32,
     /// Most headers of a request (HTTP/1.1); default 64.
     pub headers_max: usize,
@@ -303,8 +304,18 @@ impl House {
                 Ok::<_, Refused>(answer.unwrap_or_else(|never| match never {}))
             }
         });
-        let builder = self.builder(h2);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        // ALPN has decided between the two; guessing from the first bytes would wait for them without end.
+        let stream = TokioIo::new(stream);
+        if h2 {
+            self.drive(self.http2().serve_connection(stream, service), &asked).await;
+        } else {
+            self.drive(self.http1().serve_connection(stream, service), &asked).await;
+        }
+    }
+
+    /// Drives a connection to its end, and tells it when to come to one.
+    async fn drive(&self, connection: impl GracefulConnection, asked: &Asked) {
+        let mut connection = pin!(connection);
         let mut shutdown = self.shutdown.clone();
         let mut stop = pin!(stopped(&mut shutdown));
         let mut first_request = pin!(tokio::time::sleep_until(Instant::now() + self.door.limits.header_timeout));
@@ -349,25 +360,27 @@ impl House {
         Ok(())
     }
 
-    fn builder(&self, h2: bool) -> auto::Builder<TokioExecutor> {
+    fn http1(&self) -> http1::Builder {
         let limits = &self.door.limits;
-        let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX).max(8 * 1024);
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = http1::Builder::new();
         builder
-            .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
             .max_headers(limits.headers_max)
-            .max_buf_size(header_bytes);
+            .max_header_size(usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX));
         builder
-            .http2()
+    }
+
+    fn http2(&self) -> http2::Builder<TokioExecutor> {
+        let limits = &self.door.limits;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.keep_alive_interval)
             .keep_alive_timeout(limits.keep_alive_timeout)
             .max_concurrent_streams(limits.streams_max)
-            .max_header_list_size(limits.header_bytes_max.max(8 * 1024));
-        // ALPN has decided already; guessing from the first bytes would wait for them without end.
-        if h2 { builder.http2_only() } else { builder.http1_only() }
+            .max_header_list_size(limits.header_bytes_max);
+        builder
     }
 }
 
