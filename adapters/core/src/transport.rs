@@ -219,29 +219,10 @@ impl Settings {
     }
 
     fn request(&self, request: Request) -> Result<reqwest::Request, CallError> {
-        let mut out = reqwest::Request::new(request.method, self.url(request.path_and_query.expose())?);
+        let mut out = reqwest::Request::new(request.method, join(&self.base, request.path_and_query.expose())?);
         *out.headers_mut() = request.headers;
         *out.body_mut() = request.body.map(Into::into);
         Ok(out)
-    }
-
-    /// The whole address. A URL parser resolves dot segments, also percent-encoded ones, drops
-    /// characters and re-encodes others; whatever it would change is refused, so that an input such
-    /// as `..` cannot lead to another resource than the mapping names.
-    fn url(&self, path_and_query: &str) -> Result<Url, CallError> {
-        let refused = CallError::question("path and query are not in plain, percent-encoded form");
-        let (path, query) = match path_and_query.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (path_and_query, None),
-        };
-        if !path.starts_with('/') {
-            return Err(refused);
-        }
-        let mut url = self.base.clone();
-        let full = format!("{}{path}", self.base.path().trim_end_matches('/'));
-        url.set_path(&full);
-        url.set_query(query);
-        if url.path() == full && url.query() == query { Ok(url) } else { Err(refused) }
     }
 
     async fn answer(&self, response: Response, expected: Expected, deadline: Instant) -> Result<WireAnswer, CallError> {
@@ -267,6 +248,32 @@ impl Settings {
         }
         Ok(WireAnswer { status: status.as_u16(), body, retry_after, route_id: None })
     }
+}
+
+/// The whole address below a base. A URL parser resolves dot segments, also percent-encoded ones,
+/// drops characters and re-encodes others; whatever it would change is refused, so that an input
+/// such as `..` cannot lead to another resource than the mapping names.
+fn join(base: &Url, path_and_query: &str) -> Result<Url, CallError> {
+    let refused = || CallError::question("path and query are not in plain, percent-encoded form");
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    if !path.starts_with('/') {
+        return Err(refused());
+    }
+    let full = format!("{}{path}", base.path().trim_end_matches('/'));
+    let mut url = base.clone();
+    url.set_path(&full);
+    url.set_query(query);
+    if url.path() == full && url.query() == query { Ok(url) } else { Err(refused()) }
+}
+
+/// For tests: the whole address as a text.
+#[cfg(test)]
+pub(crate) fn address(base: &str, path_and_query: &str) -> Result<String, CallError> {
+    let base = checked_base(base).map_err(|_| CallError::question("base"))?;
+    join(&base, path_and_query).map(String::from)
 }
 
 /// Reads a body chunk by chunk, never holding more than `max` bytes and one chunk, and never
