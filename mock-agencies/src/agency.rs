@@ -13,6 +13,7 @@ use crate::personas::Personas;
 
 mod azerishiq;
 mod interior;
+mod soap;
 mod taxes;
 
 /// An agency that can be played (agency catalogue, section 2).

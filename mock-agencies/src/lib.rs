@@ -11,6 +11,7 @@ mod fault;
 mod latency;
 mod personas;
 mod server;
+mod xml;
 
 pub use crate::agency::{AgencyCode, UnknownAgency};
 pub use crate::fault::{Fault, FaultRefused};

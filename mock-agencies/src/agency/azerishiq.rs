@@ -1,22 +1,304 @@
-//! Placeholder until the wire form lands.
-use http::StatusCode;
+//! Azərişıq: REST JSON (agency catalogue, `azerishiq.subscriber` and `azerishiq.consumption`).
+
+use std::collections::HashMap;
+
+use axum::extract::Query;
 use http::request::Parts;
+use http::{Method, StatusCode};
+use jiff::civil::Date;
+use model::Profile;
 
+use super::soap::DEEP;
 use super::{Answer, Request};
-use crate::personas::Personas;
+use crate::fault::Fault;
+use crate::personas::{Electricity, MeterKind, Person, Personas, TariffGroup};
 
-pub(crate) struct Azerishiq;
+const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
-impl Azerishiq {
-    pub(crate) fn new(_: &Personas) -> Self {
-        Self
-    }
+/// Months a question may span, both ends counted.
+const WINDOW_MAX: i32 = 36;
+/// How far back bills go, in months.
+const HISTORY: i32 = 60;
+/// What a month uses of December's electricity, in per cent, from January: heating and air conditioning.
+const SEASON: [u32; 12] = [105, 95, 80, 70, 65, 85, 110, 112, 80, 70, 85, 100];
+/// What ten kilowatt-hours cost, in qəpik.
+const TARIFF_PER_10_KWH: u32 = 90;
 
-    pub(crate) fn answer(&self, _: &Request<'_>) -> Answer {
-        Answer::new(StatusCode::NOT_IMPLEMENTED, "text/plain", "")
+/// The agency, with every subscriber's record written beforehand.
+pub(crate) struct Azerishiq {
+    /// Holders by FIN.
+    by_fin: HashMap<Box<str>, Record>,
+    by_code: HashMap<Box<str>, Account>,
+}
+
+struct Record {
+    plain: String,
+    /// With keys no contract declares.
+    undeclared: String,
+    /// With a text where a truth value belongs.
+    wrong_type: String,
+}
+
+struct Account {
+    december_kwh_tenths: u32,
+    balance_qapik: u32,
+    estimated: bool,
+}
+
+const SUBSCRIBER: usize = 0;
+const CONSUMPTION: usize = 1;
+
+/// Told by the path.
+pub(super) fn service(head: &Parts) -> Option<usize> {
+    match route(head.uri.path())? {
+        Route::Subscriber => Some(SUBSCRIBER),
+        Route::Consumption(_) => Some(CONSUMPTION),
     }
 }
 
-pub(crate) fn service(_: &Parts) -> Option<usize> {
-    None
+enum Route<'a> {
+    Subscriber,
+    /// With the code as it stands in the path, percent-encoded.
+    Consumption(&'a str),
+}
+
+fn route(path: &str) -> Option<Route<'_>> {
+    let mut segments = path.split('/');
+    if (segments.next(), segments.next(), segments.next()) != (Some(""), Some("abonent"), Some("v1")) {
+        return None;
+    }
+    match (segments.next(), segments.next(), segments.next()) {
+        (None, None, None) => Some(Route::Subscriber),
+        (Some(code), Some("hesablamalar"), None) if !code.is_empty() => Some(Route::Consumption(code)),
+        _ => None,
+    }
+}
+
+impl Azerishiq {
+    pub(super) fn new(personas: &Personas) -> Self {
+        let accounts = personas.people().filter_map(|person| person.electricity.as_ref());
+        let by_code = accounts.map(|account| {
+            let Electricity { december_kwh_tenths, balance_qapik, estimated, .. } = *account;
+            (account.subscriber_code.clone(), Account { december_kwh_tenths, balance_qapik, estimated })
+        });
+        let by_fin = personas.people().filter_map(|person| Some((person.fin.clone(), record(person, person.electricity.as_ref()?))));
+        Self { by_fin: by_fin.collect(), by_code: by_code.collect() }
+    }
+
+    pub(super) fn answer(&self, request: &Request<'_>) -> Answer {
+        self.try_answer(request).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn try_answer(&self, request: &Request<'_>) -> Result<Answer, Answer> {
+        let route = route(request.head.uri.path()).ok_or_else(|| json(StatusCode::NOT_FOUND, r#"{"xeta":"unvan_tapilmadi"}"#))?;
+        if request.head.method != Method::GET {
+            return Err(json(StatusCode::METHOD_NOT_ALLOWED, r#"{"xeta":"metod_yanlisdir"}"#).with("allow", "GET"));
+        }
+        if !request.body.is_empty() {
+            return Err(wrong("GET gövdəsiz olmalıdır"));
+        }
+        if !accepts_json(request) {
+            return Err(json(StatusCode::NOT_ACCEPTABLE, r#"{"xeta":"yalniz_json"}"#));
+        }
+        match route {
+            Route::Subscriber => self.subscriber(request),
+            Route::Consumption(code) => self.consumption(code, request),
+        }
+    }
+
+    fn subscriber(&self, request: &Request<'_>) -> Result<Answer, Answer> {
+        let [fin] = query(request, ["fin"])?;
+        if !Profile::Test.accepts_fin(&fin) && !Profile::Production.accepts_fin(&fin) {
+            return Err(wrong("fin: 7 simvol"));
+        }
+        committed(request, "abonentler")?;
+        let record = self.by_fin.get(&*fin).map(|record| match request.fault {
+            Some(Fault::Undeclared) => &*record.undeclared,
+            Some(Fault::WrongType) => &*record.wrong_type,
+            _ => &*record.plain,
+        });
+        Ok(json(StatusCode::OK, format!("{{\"abonentler\":[{}]}}", record.unwrap_or_default())))
+    }
+
+    fn consumption(&self, code: &str, request: &Request<'_>) -> Result<Answer, Answer> {
+        let code = percent_decoded(code).ok_or_else(|| wrong("abonent kodu oxunmur"))?;
+        let [from, to] = query(request, ["ay_evvel", "ay_son"])?;
+        let (Some(from), Some(to)) = (month(&from), month(&to)) else {
+            return Err(wrong("ay_evvel, ay_son: yyyy-MM"));
+        };
+        if from > to || to - from >= WINDOW_MAX {
+            return Err(wrong("ay_evvel ay_son-dan sonra və ya müddət 36 aydan çox ola bilməz"));
+        }
+        committed(request, "hesablamalar")?;
+        let account = self.by_code.get(&*code).ok_or_else(|| json(StatusCode::NOT_FOUND, r#"{"xeta":"abonent_tapilmadi"}"#))?;
+        let current = month_of(request.today);
+        let last = current - 1;
+        let months: Vec<_> =
+            (from.max(current - HISTORY)..=to.min(last)).map(|month| write_month(account, month, month == last, request.fault)).collect();
+        let more = if request.fault == Some(Fault::Undeclared) { r#""operator":"Nümunə","# } else { "" };
+        let body = format!(
+            "{{\"abonent_kodu\":{},{more}\"qaliq\":{},\"hesablamalar\":[{}]}}",
+            text(&code),
+            manat(account.balance_qapik),
+            months.join(",")
+        );
+        Ok(json(StatusCode::OK, body))
+    }
+}
+
+/// The faults that take the answer's place; the request was right. `list` is the key of the answer's list.
+fn committed(request: &Request<'_>, list: &str) -> Result<(), Answer> {
+    match request.fault {
+        Some(Fault::Error) => Err(json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"xeta":"daxili_xeta"}"#)),
+        Some(Fault::FaultIn200) => Err(json(StatusCode::OK, r#"{"xeta":"daxili_xeta"}"#)),
+        Some(Fault::RetryAfter) => Err(json(StatusCode::TOO_MANY_REQUESTS, r#"{"xeta":"limit_asildi"}"#).with("retry-after", "2")),
+        Some(Fault::DeepNesting) => {
+            let body = format!("{{\"{list}\":{}{}}}", "[".repeat(DEEP), "]".repeat(DEEP));
+            Err(json(StatusCode::OK, body))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn record(person: &Person, account: &Electricity) -> Record {
+    let meter = match account.meter {
+        MeterKind::Smart => "smart",
+        MeterKind::Mechanical => "mexaniki",
+    };
+    let tariff = match account.tariff {
+        TariffGroup::Population => "ehali",
+        TariffGroup::Other => "qeyri-ehali",
+    };
+    let write = |active: &str, more: &str| {
+        format!(
+            "{{\"abonent_kodu\":{},\"sahib_fin\":{},\"unvan\":{},\"saygac_novu\":\"{meter}\",\"tarif_qrupu\":\"{tariff}\",\"aktiv\":{active}{more}}}",
+            text(&account.subscriber_code),
+            text(&person.fin),
+            text(&account.address)
+        )
+    };
+    let active = if account.active { "true" } else { "false" };
+    let more = format!(",\"sahib_ad\":{},\"telefon\":\"+994 00 000 00 00\"", text(&person.full_name()));
+    Record { plain: write(active, ""), undeclared: write(active, &more), wrong_type: write("\"bəli\"", "") }
+}
+
+/// One bill. The debt is what the last bill (`unpaid`) leaves open.
+fn write_month(account: &Account, month: i32, unpaid: bool, fault: Option<Fault>) -> String {
+    let calendar = usize::try_from(month.rem_euclid(12)).unwrap_or(0);
+    let tenths = account.december_kwh_tenths * SEASON.get(calendar).copied().unwrap_or(100) / 100;
+    let charged = (tenths * TARIFF_PER_10_KWH + 50) / 100;
+    let paid = if unpaid { charged.saturating_sub(account.balance_qapik) } else { charged };
+    let quantity = match fault {
+        Some(Fault::WrongType) => "\"çox\"".to_owned(),
+        _ => format!("{}.{}", tenths / 10, tenths % 10),
+    };
+    let more = if fault == Some(Fault::Undeclared) { r#","nezaretci":"Sınaqlı""# } else { "" };
+    let estimated = account.estimated || fault == Some(Fault::Estimated);
+    format!(
+        "{{\"ay\":\"{:04}-{:02}\",\"serfiyyat\":{quantity},\"hesablanib\":{},\"odenilib\":{},\"teqribi\":{estimated}{more}}}",
+        month.div_euclid(12),
+        month.rem_euclid(12) + 1,
+        manat(charged),
+        manat(paid)
+    )
+}
+
+fn manat(qapik: u32) -> String {
+    format!("{}.{:02}", qapik / 100, qapik % 100)
+}
+
+/// A month counted from the year 0.
+fn month_of(date: Date) -> i32 {
+    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
+/// Reads `yyyy-MM`.
+fn month(text: &str) -> Option<i32> {
+    let (year, month) = text.split_once('-')?;
+    let digits = |part: &str, length: usize| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(year, 4) || !digits(month, 2) {
+        return None;
+    }
+    let date = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
+    Some(month_of(date))
+}
+
+/// The query's values by name: exactly these names, each once, in any order.
+fn query<const N: usize>(request: &Request<'_>, names: [&str; N]) -> Result<[String; N], Answer> {
+    let Query(mut given) = Query::<Vec<(String, String)>>::try_from_uri(&request.head.uri).map_err(|_| wrong("sorğu oxunmur"))?;
+    if given.len() != N {
+        return Err(wrong(&format!("parametrlər: {}", names.join(", "))));
+    }
+    let mut values = [const { String::new() }; N];
+    for (name, value) in names.iter().zip(&mut values) {
+        let place = given.iter().position(|(own, _)| own == name).ok_or_else(|| wrong(&format!("parametr yoxdur: {name}")))?;
+        *value = given.swap_remove(place).1;
+    }
+    Ok(values)
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1) of a path segment; `None` when it is not valid or not UTF-8.
+fn percent_decoded(segment: &str) -> Option<String> {
+    let mut bytes = segment.bytes();
+    let mut out = Vec::with_capacity(segment.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (high, low) = (digit()?, digit()?);
+        out.push(high * 16 + low);
+    }
+    String::from_utf8(out).ok()
+}
+
+fn accepts_json(request: &Request<'_>) -> bool {
+    let Some(accept) = request.header("accept") else { return true };
+    accept.split(',').any(|range| {
+        let media = range.split(';').next().unwrap_or_default().trim();
+        matches!(media, "*/*" | "application/*" | "application/json")
+    })
+}
+
+fn text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn wrong(reason: &str) -> Answer {
+    json(StatusCode::BAD_REQUEST, format!("{{\"xeta\":\"sorgu_yanlisdir\",\"izah\":{}}}", text(reason)))
+}
+
+fn json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Answer {
+    Answer::new(status, CONTENT_TYPE, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_december_of_the_reference_family_is_the_catalogues() {
+        let account = Account { december_kwh_tenths: 2_120, balance_qapik: 0, estimated: false };
+        let month = month("2025-12").expect("valid");
+        let expected = r#"{"ay":"2025-12","serfiyyat":212.0,"hesablanib":19.08,"odenilib":19.08,"teqribi":false}"#;
+        assert_eq!(write_month(&account, month, false, None), expected);
+    }
+
+    #[test]
+    fn codes_come_percent_encoded() {
+        assert_eq!(percent_decoded("TEST%2DEL%C9%99").as_deref(), Some("TEST-ELə"));
+        for bad in ["%", "%2", "%zz", "%ff"] {
+            assert_eq!(percent_decoded(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_two_addresses_are_services() {
+        assert!(matches!(route("/abonent/v1"), Some(Route::Subscriber)));
+        assert!(matches!(route("/abonent/v1/X/hesablamalar"), Some(Route::Consumption("X"))));
+        for other in ["/", "/abonent", "/abonent/v1/", "/abonent/v1/X", "/abonent/v1//hesablamalar", "/abonent/v1/X/hesablamalar/"] {
+            assert!(route(other).is_none(), "{other}");
+        }
+    }
 }
