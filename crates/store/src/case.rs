@@ -1,0 +1,125 @@
+//! A case as the store knows it, and the sealed form in which it is kept.
+
+use jiff::Timestamp;
+use model::contract::PersonRole;
+use model::{CaseId, ConsumerId, PurposeId, Subject};
+use seal::SealKey;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+use crate::database::Key;
+
+/// A consumer's case at one moment. Does not change; ask the store again for a later state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    record: Record,
+}
+
+impl Case {
+    pub(crate) fn new(record: Record) -> Self {
+        Self { record }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The purpose it was opened for.
+    #[must_use]
+    pub fn purpose(&self) -> &PurposeId {
+        &self.record.purpose
+    }
+
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.record.closed_at.is_none()
+    }
+
+    /// When it was opened.
+    #[must_use]
+    pub fn opened_at(&self) -> Timestamp {
+        self.record.opened_at
+    }
+
+    /// When it was closed.
+    #[must_use]
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        self.record.closed_at
+    }
+
+    /// Its persons with their roles, in the order they were given, without repetition.
+    #[must_use]
+    pub fn persons(&self) -> &[(Subject, PersonRole)] {
+        &self.record.persons
+    }
+
+    /// Whether this person is in the case, in whatever role. The same identifier is meant: a person
+    /// named by FIN is not found by a document.
+    #[must_use]
+    pub fn has(&self, subject: &Subject) -> bool {
+        self.record.persons.iter().any(|(person, _)| person == subject)
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn weight(&self) -> usize {
+        400 + self.record.persons.len() * 120
+    }
+}
+
+/// What a row holds, sealed. Written as JSON: small, and a later form can add a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    consumer: ConsumerId,
+    case: CaseId,
+    purpose: PurposeId,
+    persons: Vec<(Subject, PersonRole)>,
+    opened_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_at: Option<Timestamp>,
+}
+
+impl Record {
+    pub(crate) fn new(
+        consumer: ConsumerId,
+        case: CaseId,
+        purpose: PurposeId,
+        persons: Vec<(Subject, PersonRole)>,
+        opened_at: Timestamp,
+    ) -> Self {
+        let mut once: Vec<(Subject, PersonRole)> = Vec::with_capacity(persons.len());
+        for person in persons {
+            if !once.contains(&person) {
+                once.push(person);
+            }
+        }
+        Self { consumer, case, purpose, persons: once, opened_at, closed_at: None }
+    }
+
+    pub(crate) fn closed(&self, now: Timestamp) -> Self {
+        Self { closed_at: Some(now), ..self.clone() }
+    }
+
+    /// Whether both have the same purpose and the same persons in the same roles, in any order.
+    pub(crate) fn same_content(&self, other: &Self) -> bool {
+        let all_in = |left: &Self, right: &Self| left.persons.iter().all(|person| right.persons.contains(person));
+        self.purpose == other.purpose && all_in(self, other) && all_in(other, self)
+    }
+
+    pub(crate) fn seal(&self, key: &SealKey, place: Key) -> Result<Vec<u8>, StoreError> {
+        let plain = serde_json::to_vec(self).map_err(|_| StoreError::Damaged)?;
+        Ok(key.seal(&binding(place), &plain))
+    }
+
+    pub(crate) fn open(key: &SealKey, place: Key, sealed: &[u8]) -> Result<Self, StoreError> {
+        let plain = key.open(&binding(place), sealed).map_err(|_| StoreError::Damaged)?;
+        // The reason would quote what stands there, which is personal.
+        serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged)
+    }
+}
+
+/// Binds a sealed row to its place, so that rows cannot be exchanged for one another.
+fn binding(place: Key) -> Vec<u8> {
+    [b"qovsaq case 1".as_slice(), &place].concat()
+}

@@ -1,0 +1,133 @@
+//! The embedded implementation: one SQLite file in write-ahead mode, every commit flushed.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use seal::SealKey;
+
+use crate::StoreError;
+
+/// A keyed digest: where a row is.
+pub(crate) type Key = [u8; 32];
+
+/// The forms of the file, in order; `PRAGMA user_version` counts those that were applied. A form that
+/// was ever released is never changed, only followed.
+const FORMS: [&str; 1] = ["
+    CREATE TABLE node (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
+    CREATE TABLE cases (key BLOB PRIMARY KEY CHECK (length(key) = 32), sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE answers (key BLOB PRIMARY KEY CHECK (length(key) = 32),
+                          case_key BLOB NOT NULL REFERENCES cases (key)) STRICT, WITHOUT ROWID;
+    CREATE INDEX answers_by_case ON answers (case_key);
+"];
+
+/// Says by its keyed digest whose key a store was made with.
+const PROOF: &[u8] = b"qovsaq store";
+
+/// Statements by name, one place for all SQL that runs after opening.
+const CASE: &str = "SELECT sealed FROM cases WHERE key = ?1";
+const PUT_CASE: &str = "INSERT INTO cases (key, sealed) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed";
+const HAS_ANSWER: &str = "SELECT 1 FROM answers WHERE key = ?1";
+const COUNT_ANSWERS: &str = "SELECT count(*) FROM answers WHERE case_key = ?1";
+const PUT_ANSWER: &str = "INSERT INTO answers (key, case_key) VALUES (?1, ?2)";
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+}
+
+impl Database {
+    pub(crate) fn open(path: &Path, key: &SealKey) -> Result<Self, StoreError> {
+        make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+        let mut connection = Connection::open(path)?;
+        // Whoever holds the file holds it for long: waiting would only delay the refusal.
+        connection.busy_timeout(Duration::ZERO)?;
+        set_up(&mut connection, path, key).map_err(|error| named(error, path))?;
+        Ok(Self { connection })
+    }
+
+    pub(crate) fn case(&self, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.connection.prepare_cached(CASE)?.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn put_case(&self, key: Key, sealed: &[u8]) -> Result<(), StoreError> {
+        self.connection.prepare_cached(PUT_CASE)?.execute(params![key, sealed])?;
+        Ok(())
+    }
+
+    pub(crate) fn has_answer(&self, key: Key) -> Result<bool, StoreError> {
+        Ok(self.connection.prepare_cached(HAS_ANSWER)?.exists([key])?)
+    }
+
+    pub(crate) fn count_answers(&self, case_key: Key) -> Result<u32, StoreError> {
+        Ok(self.connection.prepare_cached(COUNT_ANSWERS)?.query_row([case_key], |row| row.get(0))?)
+    }
+
+    /// Makes every write fail, or work again: a disk that refuses.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self, refuse: bool) {
+        self.connection.pragma_update(None, "query_only", refuse).expect("a setting of the connection");
+    }
+
+    pub(crate) fn put_answer(&self, case_key: Key, key: Key) -> Result<(), StoreError> {
+        self.connection.prepare_cached(PUT_ANSWER)?.execute(params![key, case_key])?;
+        Ok(())
+    }
+}
+
+/// Makes an empty file that its owner alone may read, before SQLite would make one that others may; the
+/// files SQLite puts beside it take over its mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Ok(_) => {
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(dir)?.sync_all()
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn set_up(connection: &mut Connection, path: &Path, key: &SealKey) -> Result<(), StoreError> {
+    // Exclusive before the first read: the lock is taken once and kept, so a second process is refused
+    // at its first touch and no shared-memory file is needed.
+    connection.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA journal_size_limit = 16777216;",
+    )?;
+    let known = i64::try_from(FORMS.len()).unwrap_or(i64::MAX);
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = usize::try_from(found).ok().and_then(|found| FORMS.get(found..)) else {
+        return Err(StoreError::Later { path: path.to_owned(), found, known });
+    };
+    for form in missing {
+        transaction.execute_batch(form)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+
+    // With another key every case would look absent instead of unreadable: better refused here.
+    let proof = key.mac(PROOF);
+    transaction.execute("INSERT OR IGNORE INTO node (one, proof) VALUES (1, ?1)", [proof])?;
+    let kept: Vec<u8> = transaction.query_row("SELECT proof FROM node", [], |row| row.get(0))?;
+    if kept != proof {
+        return Err(StoreError::OtherKey(path.to_owned()));
+    }
+    Ok(transaction.commit()?)
+}
+
+fn named(error: StoreError, path: &Path) -> StoreError {
+    match &error {
+        StoreError::Database(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => StoreError::InUse(PathBuf::from(path)),
+        _ => error,
+    }
+}

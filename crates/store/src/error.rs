@@ -1,0 +1,45 @@
+//! Why the store could not do what was asked: the gateway's fault, never the consumer's, but for the
+//! bound on persons. No message carries an identifier.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A case may name [`crate::PERSONS_MAX`] persons: the consumer's to mend.
+    #[error("a case may name at most {max} persons", max = crate::PERSONS_MAX)]
+    TooManyPersons,
+    /// Another process has the store open: stop it, or configure another path.
+    #[error("{path} is in use by another process", path = .0.display())]
+    InUse(PathBuf),
+    /// The store was made with another node key: restore that key, or move the store away.
+    #[error("{path} was made with another node key", path = .0.display())]
+    OtherKey(PathBuf),
+    /// The store comes from a later version: run that version, or move the store away.
+    #[error("{path} is in form {found}, this version reads up to {known}", path = path.display())]
+    Later {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        found: i64,
+        /// The last form this version knows.
+        known: i64,
+    },
+    /// A row does not open under its own place and key: the file was changed from outside. Restore it
+    /// from a copy; the case in question counts as unreadable, never as absent.
+    #[error("a row of the store is damaged")]
+    Damaged,
+    /// The file could not be made.
+    #[error("cannot make {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The database refuses: full disk, lost file, damaged pages.
+    #[error("the store's database refuses")]
+    Database(#[from] rusqlite::Error),
+}

@@ -1,0 +1,370 @@
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use proptest::prelude::*;
+use seal::NodeKey;
+use tempfile::TempDir;
+
+use super::*;
+
+fn key() -> SealKey {
+    NodeKey::from_bytes([7; 32]).derive("store")
+}
+
+fn now() -> Timestamp {
+    "2026-03-11T08:00:00Z".parse().expect("valid")
+}
+
+fn fin(text: &str) -> Subject {
+    Subject::Fin(text.to_owned())
+}
+
+struct Fixture {
+    dir: TempDir,
+    store: Store,
+    consumer: ConsumerId,
+    case: CaseId,
+    purpose: PurposeId,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&dir.path().join("store.sqlite"), key()).expect("opens");
+        let consumer = ConsumerId::new("targeted-aid").expect("valid");
+        let case = CaseId::new("c-2026-000042").expect("valid");
+        Self { dir, store, consumer, case, purpose: PurposeId::new("adsy-means-test").expect("valid") }
+    }
+
+    fn open(&self, persons: &[(Subject, PersonRole)]) -> Opened {
+        self.store.open_case(&self.consumer, &self.case, &self.purpose, persons.to_vec(), now()).expect("the disk works")
+    }
+
+    fn close(&self) -> Closed {
+        self.store.close_case(&self.consumer, &self.case, now()).expect("the disk works")
+    }
+
+    fn there(&self) -> Option<Arc<Case>> {
+        self.store.case(&self.consumer, &self.case).expect("the disk works")
+    }
+
+    fn remember(&self, value: &str) -> Remembered {
+        self.store.remember_answer(&self.consumer, &self.case, FIELD, value).expect("the disk works")
+    }
+
+    /// The store as the next process finds it.
+    fn restarted(self) -> Self {
+        let Self { dir, store, consumer, case, purpose } = self;
+        drop(store);
+        let store = Store::open(&dir.path().join("store.sqlite"), key()).expect("opens again");
+        Self { dir, store, consumer, case, purpose }
+    }
+}
+
+const FIELD: &str = "azerishiq/subscriber.subscriber_code";
+
+fn family() -> Vec<(Subject, PersonRole)> {
+    vec![(fin("5K7QX2O"), PersonRole::Applicant), (fin("6M8RZ3O"), PersonRole::Spouse)]
+}
+
+#[test]
+fn a_case_is_created_once_repeated_in_any_order_and_conflicts_when_it_differs() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.there(), None);
+    assert_eq!(fixture.open(&family()), Opened::Created);
+    let mut other_order = family();
+    other_order.reverse();
+    other_order.push(family().remove(0));
+    assert_eq!(fixture.open(&other_order), Opened::Repeated);
+
+    for different in [
+        vec![],
+        family().into_iter().take(1).collect(),
+        [family(), vec![(fin("7N9SA4O"), PersonRole::Child)]].concat(),
+        vec![(fin("5K7QX2O"), PersonRole::Spouse), (fin("6M8RZ3O"), PersonRole::Applicant)],
+    ] {
+        assert_eq!(fixture.open(&different), Opened::Conflict(Conflict::Content));
+    }
+    let other_purpose = PurposeId::new("child-protection").expect("valid");
+    let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &other_purpose, family(), now());
+    assert_eq!(opened.expect("the disk works"), Opened::Conflict(Conflict::Content));
+    let there = fixture.there().expect("there");
+    assert_eq!((there.persons(), there.purpose(), there.is_open()), (&*family(), &fixture.purpose, true));
+}
+
+#[test]
+fn a_closed_case_stays_closed_over_a_restart() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.close(), Closed::Unknown);
+    fixture.open(&family());
+    assert_eq!(fixture.close(), Closed::Now);
+    let fixture = fixture.restarted();
+    assert_eq!(fixture.close(), Closed::Before);
+    assert_eq!(fixture.open(&family()), Opened::Conflict(Conflict::Closed));
+    let there = fixture.there().expect("still known");
+    assert_eq!((there.is_open(), there.closed_at(), there.has(&fin("5K7QX2O"))), (false, Some(now()), true));
+    assert_eq!(fixture.remember("80012345"), Remembered::NoOpenCase);
+}
+
+#[test]
+fn a_case_belongs_to_its_consumer_alone() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    fixture.remember("80012345");
+    let other = ConsumerId::new("child-protection").expect("valid");
+    assert_eq!(fixture.store.case(&other, &fixture.case).expect("the disk works"), None);
+    assert_eq!(fixture.store.close_case(&other, &fixture.case, now()).expect("the disk works"), Closed::Unknown);
+    assert!(!fixture.store.has_answer(&other, &fixture.case, FIELD, "80012345").expect("the disk works"));
+    let opened = fixture.store.open_case(&other, &fixture.case, &fixture.purpose, vec![], now());
+    assert_eq!(opened.expect("the disk works"), Opened::Created);
+    // No part of a name can be shifted into its neighbour.
+    let (short, long) = (ConsumerId::new("a").expect("valid"), ConsumerId::new("ab").expect("valid"));
+    let (bc, c) = (CaseId::new("bc").expect("valid"), CaseId::new("c").expect("valid"));
+    assert_ne!(fixture.store.case_key(&short, &bc), fixture.store.case_key(&long, &c));
+}
+
+#[test]
+fn an_answer_is_known_in_its_case_by_field_and_value_over_a_restart() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.remember("80012345"), Remembered::NoOpenCase);
+    fixture.open(&family());
+    assert_eq!((fixture.remember("80012345"), fixture.remember("80012345")), (Remembered::Yes, Remembered::Yes));
+    let fixture = fixture.restarted();
+    let Fixture { store, consumer, case, .. } = &fixture;
+    assert!(!store.cached_answer(consumer, case, FIELD, "80012345"), "memory is empty after a restart");
+    let has = |field, value| store.has_answer(consumer, case, field, value).expect("the disk works");
+    assert!(has(FIELD, "80012345"));
+    assert!(store.cached_answer(consumer, case, FIELD, "80012345"));
+    assert!(!has(FIELD, "80012346") && !has("azerishiq/subscriber.other", "80012345"));
+    let elsewhere = CaseId::new("c-2026-000043").expect("valid");
+    assert!(!store.has_answer(consumer, &elsewhere, FIELD, "80012345").expect("the disk works"));
+}
+
+#[test]
+fn persons_and_answers_are_bounded() {
+    let fixture = Fixture::new();
+    let crowd = |n| (0..n).map(|n| (fin(&format!("{n:06}O")), PersonRole::Other)).collect::<Vec<_>>();
+    let open = |persons| fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, persons, now());
+    assert!(matches!(open(crowd(PERSONS_MAX + 1)), Err(StoreError::TooManyPersons)));
+    assert_eq!(open(crowd(PERSONS_MAX)).expect("within the bound"), Opened::Created);
+
+    // Rows put there directly, as a thousand flushed writes would only take longer.
+    let case_key = fixture.store.case_key(&fixture.consumer, &fixture.case);
+    for n in 1..ANSWERS_MAX {
+        let answer_key = fixture.store.answer_key(case_key, FIELD, &n.to_string());
+        fixture.store.database().put_answer(case_key, answer_key).expect("written");
+    }
+    assert_eq!(fixture.remember("the last"), Remembered::Yes);
+    assert_eq!(fixture.remember("one more"), Remembered::Full);
+    assert_eq!(fixture.remember("the last"), Remembered::Yes);
+}
+
+#[test]
+fn a_second_process_another_key_and_a_later_form_are_refused_by_name() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    let path = fixture.dir.path().join("store.sqlite");
+    assert!(matches!(Store::open(&path, key()), Err(StoreError::InUse(_))));
+    drop(fixture.store);
+
+    let other = NodeKey::from_bytes([8; 32]).derive("store");
+    assert!(matches!(Store::open(&path, other), Err(StoreError::OtherKey(_))));
+    let other_use = NodeKey::from_bytes([7; 32]).derive("another use");
+    assert!(matches!(Store::open(&path, other_use), Err(StoreError::OtherKey(_))));
+    drop(Store::open(&path, key()).expect("a refusal changed nothing"));
+
+    let raw = rusqlite::Connection::open(&path).expect("opens");
+    raw.pragma_update(None, "user_version", 99).expect("set");
+    drop(raw);
+    assert!(matches!(Store::open(&path, key()), Err(StoreError::Later { found: 99, known: 1, .. })));
+    assert!(matches!(Store::open(&fixture.dir.path().join("no/such/folder"), key()), Err(StoreError::File { .. })));
+}
+
+#[test]
+fn rows_that_were_exchanged_or_changed_are_damaged_never_absent_or_another() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    let other = CaseId::new("c-2026-000043").expect("valid");
+    fixture.store.open_case(&fixture.consumer, &other, &fixture.purpose, vec![], now()).expect("opened");
+    let fixture = fixture.restarted();
+    let key = fixture.store.case_key(&fixture.consumer, &fixture.case);
+    let other_key = fixture.store.case_key(&fixture.consumer, &other);
+    let sealed = fixture.store.database().case(key).expect("read").expect("there");
+
+    fixture.store.database().put_case(other_key, &sealed).expect("written");
+    assert!(matches!(fixture.store.case(&fixture.consumer, &other), Err(StoreError::Damaged)));
+    for place in [0, sealed.len() / 2, sealed.len() - 1] {
+        let mut changed = sealed.clone();
+        changed[place] ^= 1;
+        fixture.store.database().put_case(key, &changed).expect("written");
+        assert!(matches!(fixture.store.case(&fixture.consumer, &fixture.case), Err(StoreError::Damaged)));
+        let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), now());
+        assert!(matches!(opened, Err(StoreError::Damaged)), "never opened over what cannot be read");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_in_the_files_at_that_moment() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    fixture.remember("80012345");
+    // What a crash right here would leave: the files as they are, without a close.
+    let crashed = tempfile::tempdir().expect("a folder");
+    for file in fs::read_dir(fixture.dir.path()).expect("listed") {
+        let file = file.expect("file");
+        fs::copy(file.path(), crashed.path().join(file.file_name())).expect("copied");
+    }
+    let store = Store::open(&crashed.path().join("store.sqlite"), key()).expect("recovers");
+    let there = store.case(&fixture.consumer, &fixture.case).expect("read").expect("there");
+    assert_eq!(there, fixture.there().expect("there"));
+    assert!(store.has_answer(&fixture.consumer, &fixture.case, FIELD, "80012345").expect("read"));
+}
+
+#[test]
+fn no_identifier_is_in_clear_on_disk_or_in_debug_and_the_files_are_private() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    fixture.remember("80012345");
+    let secrets = ["5K7QX2O", "6M8RZ3O", "c-2026-000042", "targeted-aid", "adsy-means-test", "80012345", "subscriber", "applicant"];
+    let dir = fixture.dir.path();
+    assert_eq!(in_clear(dir, &secrets), Vec::<String>::new());
+    for file in fs::read_dir(dir).expect("listed") {
+        let path = file.expect("file").path();
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
+    // The search itself works: what is planted is found.
+    fs::write(dir.join("planted"), b"..5K7QX2O..").expect("written");
+    assert_eq!(in_clear(dir, &secrets), ["5K7QX2O in planted"]);
+    let shown = format!("{:?} {:?}", fixture.store, fixture.there());
+    assert!(!shown.contains("5K7QX2O") && !shown.contains("80012345"), "{shown}");
+}
+
+fn in_clear(dir: &Path, secrets: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(dir).expect("listed") {
+        let file = file.expect("file");
+        let bytes = fs::read(file.path()).expect("read");
+        for secret in secrets {
+            if bytes.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+                found.push(format!("{secret} in {}", file.file_name().to_string_lossy()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_disk_that_refuses_changes_nothing_and_memory_does_not_pretend() {
+    let fixture = Fixture::new();
+    fixture.store.database().refuse_writes(true);
+    let open = || fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), now());
+    assert!(matches!(open(), Err(StoreError::Database(_))));
+    assert_eq!(fixture.there(), None);
+    fixture.store.database().refuse_writes(false);
+    assert_eq!(fixture.open(&family()), Opened::Created);
+
+    fixture.store.database().refuse_writes(true);
+    assert!(fixture.store.close_case(&fixture.consumer, &fixture.case, now()).is_err());
+    assert_eq!(fixture.store.cached_case(&fixture.consumer, &fixture.case), None, "the disk must be asked");
+    assert!(fixture.store.remember_answer(&fixture.consumer, &fixture.case, FIELD, "80012345").is_err());
+    assert!(!fixture.store.cached_answer(&fixture.consumer, &fixture.case, FIELD, "80012345"));
+    assert!(fixture.there().expect("there").is_open());
+    fixture.store.database().refuse_writes(false);
+    assert_eq!((fixture.remember("80012345"), fixture.close()), (Remembered::Yes, Closed::Now));
+}
+
+#[test]
+fn cached_reads_agree_with_the_disk_and_wait_for_nobody() {
+    let fixture = Fixture::new();
+    fixture.open(&family());
+    let fixture = fixture.restarted();
+    assert_eq!(fixture.store.cached_case(&fixture.consumer, &fixture.case), None);
+    fixture.there();
+    // A writer that never ends holds the database: what is in memory is read all the same.
+    let _writing = fixture.store.database();
+    let there = fixture.store.cached_case(&fixture.consumer, &fixture.case).expect("in memory");
+    assert!(there.has(&fin("5K7QX2O")) && !there.has(&fin("9Z9ZZ9O")));
+}
+
+/// One step of the law below.
+#[derive(Debug, Clone)]
+enum Step {
+    Open { case: u8, persons: Vec<u8> },
+    Close { case: u8 },
+    Remember { case: u8, value: u8 },
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..3_u8, proptest::collection::vec(0..4_u8, 0..4)).prop_map(|(case, persons)| Step::Open { case, persons }),
+        1 => (0..3_u8).prop_map(|case| Step::Close { case }),
+        2 => (0..3_u8, 0..4_u8).prop_map(|(case, value)| Step::Remember { case, value }),
+        1 => Just(Step::Restart),
+    ];
+    proptest::collection::vec(step, 1..30)
+}
+
+/// What the store must say, without a disk.
+#[derive(Default)]
+struct Model {
+    cases: HashMap<u8, (HashSet<u8>, bool)>,
+    answers: HashSet<(u8, u8)>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_history_with_any_restarts_reads_as_the_model_says(steps in steps()) {
+        let mut fixture = Fixture::new();
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Open { case, persons } => {
+                    fixture.case = CaseId::new(&format!("c-{case}")).expect("valid");
+                    let subjects: Vec<_> = persons.iter().map(|n| (fin(&format!("00000{n}O")), PersonRole::Other)).collect();
+                    let persons: HashSet<u8> = persons.into_iter().collect();
+                    let expected = match model.cases.get(&case) {
+                        None => Opened::Created,
+                        Some((_, false)) => Opened::Conflict(Conflict::Closed),
+                        Some((there, true)) if *there == persons => Opened::Repeated,
+                        Some(_) => Opened::Conflict(Conflict::Content),
+                    };
+                    prop_assert_eq!(fixture.open(&subjects), expected);
+                    model.cases.entry(case).or_insert((persons, true));
+                }
+                Step::Close { case } => {
+                    fixture.case = CaseId::new(&format!("c-{case}")).expect("valid");
+                    let expected = match model.cases.get_mut(&case) {
+                        None => Closed::Unknown,
+                        Some((_, open)) => if std::mem::replace(open, false) { Closed::Now } else { Closed::Before },
+                    };
+                    prop_assert_eq!(fixture.close(), expected);
+                }
+                Step::Remember { case, value } => {
+                    fixture.case = CaseId::new(&format!("c-{case}")).expect("valid");
+                    let open = model.cases.get(&case).is_some_and(|(_, open)| *open);
+                    let expected = if open { Remembered::Yes } else { Remembered::NoOpenCase };
+                    prop_assert_eq!(fixture.remember(&value.to_string()), expected);
+                    if open {
+                        model.answers.insert((case, value));
+                    }
+                }
+                Step::Restart => fixture = fixture.restarted(),
+            }
+            for case in 0..3 {
+                fixture.case = CaseId::new(&format!("c-{case}")).expect("valid");
+                let there = fixture.there();
+                prop_assert_eq!(there.as_ref().map(|there| there.is_open()), model.cases.get(&case).map(|(_, open)| *open));
+                for n in 0..4 {
+                    let has = there.as_ref().is_some_and(|there| there.has(&fin(&format!("00000{n}O"))));
+                    prop_assert_eq!(has, model.cases.get(&case).is_some_and(|(persons, _)| persons.contains(&n)));
+                    let known = fixture.store.has_answer(&fixture.consumer, &fixture.case, FIELD, &n.to_string()).expect("read");
+                    prop_assert_eq!(known, model.answers.contains(&(case, n)));
+                }
+            }
+        }
+    }
+}
