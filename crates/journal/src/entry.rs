@@ -27,9 +27,7 @@ impl Entry {
     /// The leaf's first bytes: version (1) ‖ kind ‖ role ‖ 0 ‖ link, little-endian (8).
     #[must_use]
     pub fn leaf_header(&self) -> [u8; LEAF_HEADER_BYTES] {
-        let mut header = [LEAF_VERSION, self.kind, self.role.code(), 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        header[4..].copy_from_slice(&self.role.link().to_le_bytes());
-        header
+        leaf_header(self.kind, self.role)
     }
 
     /// The leaf's hash (RFC 6962 section 2.1).
@@ -89,6 +87,12 @@ pub struct OpenEntry {
     pub kind: u8,
     /// That entry's body.
     pub body: Bytes,
+}
+
+pub(crate) fn leaf_header(kind: u8, role: Role) -> [u8; LEAF_HEADER_BYTES] {
+    let mut header = [LEAF_VERSION, kind, role.code(), 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    header[4..].copy_from_slice(&role.link().to_le_bytes());
+    header
 }
 
 /// A leaf taken apart.

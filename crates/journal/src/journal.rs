@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use metrics::gauge;
 use tokio::sync::Notify;
 
-use crate::committer;
+use crate::committer::{self, Writer};
 use crate::disk::{Disk, RealDisk};
 use crate::entry::{BODY_BYTES_MAX, Entry, LEAF_HEADER_BYTES, OpenEntry, Role, Urgency};
 use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentHeader, TABLE_ROW_BYTES};
@@ -590,6 +590,10 @@ fn append(shared: &Shared, entry: Entry, urgency: Urgency, from: Option<&mut Res
     let batch = Arc::clone(&queue.batch);
     // A lazy first entry wakes the committer too: it must set its timer.
     let wake = queue.committer_waits && (urgency == Urgency::Now || queue.entries.len() == 1);
+    if wake {
+        // One call wakes it; until it holds the lock the others need not call.
+        queue.committer_waits = false;
+    }
     drop(queue);
     if wake {
         shared.work.notify_one();
@@ -601,10 +605,105 @@ fn cost(entry: &Entry) -> usize {
     entry.body.len() + entry.payload.len() + ENTRY_OVERHEAD
 }
 
+/// What the committer is to do next; the vector of entries goes to and fro, so that it is allocated once.
+pub(crate) enum Work {
+    /// Write these.
+    Commit { entries: Vec<Queued>, batch: Arc<Batch>, cost: usize },
+    /// The time asked for has come.
+    Timer(Vec<Queued>),
+    /// Everything is written: stop, in this state.
+    Stop(State),
+}
+
 impl Shared {
-    pub(crate) fn new(options: &Options, _writer: &committer::Writer) -> Self {
-        let _ = options;
-        unimplemented!("the committer follows")
+    fn new(options: &Options, writer: &Writer) -> Self {
+        let open: HashMap<u64, usize> = writer.open.iter().map(|(index, open)| (*index, LEAF_HEADER_BYTES + open.body.len())).collect();
+        Self {
+            key: writer.key.public(&options.origin),
+            queue_bytes: options.queue_bytes,
+            open_bytes_max: SegmentHeader::open_bytes_max(options.segment_bytes),
+            lazy_delay: options.lazy_delay,
+            queue: Mutex::new(Queue {
+                entries: Vec::new(),
+                batch: Arc::default(),
+                next_index: writer.head.size(),
+                set_aside: 0,
+                disk_bytes: writer.disk_bytes(),
+                urgent: false,
+                lazy_since: None,
+                open_bytes: open.values().map(|leaf_bytes| SegmentHeader::open_cost(*leaf_bytes)).sum(),
+                open,
+                state: State::Running,
+                committer_waits: false,
+            }),
+            work: Condvar::new(),
+            head: Mutex::new(Arc::clone(&writer.head)),
+            stopped: OnceLock::new(),
+            stopped_notify: Notify::new(),
+        }
+    }
+
+    /// Waits for the committer's next work. `spare` is an empty vector to fill.
+    pub(crate) fn take(&self, spare: Vec<Queued>, wake_at: Option<Instant>) -> Work {
+        let mut queue = self.lock();
+        loop {
+            let now = Instant::now();
+            let lazy_due = queue.lazy_since.map(|since| since + self.lazy_delay);
+            let stopping = queue.state != State::Running;
+            let due = queue.urgent || stopping || lazy_due.is_some_and(|due| now >= due);
+            if due && !queue.entries.is_empty() {
+                let entries = std::mem::replace(&mut queue.entries, spare);
+                let batch = std::mem::take(&mut queue.batch);
+                queue.urgent = false;
+                queue.lazy_since = None;
+                drop(queue);
+                let cost = entries.iter().map(|queued| cost(&queued.entry)).sum();
+                return Work::Commit { entries, batch, cost };
+            }
+            if stopping {
+                let state = queue.state;
+                queue.state = State::Ended;
+                return Work::Stop(state);
+            }
+            if wake_at.is_some_and(|at| now >= at) {
+                return Work::Timer(spare);
+            }
+            queue.committer_waits = true;
+            let until = [lazy_due, wake_at].into_iter().flatten().min();
+            queue = match until {
+                Some(until) => {
+                    let woken = self.work.wait_timeout(queue, until.saturating_duration_since(now));
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
+            queue.committer_waits = false;
+        }
+    }
+
+    /// A batch is durable: its room is free again.
+    pub(crate) fn committed(&self, cost: usize, disk_bytes: usize, head: &Arc<SignedHead>) {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(head);
+        let mut queue = self.lock();
+        queue.set_aside -= cost;
+        queue.disk_bytes = disk_bytes;
+        queue.show();
+    }
+
+    pub(crate) fn disk_changed(&self, disk_bytes: usize) {
+        self.lock().disk_bytes = disk_bytes;
+    }
+
+    pub(crate) fn stopped(&self, result: Result<Arc<SignedHead>, CloseError>) {
+        // Only the committer stops, and only once; a failure may have come first and then stands.
+        drop(self.stopped.set(result));
+        self.stopped_notify.notify_waiters();
+    }
+
+    /// A write failed: nothing more is taken, nobody waiting is told anything.
+    pub(crate) fn fail(&self) {
+        self.lock().state = State::Ended;
+        self.stopped(Err(CloseError::Failed));
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -262,10 +262,6 @@ impl SignedHead {
         Ok(Self { origin: key.origin.clone(), size: parsed, root, signature, note: note.to_owned() })
     }
 
-    pub(crate) fn from_signature(key: &VerifyingKey, size: u64, root: Hash, signature: [u8; 64]) -> Self {
-        Self::assemble(head_text(&key.origin, size, &root), key.clone(), size, root, signature)
-    }
-
     fn assemble(text: String, key: VerifyingKey, size: u64, root: Hash, signature: [u8; 64]) -> Self {
         let mut blob = [0; 68];
         blob[..4].copy_from_slice(&key.id());

@@ -1,11 +1,16 @@
 //! Reading entries without a key and without a lock.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::entry::Role;
-use crate::hash::Hash;
-use crate::note::Origin;
+use crate::disk::{Access, Disk, DiskFile, RealDisk};
+use crate::entry::{LeafView, Role};
+use crate::format::SegmentHeader;
+use crate::hash::{Hash, leaf_hash};
+use crate::note::{Origin, VerifyingKey};
+use crate::scan::{self, Found, Frames, Tail};
 
 /// An entry as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,21 +80,136 @@ pub fn entry(dir: &Path, index: u64) -> Result<EntryView, ReadError> {
 
 /// Reads all entries from an index on, in order; ends at the log's end or after the first error.
 ///
+/// May be used while the log is being written: an unfinished last frame is the end.
+///
 /// # Errors
 /// When there is no log.
 pub fn entries(dir: &Path, from: u64) -> Result<Entries, ReadError> {
-    let _ = (dir, from);
-    unimplemented!("reading follows")
+    entries_on(Arc::new(RealDisk), dir, from)
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// When there is no log.
+pub fn entries_on(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Result<Entries, ReadError> {
+    let io = |source| ReadError::Io { path: dir.to_owned(), source };
+    let mut logs = scan::logs(&*disk, dir).map_err(io)?;
+    let (Some(log_dir), true) = (logs.pop(), logs.is_empty()) else {
+        return Err(ReadError::Logs { path: dir.to_owned(), found: logs.len() + usize::from(!logs.is_empty()) });
+    };
+    let mut segments = scan::segments(&*disk, &log_dir).map_err(io)?;
+    // The segment that holds `from` is the last one that begins at or before it.
+    let first = segments.iter().rposition(|first| *first <= from).unwrap_or(0);
+    segments.drain(..first);
+    Ok(Entries { disk, log_dir, segments: segments.into(), from, segment: None, ready: VecDeque::new() })
 }
 
 /// The entries of a log, in order.
 #[derive(Debug)]
-pub struct Entries {}
+pub struct Entries {
+    disk: Arc<dyn Disk>,
+    log_dir: PathBuf,
+    /// First indices of the segments not yet begun.
+    segments: VecDeque<u64>,
+    /// Entries before this one are passed over.
+    from: u64,
+    segment: Option<Segment>,
+    /// Entries of the frame read last.
+    ready: VecDeque<EntryView>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    first_index: u64,
+    key: VerifyingKey,
+    file: Box<dyn DiskFile>,
+    /// Where the next frame begins.
+    offset: u64,
+}
 
 impl Iterator for Entries {
     type Item = Result<EntryView, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        None
+        while self.ready.is_empty() {
+            match self.read_on() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.segments.clear();
+                    self.segment = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.ready.pop_front().map(Ok)
     }
+}
+
+impl Entries {
+    /// Opens the next segment or reads the next frame; `false` at the log's end.
+    fn read_on(&mut self) -> Result<bool, ReadError> {
+        let Some(segment) = self.segment.as_mut() else {
+            let Some(first_index) = self.segments.pop_front() else { return Ok(false) };
+            self.segment = Some(open_segment(&*self.disk, &self.log_dir, first_index)?);
+            return Ok(true);
+        };
+        let first_index = segment.first_index;
+        let io = |source| ReadError::Io { path: scan::segment_path(&self.log_dir, first_index), source };
+        let mut frames = Frames::new(&*segment.file, segment.offset).map_err(io)?;
+        while let Ok(Some((header, _))) = frames.peek().map_err(io)? {
+            if header.size() > self.from {
+                break;
+            }
+            frames.skip(&header);
+        }
+        let offset = frames.offset;
+        let (ended, what) = match frames.read().map_err(io)? {
+            Found::Frame(frame) => {
+                for (index, entry) in (frame.header.first_index..).zip(&frame.entries) {
+                    let damaged = || ReadError::Damaged { segment: SegmentHeader::file_name(first_index), offset, what: "leaf header" };
+                    let leaf = LeafView::parse(entry.leaf).ok_or_else(damaged)?;
+                    if index < self.from {
+                        continue;
+                    }
+                    self.ready.push_back(EntryView {
+                        origin: segment.key.origin().clone(),
+                        index,
+                        kind: leaf.kind,
+                        role: leaf.role,
+                        leaf_hash: leaf_hash(entry.leaf, &[]),
+                        frame: frame.header.sequence,
+                        body: leaf.body.to_vec(),
+                        payload: entry.payload.to_vec(),
+                    });
+                }
+                self.from = frame.header.size();
+                segment.offset = frames.offset;
+                return Ok(true);
+            }
+            Found::Nothing => (true, "frame header"),
+            // Only the last segment may end in an unfinished frame.
+            Found::Unfinished(what) => (self.segments.is_empty(), what),
+            Found::Damaged(what) => (false, what),
+        };
+        // By the log's own rule the end is where no signed frame follows; any later frame is past what is expected here.
+        let follows = scan::tail(&*segment.file, offset, 0, &segment.key).map_err(io)?;
+        if !ended || matches!(follows, Tail::FrameBehind { .. }) {
+            return Err(ReadError::Damaged { segment: SegmentHeader::file_name(first_index), offset, what });
+        }
+        self.segment = None;
+        Ok(true)
+    }
+}
+
+fn open_segment(disk: &dyn Disk, log_dir: &Path, first_index: u64) -> Result<Segment, ReadError> {
+    let path = scan::segment_path(log_dir, first_index);
+    let io = |source| ReadError::Io { path: path.clone(), source };
+    let file = disk.open(&path, Access::Read).map_err(io)?;
+    let Some((header, _)) = scan::segment_header(&*file).map_err(io)? else {
+        return Err(ReadError::Damaged { segment: SegmentHeader::file_name(first_index), offset: 0, what: "segment header" });
+    };
+    let offset = header.encode().0.len() as u64;
+    Ok(Segment { first_index, key: VerifyingKey::new(header.origin, header.key), file, offset })
 }

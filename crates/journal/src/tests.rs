@@ -1,1 +1,3 @@
 //! Tests over whole logs.
+
+mod basic;

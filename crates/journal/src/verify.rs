@@ -3,8 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::{Access, Disk, DiskFile, RealDisk};
+use crate::format::SegmentHeader;
 use crate::hash::Hash;
-use crate::note::VerifyingKey;
+use crate::note::{SignedHead, VerifyingKey};
+use crate::scan::{self, Found, Frames, Position, Tail};
+use crate::tree::CompactRange;
 
 /// What the verifier found in a directory of logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,7 @@ impl Report {
 /// What the verifier found in one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogReport {
-    /// Name of the log's directory, which is its origin.
+    /// The log's origin; the name of its directory when no segment tells.
     pub name: String,
     /// The key in the log; compare it with the one published.
     pub key: Option<VerifyingKey>,
@@ -101,9 +105,190 @@ pub enum VerifyError {
 /// Verifies every log in `dir` (or the one whose own directory it is): every byte of every segment,
 /// the chain of frames, the tree, every signature under the key in the log, and the checkpoint.
 ///
+/// May be used while the log is being written: an unfinished last frame is reported as a torn tail.
+/// That the key in the log is the right one, only the caller can know: compare [`LogReport::key`].
+///
 /// # Errors
 /// When there is no log or a file cannot be read; damage is not an error but in the report.
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, VerifyError> {
-    let _ = (dir, progress);
-    unimplemented!("verifying follows")
+    verify_on(&RealDisk, dir, progress)
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, VerifyError> {
+    let logs = scan::logs(disk, dir).map_err(io(dir))?;
+    if logs.is_empty() {
+        return Err(VerifyError::NoLog(dir.to_owned()));
+    }
+    let mut so_far = Progress { bytes_done: 0, bytes_total: 0, entries: 0 };
+    let mut work = Vec::new();
+    for log_dir in logs {
+        // The checkpoint first: a log that grows meanwhile never falls behind it.
+        let path = log_dir.join("checkpoint");
+        let checkpoint = scan::note_text(disk, &path).map_err(io(&path))?;
+        let mut files = Vec::new();
+        for first_index in scan::segments(disk, &log_dir).map_err(io(&log_dir))? {
+            let path = scan::segment_path(&log_dir, first_index);
+            let file = disk.open(&path, Access::Read).map_err(io(&path))?;
+            so_far.bytes_total += file.length().map_err(io(&path))?;
+            files.push((first_index, path, file));
+        }
+        work.push((log_dir, checkpoint, files));
+    }
+    let mut report = Report { logs: Vec::new() };
+    for (log_dir, checkpoint, files) in work {
+        let name = log_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut log = Verifier::new(name, checkpoint);
+        let last = files.len().saturating_sub(1);
+        for (number, (first_index, path, file)) in files.iter().enumerate() {
+            log.segment(&**file, *first_index, number as u64, number == last, &mut so_far, progress).map_err(io(path))?;
+        }
+        report.logs.push(log.finish());
+    }
+    Ok(report)
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> VerifyError + '_ {
+    |source| VerifyError::Io { path: path.to_owned(), source }
+}
+
+/// One log under examination.
+struct Verifier {
+    report: LogReport,
+    /// The text of the checkpoint file, when there is one; `Some(None)` when it is no text.
+    checkpoint: Option<Option<String>>,
+    /// Where the next segment must go on; nothing before the first and after damage.
+    position: Option<Position>,
+    /// Roots at the checkpoint's size, once seen.
+    at_checkpoint: Option<Hash>,
+    checkpoint_size: Option<u64>,
+}
+
+impl Verifier {
+    fn new(name: String, checkpoint: Option<Option<String>>) -> Self {
+        // Read before its signature can be checked: only to know where to look at the root.
+        let size = checkpoint.as_ref().and_then(|text| text.as_ref()?.lines().nth(1)?.parse().ok());
+        let empty = CompactRange::default().root();
+        Self {
+            report: LogReport { name, key: None, size: 0, root: empty, frames: 0, segments: 0, open: 0, torn: None, damage: Vec::new() },
+            checkpoint,
+            position: None,
+            at_checkpoint: (size == Some(0)).then_some(empty),
+            checkpoint_size: size,
+        }
+    }
+
+    fn segment(
+        &mut self,
+        file: &dyn DiskFile,
+        first_index: u64,
+        number: u64,
+        last: bool,
+        so_far: &mut Progress,
+        progress: &mut dyn FnMut(Progress),
+    ) -> io::Result<()> {
+        let name = format!("segments/{}", SegmentHeader::file_name(first_index));
+        let length = file.length()?;
+        let bytes_before = so_far.bytes_done;
+        so_far.bytes_done += length;
+        self.report.segments += 1;
+        let Some((header, checksum)) = scan::segment_header(file)? else {
+            self.damaged(&name, 0, Some(first_index), "segment header");
+            self.position = None;
+            return Ok(());
+        };
+        let key = VerifyingKey::new(header.origin.clone(), header.key);
+        if header.range.size() != first_index || header.number != number {
+            self.damaged(&name, 0, Some(first_index), "segment of another place");
+        }
+        if self.report.key.get_or_insert_with(|| key.clone()) != &key {
+            self.damaged(&name, 0, Some(first_index), "another log's key");
+        }
+        key.origin().as_str().clone_into(&mut self.report.name);
+        // After damage the header is taken at its word, so that the rest is still examined.
+        let continues = match &self.position {
+            Some(position) => position.continues_in(&header),
+            None if number == 0 => Position::start().continues_in(&header),
+            None => true,
+        };
+        if !continues {
+            self.damaged(&name, 0, Some(first_index), "segment does not continue the one before");
+        }
+        let mut position = Position::at(&header, checksum);
+        let mut frames = Frames::new(file, header.encode().0.len() as u64)?;
+        let fault = loop {
+            let offset = frames.offset;
+            match frames.read()? {
+                Found::Frame(frame) => {
+                    if let Err(what) = scan::advance(&mut position, &frame, Some(&key)) {
+                        break Some((offset, what));
+                    }
+                    self.report.frames += 1;
+                    if self.checkpoint_size == Some(frame.header.size()) {
+                        self.at_checkpoint = Some(frame.header.root);
+                    }
+                    so_far.entries += u64::from(frame.header.count);
+                    progress(Progress { bytes_done: bytes_before + frames.offset.min(length), ..*so_far });
+                }
+                Found::Damaged(what) => break Some((offset, what)),
+                found @ (Found::Nothing | Found::Unfinished(_)) => {
+                    let what = if let Found::Unfinished(what) = found { what } else { "bytes after the last frame" };
+                    break match scan::tail(file, frames.end, position.sequence, &key)? {
+                        Tail::Empty => None,
+                        Tail::Torn { offset, bytes, sha256 } if last => {
+                            self.report.torn = Some(TornTail { segment: name.clone(), offset, bytes, sha256 });
+                            None
+                        }
+                        Tail::Torn { .. } | Tail::FrameBehind { .. } => Some((offset, what)),
+                    };
+                }
+            }
+        };
+        self.report.size = position.range.size();
+        self.report.root = position.range.root();
+        self.report.open = position.open.len() as u64;
+        self.position = match fault {
+            None => Some(position),
+            Some((offset, what)) => {
+                self.damaged(&name, offset, Some(position.range.size()), what);
+                None
+            }
+        };
+        progress(*so_far);
+        Ok(())
+    }
+
+    /// What can be said only when everything has been read.
+    fn finish(mut self) -> LogReport {
+        let whole = self.report.damage.is_empty();
+        let Some(text) = self.checkpoint.take() else { return self.report };
+        let size = self.report.size;
+        match (&self.report.key, text) {
+            (Some(key), Some(text)) => match SignedHead::parse(&text, key) {
+                Err(_) => self.damaged("checkpoint", 0, None, "checkpoint is not this log's"),
+                Ok(head) if head.size() > size && whole => self.damaged("checkpoint", 0, Some(size), "log is shorter than its checkpoint"),
+                Ok(head) if self.at_checkpoint != Some(*head.root()) && whole => {
+                    self.damaged("checkpoint", 0, None, "checkpoint is of another tree");
+                }
+                Ok(_) => {}
+            },
+            (None, Some(_)) if whole => self.damaged("checkpoint", 0, Some(0), "log is shorter than its checkpoint"),
+            (None, Some(_)) => {}
+            (_, None) => self.damaged("checkpoint", 0, None, "checkpoint is not this log's"),
+        }
+        if self.report.torn.is_some() && self.report.damage.iter().any(|damage| damage.file == "checkpoint") {
+            // Bytes under a signed head are no torn tail.
+            if let Some(torn) = self.report.torn.take() {
+                self.damaged(&torn.segment, torn.offset, Some(size), "frame under the checkpoint");
+            }
+        }
+        self.report
+    }
+
+    fn damaged(&mut self, file: &str, offset: u64, index: Option<u64>, what: &'static str) {
+        self.report.damage.push(Damage { file: file.to_owned(), offset, index, what });
+    }
 }
