@@ -29,9 +29,11 @@ const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const HEADER_ELEMENTS_MAX: usize = 128;
 /// Deepest nesting read in an answer's headers.
 const HEADER_DEPTH_MAX: usize = 16;
-/// Longest text of one header element, in bytes.
+/// Most attributes of one header element.
+const HEADER_ATTRIBUTES_MAX: usize = 16;
+/// Longest text or attribute value of one header element, in bytes.
 const HEADER_TEXT_MAX: usize = 4096;
-/// Longest path or action accepted, in bytes.
+/// Longest action accepted, in bytes.
 const ACTION_MAX: usize = 1024;
 
 /// Writes the request for a question.
@@ -47,7 +49,7 @@ pub fn write(config: &SoapConfig, question: &Question, context: &Context<'_>) ->
     let action = action.as_deref();
     let headers = http_headers(config.version, action)?;
     let envelope = match (&config.addressing, action) {
-        (None, _) => envelope::<&str>(config.version, &[], None, body),
+        (None, _) => envelope(config.version, &[], None, body),
         (Some(addressing), Some(action)) => {
             let message_id = format!("urn:uuid:{}", context.exchange_id);
             let write_headers = |writer: &mut Writer<Vec<u8>>| {
@@ -99,14 +101,14 @@ pub type WriteHeaders<'a> = &'a dyn Fn(&mut Writer<Vec<u8>>) -> io::Result<()>;
 /// # Panics
 /// Never: writing into memory does not fail.
 #[must_use]
-pub fn envelope<N: AsRef<str>>(version: SoapVersion, namespaces: &[(N, N)], headers: Option<WriteHeaders<'_>>, body: &[u8]) -> Bytes {
+pub fn envelope(version: SoapVersion, namespaces: &[(&str, &str)], headers: Option<WriteHeaders<'_>>, body: &[u8]) -> Bytes {
     let mut writer = Writer::new(Vec::with_capacity(body.len() + 2048));
     let mut write = || -> io::Result<()> {
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let mut root = BytesStart::new("soap:Envelope");
         root.push_attribute(("xmlns:soap", version.namespace()));
         for (name, uri) in namespaces {
-            root.push_attribute((name.as_ref(), uri.as_ref()));
+            root.push_attribute((*name, *uri));
         }
         writer.write_event(Event::Start(root))?;
         if let Some(headers) = headers {
@@ -272,9 +274,9 @@ pub fn prologue(answer: &[u8]) -> Result<Prologue, PrologueError> {
 }
 
 /// One step of the reading.
-enum Step {
-    /// An element begins; it ends at once if `empty`.
-    Start { namespace: String, name: String, attributes: Vec<(String, String, String)>, empty: bool },
+enum Step<'a> {
+    /// An element begins; it ends at once if `empty`. Its attributes are not read yet.
+    Start { namespace: String, name: String, tag: BytesStart<'a>, empty: bool },
     /// An element ends.
     End,
     /// Text, of which a part may come as a reference or in CDATA.
@@ -287,14 +289,14 @@ struct Scan<'a> {
     reader: NsReader<&'a [u8]>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     /// The next step; comments and declarations are passed over, what SOAP forbids is an error.
-    fn step(&mut self) -> Result<Step, PrologueError> {
+    fn step(&mut self) -> Result<Step<'a>, PrologueError> {
         loop {
             let event = self.reader.read_event().map_err(|_| PrologueError::Xml)?;
             return Ok(match event {
-                Event::Start(start) => self.start(&start, false)?,
-                Event::Empty(start) => self.start(&start, true)?,
+                Event::Start(tag) => self.start(tag, false)?,
+                Event::Empty(tag) => self.start(tag, true)?,
                 Event::End(_) => Step::End,
                 Event::Text(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0).into_owned()),
                 Event::CData(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0).into_owned()),
@@ -312,7 +314,7 @@ impl Scan<'_> {
     }
 
     /// The next beginning or end of an element, where no text may stand.
-    fn element_or_end(&mut self) -> Result<Step, PrologueError> {
+    fn element_or_end(&mut self) -> Result<Step<'a>, PrologueError> {
         loop {
             match self.step()? {
                 Step::Text(text) if text.trim().is_empty() => {}
@@ -322,24 +324,27 @@ impl Scan<'_> {
         }
     }
 
-    fn start(&self, start: &BytesStart<'_>, empty: bool) -> Result<Step, PrologueError> {
-        let resolver = self.reader.resolver();
-        let (resolved, name) = resolver.resolve_element(start.name());
-        let of_element = namespace(&resolved)?;
+    fn start(&self, tag: BytesStart<'a>, empty: bool) -> Result<Step<'a>, PrologueError> {
+        let (resolved, name) = self.reader.resolver().resolve_element(tag.name());
+        Ok(Step::Start { namespace: namespace(&resolved)?, name: name.as_ref().to_owned(), tag, empty })
+    }
+
+    /// Attributes of an element that has just begun, as [`Element::attributes`].
+    fn attributes(&self, tag: &BytesStart<'_>) -> Result<Vec<(String, String, String)>, PrologueError> {
         let mut attributes = Vec::new();
-        for attribute in start.attributes() {
+        for attribute in tag.attributes() {
             let attribute = attribute.map_err(|_| PrologueError::Xml)?;
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
-            let (resolved, key) = resolver.resolve_attribute(attribute.key);
-            let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|_| PrologueError::Forbidden)?;
-            if attributes.len() >= HEADER_DEPTH_MAX || value.len() > HEADER_TEXT_MAX {
+            if attributes.len() >= HEADER_ATTRIBUTES_MAX || attribute.value.len() > HEADER_TEXT_MAX {
                 return Err(PrologueError::TooLarge);
             }
+            let (resolved, key) = self.reader.resolver().resolve_attribute(attribute.key);
+            let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|_| PrologueError::Forbidden)?;
             attributes.push((namespace(&resolved)?, key.as_ref().to_owned(), value.into_owned()));
         }
-        Ok(Step::Start { namespace: of_element, name: name.as_ref().to_owned(), attributes, empty })
+        Ok(attributes)
     }
 
     /// The header's children; the header has just begun.
@@ -349,11 +354,12 @@ impl Scan<'_> {
         let mut count = 0_usize;
         loop {
             match self.step()? {
-                Step::Start { namespace, name, attributes, empty } => {
+                Step::Start { namespace, name, tag, empty } => {
                     count += 1;
                     if count > HEADER_ELEMENTS_MAX || open.len() > HEADER_DEPTH_MAX {
                         return Err(PrologueError::TooLarge);
                     }
+                    let attributes = self.attributes(&tag)?;
                     open.push(Element { namespace, name, attributes, ..Element::default() });
                     if empty {
                         close(&mut open);
