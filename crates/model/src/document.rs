@@ -6,6 +6,7 @@
 //! `qovsaq check` cannot disagree and every problem of a file is reported at once.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jsonschema::ValidationError;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::problem::{Problem, Problems};
+use crate::rule;
 
 /// Largest data or configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -52,11 +54,14 @@ impl Document {
             message,
             accepted: accepted.to_owned(),
         };
-        let size = std::fs::metadata(path).map_err(|error| whole_file("unreadable-file", error.to_string(), "a readable file"))?.len();
-        if size > FILE_BYTES_MAX {
-            return Err(whole_file("file-too-large", format!("the file has {size} bytes"), "at most 1 MiB"));
+        let file = std::fs::File::open(path).map_err(|error| whole_file(rule::UNREADABLE_FILE, error.to_string(), "a readable file"))?;
+        let mut text = String::new();
+        // Bounded while reading, not by the length the file had a moment before.
+        let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
+        let size = read.map_err(|error| whole_file(rule::UNREADABLE_FILE, error.to_string(), "UTF-8 text"))?;
+        if u64::try_from(size).is_ok_and(|size| size > FILE_BYTES_MAX) {
+            return Err(whole_file(rule::FILE_TOO_LARGE, "the file is too large".to_owned(), "at most 1 MiB"));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| whole_file("unreadable-file", error.to_string(), "UTF-8 text"))?;
         Self::parse(path, &text)
     }
 
@@ -117,7 +122,7 @@ impl Document {
         match serde_json::from_value(self.value.clone()) {
             Ok(value) => Some(value),
             Err(error) => {
-                problems.push(self.problem("", "wrong-form", error.to_string(), "the form the schema describes"));
+                problems.push(self.problem("", rule::WRONG_FORM, error.to_string(), "the form the schema describes"));
                 None
             }
         }
@@ -130,22 +135,31 @@ impl Document {
                 let accepted = accepted_keys(error, schema);
                 for key in unexpected {
                     let at = format!("{pointer}/{}", escape(key));
-                    problems.push(self.problem_at_key(&at, "unknown-key", format!("unknown key `{key}`"), accepted.clone()));
+                    problems.push(self.problem_at_key(&at, rule::UNKNOWN_KEY, format!("unknown key `{key}`"), accepted.clone()));
                 }
             }
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                problems.push(self.problem_at_key(&pointer, "missing-key", format!("the key `{name}` is missing"), format!("`{name}`")));
+                problems.push(self.problem_at_key(
+                    &pointer,
+                    rule::MISSING_KEY,
+                    format!("the key `{name}` is missing"),
+                    format!("`{name}`"),
+                ));
             }
             ValidationErrorKind::Type { kind } => {
                 let accepted = match kind {
                     TypeKind::Single(kind) => kind.to_string(),
                     TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or "),
                 };
-                problems.push(self.problem(&pointer, "wrong-type", "a value of the wrong type", accepted));
+                problems.push(self.problem(&pointer, rule::WRONG_TYPE, "a value of the wrong type", accepted));
             }
             ValidationErrorKind::Enum { options } => {
-                problems.push(self.problem(&pointer, "unknown-word", "a word that is not in the list", list_words(options)));
+                problems.push(self.problem(&pointer, rule::UNKNOWN_WORD, "a word that is not in the list", list_words(options)));
+            }
+            ValidationErrorKind::Constant { expected_value } => {
+                let word = expected_value.as_str().map_or_else(|| expected_value.to_string(), str::to_owned);
+                problems.push(self.problem(&pointer, rule::UNKNOWN_WORD, "a word that is not in the list", word));
             }
             // Among alternatives, the one of the right kind is the one the writer meant.
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
@@ -153,22 +167,26 @@ impl Document {
                     matches!(inner.kind(), ValidationErrorKind::Type { .. }) && inner.instance_path().as_str() == pointer
                 };
                 let mut meant = context.iter().filter(|errors| !errors.is_empty() && !errors.iter().any(wrong_kind));
+                if let Some(words) = constants(context) {
+                    problems.push(self.problem(&pointer, rule::UNKNOWN_WORD, "a word that is not in the list", words));
+                    return;
+                }
                 match (meant.next(), meant.next()) {
                     (Some(errors), None) => errors.iter().for_each(|inner| self.explain(inner, schema, problems)),
                     _ => {
                         let mut words: Vec<String> = context.iter().flatten().map(|inner| self.accepted(inner, schema)).collect();
                         words.sort();
                         words.dedup();
-                        problems.push(self.problem(&pointer, "wrong-form", "none of the accepted forms", words.join(" or ")));
+                        problems.push(self.problem(&pointer, rule::WRONG_FORM, "none of the accepted forms", words.join(" or ")));
                     }
                 }
             }
             other => {
                 let rule = match other {
-                    ValidationErrorKind::Pattern { .. } => "wrong-pattern",
-                    ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => "too-few",
-                    ValidationErrorKind::MaxItems { .. } | ValidationErrorKind::MaxProperties { .. } => "too-many",
-                    _ => "wrong-value",
+                    ValidationErrorKind::Pattern { .. } => rule::WRONG_PATTERN,
+                    ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => rule::TOO_FEW,
+                    ValidationErrorKind::MaxItems { .. } | ValidationErrorKind::MaxProperties { .. } => rule::TOO_MANY,
+                    _ => rule::WRONG_VALUE,
                 };
                 problems.push(self.problem(&pointer, rule, error.masked().to_string(), String::new()));
             }
@@ -180,7 +198,7 @@ impl Document {
             ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => kind.to_string(),
             ValidationErrorKind::Enum { options } => list_words(options),
             ValidationErrorKind::Constant { expected_value } => format!("`{expected_value}`"),
-            ValidationErrorKind::Required { property } => format!("an object with {property}"),
+            ValidationErrorKind::Required { property } => format!("an object with {}", property.as_str().unwrap_or_default()),
             ValidationErrorKind::AdditionalProperties { .. } => format!("an object with {}", accepted_keys(error, schema)),
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 context.iter().flatten().map(|inner| self.accepted(inner, schema)).collect::<Vec<_>>().join(" or ")
@@ -188,6 +206,20 @@ impl Document {
             _ => error.masked().to_string(),
         }
     }
+}
+
+/// The words of a closed list whose members each carry their own description: alternatives that ask
+/// for one constant each.
+fn constants(alternatives: &[Vec<ValidationError<'_>>]) -> Option<String> {
+    let words = alternatives.iter().map(|errors| match errors.as_slice() {
+        [only] => match only.kind() {
+            ValidationErrorKind::Constant { expected_value } => expected_value.as_str().map(str::to_owned),
+            ValidationErrorKind::Enum { options } => Some(list_words(options)),
+            _ => None,
+        },
+        _ => None,
+    });
+    Some(words.collect::<Option<Vec<_>>>()?.join(", "))
 }
 
 fn list_words(options: &Value) -> String {
@@ -244,7 +276,7 @@ impl<'a> Reader<'a> {
                     file: self.path.to_path_buf(),
                     line: marker.line(),
                     column: marker.col() + 1,
-                    rule: "yaml",
+                    rule: rule::YAML,
                     message: error.info().to_owned(),
                     accepted: "YAML 1.2".to_owned(),
                 })
@@ -258,7 +290,7 @@ impl<'a> Reader<'a> {
             file: self.path.to_path_buf(),
             line: span.start.line().max(1),
             column: span.start.col() + 1,
-            rule: "yaml",
+            rule: rule::YAML,
             message: message.to_owned(),
             accepted: accepted.to_owned(),
         }

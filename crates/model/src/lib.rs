@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod problem;
 pub mod profile;
 pub mod raw;
+pub mod rule;
 pub mod snapshot;
 pub mod subject;
 pub mod time;

@@ -1,1 +1,411 @@
-//! Raw.
+//! The data files as they are written: the shapes behind `contracts/schema/*.schema.json`. Field
+//! comments here are what an editor shows to the writer of a contract.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::contract::{Bilingual, Capture, Class, Need, PersonRole, Retry, SubjectForm, Type};
+use crate::outcome::Absence;
+
+/// A provider: one primary source (`contracts/providers/<provider>/provider.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderFile {
+    /// Its code, the name of its folder and a segment of the URL, such as `interior`.
+    pub provider: String,
+    /// Its name.
+    pub name: Bilingual,
+    /// Clause of the decree that names it, such as `634/4.1.1`.
+    pub clause: String,
+}
+
+/// A service's contract (`contracts/providers/<provider>/<service>@<version>.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFile {
+    /// `provider/service@major.minor.patch`, the same as the file's place.
+    pub service: String,
+    /// What it answers, in words.
+    pub name: Bilingual,
+    /// Clause that lets MEİS ask, such as `634/4.1.1`.
+    pub legal_reference: String,
+    /// The mutual agreement the contract rests on (Decree 634, 2.6 a).
+    pub agreement: Agreement,
+    /// How the question travels.
+    pub route: Route,
+    /// Accepted ways to name whom the question is about; `[]` for a question about no person.
+    pub subject: Vec<SubjectForm>,
+    /// Inputs besides the subject.
+    #[serde(default)]
+    pub input: Ordered<Input>,
+    /// Two month inputs that bound a window.
+    pub window: Option<Window>,
+    /// What `NOT_FOUND` means: `fact` (none is an answer) or `unknown` (it may be on paper).
+    pub absence: Absence,
+    /// How long an answer is current, such as `24h`; `0s` for never reused.
+    pub lifetime: String,
+    /// Agreed rate, per provider instance.
+    pub quota: Quota,
+    /// Longest wait for one answer, `1s` to `60s`.
+    pub timeout: String,
+    /// Whether a call that may have been sent may be sent again.
+    pub retry: Retry,
+    /// What of the answer is kept as evidence: `none`, `digest`, `fields` or `exact`.
+    pub capture: Capture,
+    /// The act under which exact bytes are kept; only with `capture: exact`.
+    pub capture_act: Option<String>,
+    /// The answer's fields by path, in the answer's order: `surname`, `months[]`, `months[].month`.
+    pub fields: Ordered<Field>,
+}
+
+/// The mutual agreement with the provider.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Its number.
+    pub number: String,
+    /// First day in force, `yyyy-mm-dd`.
+    pub signed_on: String,
+    /// Last day in force, `yyyy-mm-dd`.
+    pub valid_until: String,
+}
+
+/// How a question travels (Decree 634, 5.0.2).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// `ehis`, or `direct` with a reason.
+    pub via: Via,
+    /// Why the question does not travel through EHİS; for the deviation register.
+    pub reason: Option<String>,
+}
+
+/// The two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Through the state's electronic exchange system.
+    Ehis,
+    /// Straight to the provider.
+    Direct,
+}
+
+/// An input of a service or dossier.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: Type,
+    /// Whether it must be given.
+    pub need: InputNeed,
+    /// Accepted codes, with `type: code`.
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// For an identifying input: `provider/service.field`, the answer in the same case that must
+    /// have given it.
+    pub comes_from: Option<String>,
+}
+
+/// Whether an input must be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InputNeed {
+    /// It must.
+    Required,
+    /// It may be left out.
+    Optional,
+}
+
+/// A bounded window of months.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Input with the first month.
+    pub from: String,
+    /// Input with the last month.
+    pub to: String,
+    /// Longest span in months, both ends counted.
+    #[schemars(range(min = 1, max = 120))]
+    pub months_max: u32,
+}
+
+/// Rate agreed with the provider.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Steady rate, requests per second.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_second: u32,
+    /// Most at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub burst: u32,
+}
+
+/// One field of an answer. A path that ends in `[]` is a list: of records where it has no type (its
+/// fields follow), of plain values where it has one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Type of the value, or of a list's plain values. Money fields end in `_qapik`.
+    #[serde(rename = "type")]
+    pub kind: Option<Type>,
+    /// Sensitivity: `O` ordinary, `C` confidential, `S` special category.
+    pub class: Option<Class>,
+    /// With `type: code`: the accepted codes, or `open` for an external classifier.
+    pub codes: Option<Codes>,
+    /// Whether the source may state "none" for it.
+    #[serde(default)]
+    pub optional: bool,
+    /// `false` for a field known at the source but outside the agreement: never asked for.
+    #[serde(default = "yes")]
+    #[schemars(default = "yes")]
+    pub agreed: bool,
+    /// Unit, where the name does not say it.
+    pub unit: Option<String>,
+    /// Most items of a list.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max: Option<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Codes a field accepts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Codes {
+    /// Any code of an external classifier.
+    Open(Open),
+    /// These.
+    Listed(Vec<String>),
+}
+
+/// The word `open`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum Open {
+    /// Any code.
+    #[serde(rename = "open")]
+    Open,
+}
+
+/// A consumer (`contracts/consumers/<consumer>.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsumerFile {
+    /// Its code, the file's name.
+    pub consumer: String,
+    /// Its name.
+    pub name: Bilingual,
+    /// Clause that establishes it, such as `634/2.1.3`.
+    pub clause: String,
+    /// DNS names that its client certificates carry.
+    #[schemars(length(max = 16))]
+    pub certificate_names: Vec<String>,
+    /// Powers of its officials (Decree 634, 2.6 c).
+    pub roles: Ordered<Role>,
+    /// What it may ask (Decree 634, 2.6 b).
+    #[schemars(length(max = 500))]
+    pub grants: Vec<Grant>,
+}
+
+/// Powers of a role.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// What it is called.
+    pub name: Bilingual,
+    /// Highest class its holders may see.
+    pub class_max: Class,
+    /// Whether an automated caller may act in it.
+    #[serde(default)]
+    pub automated: bool,
+}
+
+/// A right to some fields of a service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// `provider/service`.
+    pub service: String,
+    /// `all`, or paths; a list's path (`months[]`) grants all below it.
+    pub fields: Fields,
+    /// Purposes it serves.
+    pub purposes: Vec<String>,
+    /// Legal acts it rests on.
+    pub acts: Vec<String>,
+    /// Roles that may use it.
+    pub roles: Vec<String>,
+    /// Paths kept from some of these roles although the grant covers them.
+    #[serde(default)]
+    pub role_withholds: Ordered<Vec<String>>,
+    /// Rows delivered, where not all are.
+    #[serde(default)]
+    pub rows: Vec<Row>,
+}
+
+/// Fields a grant covers.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Fields {
+    /// All the contract has.
+    All(All),
+    /// These.
+    Paths(Vec<String>),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum All {
+    /// Every field.
+    #[serde(rename = "all")]
+    All,
+}
+
+/// Rows delivered of one list.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Top-level list, such as `acts` or `acts[]`.
+    pub list: String,
+    /// Code field of an item, such as `act_kind`.
+    pub field: String,
+    /// Codes whose rows are delivered.
+    pub allow: Vec<String>,
+}
+
+/// The purposes of processing (`contracts/purposes.yaml`), by code.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PurposesFile(pub Ordered<Purpose>);
+
+/// A purpose.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Purpose {
+    /// What it is, in words a citizen understands.
+    pub name: Bilingual,
+}
+
+/// The register of legal acts (`contracts/acts.yaml`), by code.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ActsFile(pub Ordered<Act>);
+
+/// A legal act.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// Its title.
+    pub name: Bilingual,
+    /// First day in force, `yyyy-mm-dd`; left out where the register does not know it.
+    pub in_force_from: Option<String>,
+    /// Last day in force, `yyyy-mm-dd`, where it has lapsed or will.
+    pub in_force_until: Option<String>,
+}
+
+/// A dossier (`contracts/dossiers/<dossier>@<version>.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DossierFile {
+    /// `dossier@major.minor.patch`, the same as the file's name.
+    pub dossier: String,
+    /// What it is, in words.
+    pub name: Bilingual,
+    /// The purpose it serves.
+    pub purpose: String,
+    /// One deadline for a round of its calls, `1s` to `60s`.
+    pub deadline: String,
+    /// How long unanswered elements are asked again, such as `15d`.
+    pub due: String,
+    /// Inputs the envelope may carry.
+    #[serde(default)]
+    pub input: Ordered<Input>,
+    /// Its calls, by name; each may need one that stands above it.
+    #[schemars(length(min = 1))]
+    pub elements: Ordered<Element>,
+}
+
+/// One kind of call of a dossier.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Element {
+    /// `provider/service`.
+    pub service: String,
+    /// It is asked once for each person of the case in one of these roles.
+    #[serde(rename = "for")]
+    #[schemars(length(min = 1))]
+    pub roles: Vec<PersonRole>,
+    /// What a missing answer does to the dossier.
+    pub need: Need,
+    /// Tightens the service's absence from `fact` to `unknown`.
+    pub absence: Option<Absence>,
+    /// How the service's inputs are filled.
+    #[serde(default)]
+    pub input: Ordered<Source>,
+}
+
+/// Where an input is taken from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The month so many months before the current one (Asia/Baku).
+    MonthsAgo(#[schemars(range(max = 240))] u32),
+    /// `element.field`: a top-level field of an earlier element's answer for the same person.
+    Answer(String),
+    /// The dossier's own input of this name.
+    Input(String),
+}
+
+/// A mapping that keeps the file's order.
+#[derive(Debug, Clone)]
+pub struct Ordered<T>(pub Vec<(String, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Ordered<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Ordered_of_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<T>() })
+    }
+}

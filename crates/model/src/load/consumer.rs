@@ -1,0 +1,251 @@
+//! Checks a consumer and its grants.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::Names;
+use super::file::{self, File};
+use crate::contract::{Consumer, FieldKind, FieldSet, Grant, Role, RowRule, Service, Type};
+use crate::document::{Document, escape};
+use crate::id::{ActId, ConsumerId, PurposeId, RoleId, ServiceId};
+use crate::problem::Problems;
+use crate::raw;
+use crate::rule;
+use crate::snapshot::Snapshot;
+
+/// The consumer with those of its grants that are sound; `None` when the consumer itself is not.
+pub(super) fn check(
+    document: &Document,
+    raw: raw::ConsumerFile,
+    today: Date,
+    snapshot: &Snapshot,
+    names: &Names,
+    problems: &mut Problems,
+) -> Option<Consumer> {
+    let mut file = File::new(document, problems);
+    let id = file.id("/consumer", &raw.consumer, ConsumerId::new);
+    let stem = file::stem(&document.path);
+    if stem != raw.consumer {
+        file.refuse("/consumer", rule::FILE_NAME, "the file has another name", format!("`{stem}`"));
+    }
+    file.bilingual("/name", &raw.name);
+    let clause = file.text("/clause", &raw.clause);
+    for (place, name) in raw.certificate_names.iter().enumerate() {
+        if !is_dns_name(name) {
+            let at = format!("/certificate_names/{place}");
+            file.refuse(&at, rule::WRONG_NAME, format!("`{name}` is not a DNS name"), "lower-case labels joined by points, no wildcard");
+        }
+    }
+    file.no_repetition("/certificate_names", &raw.certificate_names);
+    let mut roles = BTreeMap::new();
+    for (code, role) in raw.roles.0 {
+        let at = format!("/roles/{}", escape(&code));
+        file.bilingual(&format!("{at}/name"), &role.name);
+        if let Some(code) = file.id_key(&at, &code, RoleId::new) {
+            roles.insert(code, Role { name: role.name, class_max: role.class_max, automated: role.automated });
+        }
+    }
+    let own_faults = file.faults();
+
+    let scope = Scope { today, snapshot, names, roles: &roles };
+    let mut grants: Vec<Grant> = Vec::new();
+    for (place, raw) in raw.grants.iter().enumerate() {
+        let at = format!("/grants/{place}");
+        let before = file.faults();
+        let Some(grant) = grant(&mut file, &at, raw, &scope) else { continue };
+        let overlap = |other: &&Grant| {
+            other.service == grant.service
+                && other.purposes.iter().any(|purpose| grant.purposes.contains(purpose))
+                && other.roles.iter().any(|role| grant.roles.contains(role))
+        };
+        if grants.iter().any(|other| overlap(&other)) {
+            let message = "another grant fits the same service, purpose and role";
+            file.refuse(&at, rule::OVERLAPPING_GRANTS, message, "one grant for each service, purpose and role");
+        }
+        if file.faults() == before {
+            grants.push(grant);
+        }
+    }
+    let certificate_names = file::boxed(&raw.certificate_names);
+    (own_faults == 0).then_some(Consumer { id: id?, name: raw.name, clause, certificate_names, roles, grants })
+}
+
+struct Scope<'a> {
+    today: Date,
+    snapshot: &'a Snapshot,
+    names: &'a Names,
+    roles: &'a BTreeMap<RoleId, Role>,
+}
+
+fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> Option<Grant> {
+    let names = scope.names;
+    let service = file.id(&format!("{at}/service"), &raw.service, ServiceId::new);
+    if let Some(id) = &service
+        && names.services.is_unknown(id.as_str())
+    {
+        file.refuse(&format!("{at}/service"), rule::UNKNOWN_SERVICE, format!("there is no service `{id}`"), names.services.accepted());
+    }
+
+    let purposes = codes(file, &format!("{at}/purposes"), &raw.purposes, PurposeId::new);
+    if raw.purposes.is_empty() {
+        file.refuse(&format!("{at}/purposes"), rule::GRANT_WITHOUT_PURPOSE, "the grant serves no purpose", names.purposes.accepted());
+    }
+    for (place, purpose) in raw.purposes.iter().enumerate().filter(|(_, purpose)| names.purposes.is_unknown(purpose)) {
+        let place = format!("{at}/purposes/{place}");
+        file.refuse(&place, rule::UNKNOWN_PURPOSE, format!("there is no purpose `{purpose}`"), names.purposes.accepted());
+    }
+
+    let acts = codes(file, &format!("{at}/acts"), &raw.acts, ActId::new);
+    if raw.acts.is_empty() {
+        file.refuse(&format!("{at}/acts"), rule::GRANT_WITHOUT_ACT, "the grant rests on no legal act", names.acts.accepted());
+    }
+    for (place, act) in raw.acts.iter().enumerate() {
+        let place = format!("{at}/acts/{place}");
+        if names.acts.is_unknown(act) {
+            file.refuse(&place, rule::UNKNOWN_ACT, format!("there is no act `{act}`"), names.acts.accepted());
+        }
+        let known = ActId::new(act).ok().and_then(|id| scope.snapshot.acts.get(&id));
+        if let Some(known) = known.filter(|known| !known.in_force(scope.today)) {
+            let message = match (known.in_force_from, known.in_force_until) {
+                (Some(from), _) if scope.today < from => format!("the act `{act}` is in force only from {from}"),
+                (_, Some(until)) => format!("the act `{act}` lapsed after {until}"),
+                (_, None) => format!("the act `{act}` is not in force"),
+            };
+            file.note(&place, rule::LAPSED_ACT, message, format!("an act in force on {}", scope.today));
+        }
+    }
+
+    let roles = codes(file, &format!("{at}/roles"), &raw.roles, RoleId::new);
+    if raw.roles.is_empty() {
+        file.refuse(&format!("{at}/roles"), rule::GRANT_WITHOUT_ROLE, "no role may use the grant", role_words(scope));
+    }
+    for (place, role) in raw.roles.iter().enumerate() {
+        if RoleId::new(role).is_ok_and(|role| !scope.roles.contains_key(&role)) {
+            let place = format!("{at}/roles/{place}");
+            file.refuse(&place, rule::UNKNOWN_ROLE, format!("this consumer has no role `{role}`"), role_words(scope));
+        }
+    }
+
+    // Fields can be judged only against a sound contract; a broken one has its own problems.
+    let service = scope.snapshot.services.get(&service?)?;
+    let fields = granted(file, &format!("{at}/fields"), &raw.fields, service);
+    let mut role_withholds = BTreeMap::new();
+    for (role, paths) in &raw.role_withholds.0 {
+        let at = format!("{at}/role_withholds/{}", escape(role));
+        let kept = paths_under(file, &at, paths, service);
+        match RoleId::new(role) {
+            Ok(id) if roles.contains(&id) => {
+                role_withholds.insert(id, kept);
+            }
+            _ => file.refuse_key(&at, rule::UNKNOWN_ROLE, format!("`{role}` is not a role of this grant"), raw.roles.join(", ")),
+        }
+    }
+    class_above_roles(file, &format!("{at}/roles"), fields, &roles, service, scope);
+    let mut rows: Vec<RowRule> = Vec::new();
+    for (place, raw) in raw.rows.iter().enumerate() {
+        if let Some(row) = row(file, &format!("{at}/rows/{place}"), raw, service) {
+            rows.push(row);
+        }
+    }
+    Some(Grant { service: service.id.clone(), fields, purposes, acts, roles, role_withholds, rows })
+}
+
+fn codes<T: PartialEq>(file: &mut File<'_>, at: &str, words: &[String], new: impl Fn(&str) -> Result<T, crate::id::IdError>) -> Vec<T> {
+    file.no_repetition(at, words);
+    words.iter().enumerate().filter_map(|(place, word)| file.id(&format!("{at}/{place}"), word, &new)).collect()
+}
+
+fn role_words(scope: &Scope<'_>) -> String {
+    file::words(scope.roles.keys().map(RoleId::as_str))
+}
+
+fn granted(file: &mut File<'_>, at: &str, raw: &raw::Fields, service: &Service) -> FieldSet {
+    match raw {
+        raw::Fields::All(_) => FieldSet::first(service.leaves.len()),
+        raw::Fields::Paths(paths) => {
+            if paths.is_empty() {
+                file.refuse(at, rule::GRANT_WITHOUT_FIELD, "the grant covers no field", "all, or paths of the contract");
+            }
+            paths_under(file, at, paths, service)
+        }
+    }
+}
+
+fn paths_under(file: &mut File<'_>, at: &str, paths: &[String], service: &Service) -> FieldSet {
+    file.no_repetition(at, paths);
+    let mut set = FieldSet::EMPTY;
+    for (place, path) in paths.iter().enumerate() {
+        let named = service.fields_under(path);
+        if named.is_empty() {
+            let message = format!("`{}` has no field `{path}`", service.id);
+            let accepted = file::words(service.leaves.iter().map(|leaf| &*leaf.path));
+            file.refuse(&format!("{at}/{place}"), rule::UNKNOWN_FIELD, message, accepted);
+        }
+        set = set.union(named);
+    }
+    set
+}
+
+/// A field that none of the grant's roles may ever see is a mistake in one of the two.
+fn class_above_roles(file: &mut File<'_>, at: &str, fields: FieldSet, roles: &[RoleId], service: &Service, scope: &Scope<'_>) {
+    let deliverable = fields.intersection(service.agreed());
+    let highest = deliverable.iter().filter_map(|index| service.leaves.get(index)).map(|leaf| leaf.class).max();
+    let allowed = roles.iter().filter_map(|role| scope.roles.get(role)).map(|role| role.class_max).max();
+    if let (Some(highest), Some(allowed)) = (highest, allowed)
+        && highest > allowed
+    {
+        let message = format!("the grant covers fields of class {highest:?}, its roles see up to {allowed:?}");
+        file.note(at, rule::CLASS_ABOVE_ROLES, message, format!("a role with class_max {highest:?}, or fewer fields"));
+    }
+}
+
+fn row(file: &mut File<'_>, at: &str, raw: &raw::Row, service: &Service) -> Option<RowRule> {
+    let name = raw.list.strip_suffix("[]").unwrap_or(&raw.list);
+    let list = service.shape.fields.iter().find(|field| *field.name == *name);
+    let Some((list, shape)) = list.and_then(|list| match &list.kind {
+        FieldKind::List { shape, .. } => Some((list, shape)),
+        FieldKind::Scalar { .. } | FieldKind::Values { .. } => None,
+    }) else {
+        let lists = service.shape.fields.iter().filter(|field| matches!(field.kind, FieldKind::List { .. })).map(|field| &*field.path);
+        file.refuse(
+            &format!("{at}/list"),
+            rule::WRONG_ROW_RULE,
+            format!("`{name}` is not a top-level list of records"),
+            file::words(lists),
+        );
+        return None;
+    };
+    let field = shape.fields.iter().find(|field| *field.name == *raw.field && field.agreed);
+    let Some(codes) = field.and_then(|field| match &field.kind {
+        FieldKind::Scalar { kind: Type::Code, codes } => Some(codes),
+        FieldKind::Scalar { .. } | FieldKind::List { .. } | FieldKind::Values { .. } => None,
+    }) else {
+        let message = format!("`{}` is not an agreed code field of `{}`", raw.field, list.path);
+        let is_code = |field: &&crate::FieldDef| field.agreed && matches!(field.kind, FieldKind::Scalar { kind: Type::Code, .. });
+        let accepted = file::words(shape.fields.iter().filter(is_code).map(|field| &*field.name));
+        file.refuse(&format!("{at}/field"), rule::WRONG_ROW_RULE, message, accepted);
+        return None;
+    };
+    file.no_repetition(&format!("{at}/allow"), &raw.allow);
+    if raw.allow.is_empty() {
+        file.refuse(&format!("{at}/allow"), rule::TOO_FEW, "no row would ever be delivered", "at least one code, or no grant of the list");
+    }
+    for (place, code) in raw.allow.iter().enumerate() {
+        if !codes.is_empty() && !codes.iter().any(|known| **known == **code) {
+            let message = format!("`{code}` is not a code of `{}`", raw.field);
+            file.refuse(&format!("{at}/allow/{place}"), rule::UNKNOWN_CODE, message, file::words(codes.iter().map(|code| &**code)));
+        }
+    }
+    Some(RowRule { list: list.name.clone(), field: raw.field.as_str().into(), allow: file::boxed(&raw.allow), leaves: list.leaves })
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.contains('.') && name.split('.').all(label)
+}

@@ -1,0 +1,603 @@
+//! Every check by an example: the repository's own contracts, changed in one place.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::contract::{FieldKind, InputSource, Type};
+
+fn contracts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
+}
+
+fn today() -> Date {
+    jiff::civil::date(2026, 3, 12)
+}
+
+fn sound() -> Snapshot {
+    let mut problems = Problems::default();
+    let snapshot = load(&contracts(), today(), &mut problems);
+    let found: Vec<_> = problems.into_sorted().iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    snapshot
+}
+
+#[test]
+fn the_repository_s_contracts_are_sound() {
+    let snapshot = sound();
+    let services: Vec<_> = snapshot.services.values().map(|service| service.versioned()).collect();
+    let expected =
+        ["azerishiq/consumption@1.0.0", "azerishiq/subscriber@1.0.0", "interior/person-identity@1.0.0", "taxes/person-income@1.0.0"];
+    assert_eq!(services, expected);
+    assert_eq!(snapshot.consumers.len(), 4);
+    assert_eq!(snapshot.purposes.len(), 17);
+    assert_eq!(snapshot.dossiers.len(), 1);
+}
+
+#[test]
+fn leaves_are_counted_in_the_order_of_the_answer() {
+    let snapshot = sound();
+    let service = &snapshot.services[&ServiceId::new("azerishiq/consumption").expect("valid")];
+    let paths: Vec<_> = service.leaves.iter().map(|leaf| &*leaf.path).collect();
+    let months = ["months[].month", "months[].quantity_kwh", "months[].charged_qapik", "months[].paid_qapik", "months[].estimated"];
+    assert_eq!(paths[..5], months);
+    assert_eq!(paths[5..], ["balance_qapik"]);
+    let list = &service.shape.fields[0];
+    assert_eq!((&*list.name, &*list.path, list.index), ("months", "months[]", 0));
+    assert_eq!(list.leaves.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    let FieldKind::List { max: 12, shape } = &list.kind else { panic!("{list:?}") };
+    assert_eq!(shape.fields[1].unit.as_deref(), Some("kWh"));
+    assert_eq!(service.leaf("balance_qapik"), Some(5));
+    for path in ["months", "months[]"] {
+        assert_eq!(service.fields_under(path), list.leaves, "{path}");
+    }
+    assert!(service.fields_under("month").is_empty());
+}
+
+#[test]
+fn an_element_knows_the_one_it_needs() {
+    let snapshot = sound();
+    let dossier = snapshot.dossiers.values().next().expect("one");
+    let consumption = dossier.elements.iter().position(|element| &*element.name == "electricity-consumption").expect("there");
+    let element = &dossier.elements[consumption];
+    assert_eq!(element.after, Some(2));
+    assert_eq!(element.inputs[0].1, InputSource::Answer { element: 2, field: "subscriber_code".into() });
+    assert_eq!(element.inputs[1].1, InputSource::MonthsAgo(12));
+    let fin = &snapshot.services[&ServiceId::new("interior/person-identity").expect("valid")].shape.fields[0];
+    assert!(matches!(fin.kind, FieldKind::Scalar { kind: Type::Fin, .. }));
+}
+
+#[test]
+fn the_committed_schemas_are_current() {
+    let folder = contracts().join("schema");
+    for (name, schema) in schemas() {
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).expect("a schema is JSON"));
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            fs::create_dir_all(&folder).expect("the folder of schemas");
+            fs::write(folder.join(name), &text).expect("a written schema");
+        }
+        let committed = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        assert!(committed == text, "{name} is not current: run UPDATE_SCHEMAS=1 cargo test -p model schemas");
+    }
+}
+
+/// A copy of the contracts to change.
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        copy_folder(&contracts(), copy.path());
+        Self(copy)
+    }
+
+    fn apply(&self, edit: &Edit) {
+        match *edit {
+            Replace(file, from, to) => {
+                let path = self.0.path().join(file);
+                let text = fs::read_to_string(&path).expect(file);
+                assert!(text.contains(from), "{file} has no {from:?}");
+                fs::write(path, text.replacen(from, to, 1)).expect(file);
+            }
+            Write(file, text) => {
+                let path = self.0.path().join(file);
+                fs::create_dir_all(path.parent().expect("inside a folder")).expect(file);
+                fs::write(path, text).expect(file);
+            }
+            Remove(file) => fs::remove_file(self.0.path().join(file)).expect(file),
+        }
+    }
+
+    /// The snapshot and the problems, with paths from the folder on.
+    fn load(&self) -> (Snapshot, Vec<(&'static str, String)>) {
+        let mut problems = Problems::default();
+        let snapshot = load(self.0.path(), today(), &mut problems);
+        let root = format!("{}/", self.0.path().display());
+        let shown = |problem: &crate::Problem| (problem.rule, problem.to_string().replace(&root, ""));
+        (snapshot, problems.into_sorted().iter().map(shown).collect())
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copied file");
+        }
+    }
+}
+
+enum Edit {
+    Replace(&'static str, &'static str, &'static str),
+    Write(&'static str, &'static str),
+    Remove(&'static str),
+}
+use Edit::{Remove, Replace, Write};
+
+const IDENTITY: &str = "providers/interior/person-identity@1.0.0.yaml";
+const INCOME: &str = "providers/taxes/person-income@1.0.0.yaml";
+const SUBSCRIBER: &str = "providers/azerishiq/subscriber@1.0.0.yaml";
+const CONSUMPTION: &str = "providers/azerishiq/consumption@1.0.0.yaml";
+const AID: &str = "consumers/targeted-aid.yaml";
+const SOVQAT: &str = "consumers/sovqat.yaml";
+const DOSSIER: &str = "dossiers/adsy-means-test@1.0.0.yaml";
+const SUBSCRIBER_V2: &str = "service: azerishiq/subscriber@2.0.0
+name: {az: a, en: a}
+legal_reference: a
+agreement: {number: a, signed_on: 2026-01-15, valid_until: 2028-01-14}
+route: {via: ehis}
+subject: [fin]
+absence: fact
+lifetime: 0s
+quota: {per_second: 1, burst: 1}
+timeout: 1s
+retry: never
+capture: none
+fields: {subscriber_code: {type: text, class: O}}
+";
+
+/// What is broken, and the only rule it may break.
+fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
+    vec![
+        // The form of a file.
+        ("unreadable-file", "no register of acts", vec![Remove("acts.yaml")]),
+        ("unexpected-file", "a text among the contracts", vec![Write("providers/interior/notes.txt", "x")]),
+        ("unexpected-file", "a provider that is a file", vec![Write("providers/border.yaml", "x")]),
+        ("unexpected-file", "a folder of another name", vec![Write("consumer/x.yaml", "x")]),
+        ("yaml", "a tab", vec![Write("purposes.yaml", "a:\n\t- b\n")]),
+        (
+            "unknown-key",
+            "a field's key",
+            vec![Replace(IDENTITY, "surname: {type: text, class: O}", "surname: {type: text, class: O, rows: 1}")],
+        ),
+        ("missing-key", "a field without a type", vec![Replace(IDENTITY, "surname: {type: text, class: O}", "surname: {class: O}")]),
+        ("missing-key", "a field without a class", vec![Replace(IDENTITY, "surname: {type: text, class: O}", "surname: {type: text}")]),
+        (
+            "missing-key",
+            "no agreement",
+            vec![Replace(INCOME, "agreement: {number: DVX-MEIS-2026/04, signed_on: 2026-01-15, valid_until: 2028-01-14}\n", "")],
+        ),
+        ("wrong-type", "a quota in words", vec![Replace(IDENTITY, "per_second: 50", "per_second: fifty")]),
+        ("unknown-word", "a type", vec![Replace(IDENTITY, "birth_place: {type: text,", "birth_place: {type: string,")]),
+        ("unknown-word", "all, misspelt", vec![Replace(AID, "fields: all", "fields: every")]),
+        ("wrong-form", "an input from nowhere", vec![Replace(DOSSIER, "{months_ago: 12}", "{months: 12}")]),
+        ("wrong-value", "a window of no month", vec![Replace(INCOME, "months_max: 12", "months_max: 0")]),
+        ("too-few", "an element for nobody", vec![Replace(DOSSIER, "for: [applicant, spouse, child]", "for: []")]),
+        // Single values.
+        ("wrong-name", "a version", vec![Replace(IDENTITY, "person-identity@1.0.0", "person-identity@1.0")]),
+        ("wrong-name", "a path with an object in it", vec![Replace(IDENTITY, "birth_place:", "birth.place:")]),
+        ("wrong-name", "a code of a purpose", vec![Replace("purposes.yaml", "task-control:", "Task_Control:")]),
+        ("wrong-name", "a certificate name with a wildcard", vec![Replace(SOVQAT, "[sovqat.meis.test]", "[\"*.meis.test\"]")]),
+        ("wrong-date", "a day that does not exist", vec![Replace(IDENTITY, "valid_until: 2028-01-14", "valid_until: 2028-02-30")]),
+        (
+            "wrong-date",
+            "an agreement that ends before it begins",
+            vec![Replace(IDENTITY, "valid_until: 2028-01-14", "valid_until: 2025-01-14")],
+        ),
+        (
+            "wrong-date",
+            "an act that lapses before it begins",
+            vec![Replace("acts.yaml", "in_force_from: 2016-06-23", "in_force_from: 2016-06-23, in_force_until: 2016-06-22")],
+        ),
+        ("wrong-duration", "a lifetime in weeks", vec![Replace(IDENTITY, "lifetime: 24h", "lifetime: 1w")]),
+        ("out-of-bounds", "a timeout beyond a minute", vec![Replace(IDENTITY, "timeout: 5s", "timeout: 90s")]),
+        ("out-of-bounds", "no timeout", vec![Replace(IDENTITY, "timeout: 5s", "timeout: 0s")]),
+        ("out-of-bounds", "a dossier due before its deadline", vec![Replace(DOSSIER, "due: 15m", "due: 10s")]),
+        ("empty-text", "a name", vec![Replace(IDENTITY, "az: Şəxsin kimliyi", "az: \" \"")]),
+        ("misplaced-key", "codes of a text", vec![Replace(IDENTITY, "surname: {type: text,", "surname: {type: text, codes: [a],")]),
+        (
+            "misplaced-key",
+            "the class of a list of records",
+            vec![Replace(CONSUMPTION, "\"months[]\": {max: 12}", "\"months[]\": {max: 12, class: C}")],
+        ),
+        ("misplaced-key", "a reason for EHİS", vec![Replace(IDENTITY, "{via: ehis}", "{via: ehis, reason: usual}")]),
+        (
+            "misplaced-key",
+            "the greatest number of one value",
+            vec![Replace(IDENTITY, "surname: {type: text,", "surname: {type: text, max: 1,")],
+        ),
+        ("repeated-word", "a code", vec![Replace(IDENTITY, "codes: [male, female]", "codes: [male, male]")]),
+        ("file-name", "a service in another's folder", vec![Replace(IDENTITY, "service: interior/", "service: taxes/")]),
+        ("file-name", "a consumer", vec![Replace(SOVQAT, "consumer: sovqat", "consumer: sovkat")]),
+        ("file-name", "a provider", vec![Replace("providers/taxes/provider.yaml", "provider: taxes", "provider: tax")]),
+        // Services.
+        ("unknown-provider", "services without a provider", vec![Remove("providers/taxes/provider.yaml")]),
+        ("duplicate-service", "two versions", vec![Write("providers/azerishiq/subscriber@2.0.0.yaml", SUBSCRIBER_V2)]),
+        ("expired-agreement", "one that has ended", vec![Replace(IDENTITY, "valid_until: 2028-01-14", "valid_until: 2026-03-11")]),
+        ("expired-agreement", "one that has not begun", vec![Replace(IDENTITY, "signed_on: 2026-01-15", "signed_on: 2026-03-13")]),
+        ("direct-without-reason", "a direct route", vec![Replace(IDENTITY, "{via: ehis}", "{via: direct}")]),
+        ("capture-without-act", "exact bytes", vec![Replace(IDENTITY, "capture: digest", "capture: exact")]),
+        ("money-name", "money by another name", vec![Replace(INCOME, "gross_qapik", "gross")]),
+        ("money-name", "a text that looks like money", vec![Replace(IDENTITY, "birth_place:", "birth_place_qapik:")]),
+        ("code-without-codes", "a code", vec![Replace(IDENTITY, "codes: [male, female], ", "")]),
+        ("list-without-max", "a list", vec![Replace(CONSUMPTION, "\"months[]\": {max: 12}", "\"months[]\": {}")]),
+        (
+            "undeclared-list",
+            "a field of a list that stands below",
+            vec![Replace(
+                CONSUMPTION,
+                "  \"months[]\": {max: 12}\n",
+                "  \"days[].day\": {type: date, class: C}\n  \"months[]\": {max: 12}\n",
+            )],
+        ),
+        (
+            "empty-list",
+            "a list of nothing",
+            vec![Replace(CONSUMPTION, "  \"months[]\": {max: 12}\n", "  \"days[]\": {max: 12}\n  \"months[]\": {max: 12}\n")],
+        ),
+        (
+            "duplicate-field",
+            "a list and a value of one name",
+            vec![Replace(CONSUMPTION, "  balance_qapik:", "  months: {type: int, class: C}\n  balance_qapik:")],
+        ),
+        ("too-many-fields", "a hundred and thirty fields", vec![Write("providers/taxes/everything@1.0.0.yaml", too_wide())]),
+        ("no-agreed-field", "nothing agreed", vec![Write("providers/taxes/nothing@1.0.0.yaml", nothing_agreed())]),
+        ("wrong-window", "a window over another input", vec![Replace(INCOME, "from: month_from,", "from: month_first,")]),
+        (
+            "wrong-window",
+            "a dossier that asks for thirteen months",
+            vec![Replace(
+                DOSSIER,
+                "month_from: {months_ago: 12}, month_to: {months_ago: 1}",
+                "month_from: {months_ago: 13}, month_to: {months_ago: 1}",
+            )],
+        ),
+        (
+            "wrong-window",
+            "a dossier's window backwards",
+            vec![Replace(
+                DOSSIER,
+                "month_from: {months_ago: 12}, month_to: {months_ago: 1}",
+                "month_from: {months_ago: 1}, month_to: {months_ago: 2}",
+            )],
+        ),
+        (
+            "unknown-answer",
+            "an input from a field that does not exist",
+            vec![Replace(CONSUMPTION, "azerishiq/subscriber.subscriber_code}", "azerishiq/subscriber.code}")],
+        ),
+        (
+            "wrong-answer-type",
+            "an input from a field of another type",
+            vec![Replace(CONSUMPTION, "azerishiq/subscriber.subscriber_code}", "azerishiq/subscriber.active}")],
+        ),
+        // References.
+        ("unknown-service", "a grant", vec![Replace(SOVQAT, "interior/person-identity", "interior/person-identiti")]),
+        (
+            "unknown-service",
+            "an input's origin",
+            vec![Replace(CONSUMPTION, "azerishiq/subscriber.subscriber_code}", "azerishiq/subscribers.subscriber_code}")],
+        ),
+        ("unknown-service", "an element", vec![Replace(DOSSIER, "taxes/person-income", "taxes/person-wealth")]),
+        ("unknown-purpose", "a grant", vec![Replace(SOVQAT, "[sovqat-queue]", "[curiosity]")]),
+        ("unknown-purpose", "a dossier", vec![Replace(DOSSIER, "purpose: adsy-means-test", "purpose: curiosity")]),
+        ("unknown-act", "a grant", vec![Replace(SOVQAT, "[acts-housing-and-cars]", "[law-of-nature]")]),
+        ("unknown-act", "exact bytes", vec![Replace(IDENTITY, "capture: digest", "capture: exact\ncapture_act: law-of-nature")]),
+        ("unknown-role", "a grant", vec![Replace(SOVQAT, "roles: [case-officer]", "roles: [queue-officer]")]),
+        (
+            "unknown-role",
+            "fields kept from nobody",
+            vec![Replace(SOVQAT, "    roles: [case-officer]", "    roles: [case-officer]\n    role_withholds: {clerk: [fin]}")],
+        ),
+        ("unknown-field", "a grant", vec![Replace(SOVQAT, "given_name", "first_name")]),
+        (
+            "unknown-field",
+            "a field kept from a role",
+            vec![Replace(SOVQAT, "    roles: [case-officer]", "    roles: [case-officer]\n    role_withholds: {case-officer: [pin]}")],
+        ),
+        (
+            "unknown-code",
+            "a row",
+            vec![Replace(
+                AID,
+                "  - service: taxes/person-income\n",
+                "  - service: taxes/person-income\n    rows: [{list: months, field: income_kind, allow: [wages]}]\n",
+            )],
+        ),
+        (
+            "unknown-input",
+            "an element",
+            vec![Replace(DOSSIER, "month_to: {months_ago: 1}}", "month_to: {months_ago: 1}, year: {months_ago: 1}}")],
+        ),
+        (
+            "unknown-input",
+            "a dossier's own",
+            vec![Replace(
+                DOSSIER,
+                "{answer: electricity-subscriber.subscriber_code}",
+                "{answer: electricity-subscriber.subscriber_code}\n      year: {months_ago: 1}",
+            )],
+        ),
+        (
+            "unknown-element",
+            "an answer",
+            vec![Replace(DOSSIER, "electricity-subscriber.subscriber_code", "water-subscriber.subscriber_code")],
+        ),
+        // Consumers and grants.
+        ("duplicate-certificate-name", "two consumers", vec![Replace(SOVQAT, "sovqat.meis.test", "social-payments.meis.test")]),
+        ("grant-without-field", "a grant", vec![Replace(SOVQAT, "[fin, surname, given_name, birth_date]", "[]")]),
+        ("grant-without-purpose", "a grant", vec![Replace(SOVQAT, "[sovqat-queue]", "[]")]),
+        ("grant-without-act", "a grant", vec![Replace(SOVQAT, "[acts-housing-and-cars]", "[]")]),
+        ("grant-without-role", "a grant", vec![Replace(SOVQAT, "roles: [case-officer]", "roles: []")]),
+        (
+            "lapsed-act",
+            "an act of the past",
+            vec![Replace("acts.yaml", "Presidential acts and state programmes on flats and cars}", "x}, in_force_until: 2026-03-11")],
+        ),
+        (
+            "lapsed-act",
+            "an act of the future",
+            vec![Replace("acts.yaml", "Presidential acts and state programmes on flats and cars}", "x}, in_force_from: 2026-03-13")],
+        ),
+        (
+            "overlapping-grants",
+            "two grants",
+            vec![Replace(
+                SOVQAT,
+                "grants:\n",
+                "grants:\n  - {service: interior/person-identity, fields: [sex], purposes: [sovqat-queue], acts: [acts-housing-and-cars], roles: [case-officer]}\n",
+            )],
+        ),
+        ("class-above-roles", "confidential fields for a clerk", vec![Replace(SOVQAT, "class_max: S", "class_max: O")]),
+        (
+            "wrong-row-rule",
+            "rows of a value",
+            vec![Replace(
+                AID,
+                "  - service: taxes/person-income\n",
+                "  - service: taxes/person-income\n    rows: [{list: fin, field: income_kind, allow: [wage]}]\n",
+            )],
+        ),
+        (
+            "wrong-row-rule",
+            "rows by a text",
+            vec![Replace(
+                AID,
+                "  - service: taxes/person-income\n",
+                "  - service: taxes/person-income\n    rows: [{list: \"months[]\", field: payer_tin, allow: [wage]}]\n",
+            )],
+        ),
+        // Dossiers.
+        (
+            "duplicate-dossier",
+            "two versions",
+            vec![Write(
+                "dossiers/adsy-means-test@2.0.0.yaml",
+                "dossier: adsy-means-test@2.0.0\nname: {az: a, en: a}\npurpose: adsy-means-test\ndeadline: 20s\ndue: 15m\nelements: {identity: {service: interior/person-identity, for: [applicant], need: required}}\n",
+            )],
+        ),
+        ("element-without-grant", "a purpose nobody has", vec![Replace(DOSSIER, "purpose: adsy-means-test", "purpose: labour-pension")]),
+        (
+            "element-order",
+            "an element that needs a later one",
+            vec![Replace(DOSSIER, "electricity-subscriber.subscriber_code", "electricity-consumption.subscriber_code")],
+        ),
+        (
+            "element-roles",
+            "a spouse without a subscriber",
+            vec![Replace(
+                DOSSIER,
+                "service: azerishiq/consumption\n    for: [applicant]",
+                "service: azerishiq/consumption\n    for: [applicant, spouse]",
+            )],
+        ),
+        (
+            "too-many-dependencies",
+            "answers of two elements",
+            vec![
+                Write("providers/taxes/two@1.0.0.yaml", TWO_INPUTS),
+                Replace(
+                    AID,
+                    "grants:\n",
+                    "grants:\n  - {service: taxes/two, fields: all, purposes: [adsy-means-test], acts: [law-targeted-aid], roles: [case-officer]}\n",
+                ),
+                Replace(
+                    DOSSIER,
+                    "  electricity-consumption:\n",
+                    "  two: {service: taxes/two, for: [applicant], need: optional, input: {one: {answer: identity.surname}, two: {answer: electricity-subscriber.subscriber_code}}}\n  electricity-consumption:\n",
+                ),
+            ],
+        ),
+        (
+            "unfilled-input",
+            "a required input",
+            vec![Replace(DOSSIER, "month_from: {months_ago: 12}, month_to: {months_ago: 1}", "month_from: {months_ago: 12}")],
+        ),
+        (
+            "unfilled-input",
+            "a required input from an optional one",
+            vec![
+                Write("providers/taxes/two@1.0.0.yaml", TWO_INPUTS),
+                Replace(
+                    AID,
+                    "grants:\n",
+                    "grants:\n  - {service: taxes/two, fields: all, purposes: [adsy-means-test], acts: [law-targeted-aid], roles: [case-officer]}\n",
+                ),
+                Replace(
+                    DOSSIER,
+                    "  electricity-consumption:\n",
+                    "  two: {service: taxes/two, for: [applicant], need: optional, input: {one: {input: msisdn}, two: {answer: electricity-subscriber.subscriber_code}}}\n  electricity-consumption:\n",
+                ),
+            ],
+        ),
+        (
+            "wrong-input-type",
+            "an input that cannot be asked for",
+            vec![Replace(INCOME, "month_to: {type: month,", "month_to: {type: month, need: required}\n  share: {type: decimal,")],
+        ),
+        (
+            "wrong-input-type",
+            "a text for a month",
+            vec![Replace(DOSSIER, "month_from: {months_ago: 12}, month_to", "month_from: {answer: identity.surname}, month_to")],
+        ),
+        (
+            "wrong-answer",
+            "a code from the caller",
+            vec![
+                Replace(DOSSIER, "{answer: electricity-subscriber.subscriber_code}", "{input: application_no}"),
+                Replace(DOSSIER, "application_no: {type: text, need: optional}", "application_no: {type: text, need: required}"),
+            ],
+        ),
+        (
+            "absence-loosened",
+            "an absence made a fact",
+            vec![Replace(
+                DOSSIER,
+                "for: [applicant, spouse, child], need: required}",
+                "for: [applicant, spouse, child], need: required, absence: fact}",
+            )],
+        ),
+        ("no-subject", "a service about nobody", vec![Replace(SUBSCRIBER, "subject: [fin]", "subject: []")]),
+    ]
+}
+
+const TWO_INPUTS: &str = "service: taxes/two@1.0.0
+name: {az: a, en: a}
+legal_reference: a
+agreement: {number: a, signed_on: 2026-01-15, valid_until: 2028-01-14}
+route: {via: ehis}
+subject: [fin]
+input: {one: {type: text, need: required}, two: {type: text, need: required}}
+absence: fact
+lifetime: 0s
+quota: {per_second: 1, burst: 1}
+timeout: 1s
+retry: never
+capture: none
+fields: {name: {type: text, class: O}}
+";
+
+fn too_wide() -> &'static str {
+    let fields: Vec<_> = (0..130).map(|place| format!("f{place}: {{type: text, class: O}}")).collect();
+    contract_with("everything", &fields.join(", "))
+}
+
+fn nothing_agreed() -> &'static str {
+    contract_with("nothing", "photo: {type: bytes, class: S, agreed: false}")
+}
+
+fn contract_with(name: &str, fields: &str) -> &'static str {
+    let text = TWO_INPUTS.replace("taxes/two", &format!("taxes/{name}")).replace("name: {type: text, class: O}", fields);
+    String::leak(text)
+}
+
+#[test]
+fn every_problem_has_its_rule_place_and_remedy() {
+    let mut seen = BTreeSet::new();
+    let mut report = String::new();
+    let mut surprises = Vec::new();
+    for (rule, what, edits) in cases() {
+        let copy = Copy::new();
+        edits.iter().for_each(|edit| copy.apply(edit));
+        let (_, problems) = copy.load();
+        report.push_str(&format!("# {rule}: {what}\n"));
+        problems.iter().for_each(|(_, line)| report.push_str(&format!("{line}\n")));
+        if problems.is_empty() || problems.iter().any(|(found, _)| *found != rule) {
+            surprises.push(format!("{rule}: {what}: {problems:#?}"));
+        }
+        seen.insert(rule);
+    }
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    insta::assert_snapshot!(report);
+    // Bounds of files and lists are tested elsewhere or by the schema's own library.
+    let elsewhere = BTreeSet::from(["file-too-large", "too-many-files", "wrong-pattern", "too-many"]);
+    let untested: Vec<_> =
+        rule::ALL.iter().map(|(name, _)| *name).filter(|name| !seen.contains(name) && !elsewhere.contains(name)).collect();
+    assert!(untested.is_empty(), "{untested:?}");
+}
+
+#[test]
+fn the_guide_lists_every_rule() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/check.md");
+    let guide = fs::read_to_string(path).expect("the guide");
+    let rows: Vec<_> = rule::ALL.iter().map(|(name, meaning)| format!("| `{name}` | {meaning} |")).collect();
+    let missing: Vec<_> = rows.iter().filter(|row| !guide.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/guide/check.md lacks:\n{missing:#?}");
+    let part = guide.split("<!-- mapping rules -->").next().expect("the first part");
+    let listed = part.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(listed, rows.len(), "docs/guide/check.md lists rules that do not exist");
+}
+
+#[test]
+fn all_problems_of_all_files_are_reported_at_once() {
+    let copy = Copy::new();
+    copy.apply(&Replace(IDENTITY, "{via: ehis}", "{via: direct}"));
+    copy.apply(&Replace(IDENTITY, "timeout: 5s", "timeout: soon"));
+    copy.apply(&Replace(SOVQAT, "given_name", "first_name"));
+    copy.apply(&Replace(SOVQAT, "[sovqat-queue]", "[curiosity]"));
+    copy.apply(&Replace(DOSSIER, "{months_ago: 12}", "{months: 12}"));
+    let (snapshot, problems) = copy.load();
+    let rules: Vec<_> = problems.iter().map(|(rule, _)| *rule).collect();
+    // The grant for the broken contract is not said to be for an unknown service, nor are its fields
+    // judged without it.
+    assert_eq!(rules, ["unknown-purpose", "wrong-form", "direct-without-reason", "wrong-duration"]);
+    assert!(!snapshot.services.contains_key(&ServiceId::new("interior/person-identity").expect("valid")));
+    assert_eq!(snapshot.services.len(), 3);
+    assert!(snapshot.consumers.values().all(|consumer| consumer.grants.iter().all(|grant| snapshot.services.contains_key(&grant.service))));
+    assert!(snapshot.dossiers.is_empty());
+}
+
+#[test]
+fn what_has_lapsed_stays_in_the_snapshot_for_the_policy_to_refuse() {
+    let copy = Copy::new();
+    copy.apply(&Replace(IDENTITY, "valid_until: 2028-01-14", "valid_until: 2026-03-11"));
+    let (snapshot, problems) = copy.load();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(snapshot.services.len(), 4);
+    assert_eq!(snapshot.dossiers.len(), 1);
+}
+
+#[test]
+fn a_certificate_name_claimed_twice_names_nobody() {
+    let copy = Copy::new();
+    copy.apply(&Replace(SOVQAT, "sovqat.meis.test", "social-payments.meis.test"));
+    let (snapshot, _) = copy.load();
+    assert!(snapshot.consumer_by_certificate_name("social-payments.meis.test").is_none());
+    assert!(snapshot.consumer_by_certificate_name("targeted-aid.meis.test").is_some());
+}
+
+#[test]
+fn files_and_their_number_are_bounded() {
+    let copy = Copy::new();
+    let root = copy.0.path();
+    fs::write(root.join("purposes.yaml"), "#".repeat((1 << 20) + 1)).expect("a large file");
+    fs::create_dir(root.join("consumers/deep")).expect("a folder");
+    for place in 0..=FILES_MAX {
+        fs::write(root.join(format!("dossiers/x{place}.yaml")), "").expect("a file");
+    }
+    let (_, problems) = copy.load();
+    let rules: BTreeSet<_> = problems.iter().map(|(rule, _)| *rule).collect();
+    assert!(rules.contains("file-too-large") && rules.contains("too-many-files") && rules.contains("unexpected-file"), "{rules:?}");
+}
+
+#[test]
+fn a_missing_folder_is_one_problem() {
+    let mut problems = Problems::default();
+    let snapshot = load(Path::new("no/such/folder"), today(), &mut problems);
+    assert!(snapshot.services.is_empty());
+    assert!(problems.as_slice().iter().all(|problem| problem.rule == "unreadable-file"), "{problems:?}");
+}
