@@ -1,12 +1,22 @@
 //! From the raw YAML shape to a checked plan; every problem of a file at once.
 
+mod request;
+mod response;
+mod rules;
+mod values;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::document::Document;
 use model::id::split_versioned;
-use model::{Problems, Service, ServiceId, Version};
+use model::{Problem, Problems, Service, ServiceId, Version};
 
-use crate::plan::Plan;
+use crate::example::Example;
+use crate::path::{self, Name, PathError};
+use crate::plan::{Plan, Protocol};
+use crate::raw;
+use crate::read::tree::Syntax;
 
 /// The service version a mapping file says it maps, before anything else of it is checked.
 #[must_use]
@@ -18,6 +28,165 @@ pub fn target(document: &Document) -> Option<(ServiceId, Version)> {
 /// Compiles a mapping against its contract. Every problem is added to `problems`; `None` when there
 /// was one. Does no I/O: the examples are read by [`crate::check_examples`].
 pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Problems) -> Option<Plan> {
-    let _ = (document, service, problems);
-    None
+    let before = problems.as_slice().len();
+    let raw: raw::Mapping = document.decode(problems)?;
+    let mut check = Check { document, service, raw: &raw, problems };
+    check.head();
+    let values = values::Values::new(&mut check);
+    let request = request::compile(&mut check, &values);
+    let response = response::compile(&mut check, &values);
+    let examples = check.examples();
+    if problems.as_slice().len() > before {
+        return None;
+    }
+    let (tree, rules, fields) = response?;
+    Some(Plan { service: Arc::clone(service), protocol: protocol(&raw.wire)?, request: request?, tree, rules, fields, examples })
+}
+
+fn protocol(wire: &raw::Wire) -> Option<Protocol> {
+    Some(match wire.protocol {
+        raw::Protocol::Soap11 => Protocol::Soap11,
+        raw::Protocol::Soap12 => Protocol::Soap12,
+        raw::Protocol::RestJson => Protocol::RestJson,
+        raw::Protocol::XroadSoap => {
+            let service = wire.service.as_ref()?;
+            Protocol::XroadSoap { service_code: service.code.as_str().into(), service_version: service.version.as_deref().map(Into::into) }
+        }
+    })
+}
+
+/// A check under way: what is checked, against what, and what was found.
+struct Check<'a> {
+    document: &'a Document,
+    service: &'a Service,
+    raw: &'a raw::Mapping,
+    problems: &'a mut Problems,
+}
+
+impl Check<'_> {
+    /// A problem at a value.
+    fn problem(&mut self, pointer: &str, rule: &'static str, message: impl Into<String>, accepted: impl Into<String>) {
+        let problem = self.document.problem(pointer, rule, message, accepted);
+        self.add(problem);
+    }
+
+    /// A problem at a key.
+    fn problem_at_key(&mut self, pointer: &str, rule: &'static str, message: impl Into<String>, accepted: impl Into<String>) {
+        let problem = self.document.problem_at_key(pointer, rule, message, accepted);
+        self.add(problem);
+    }
+
+    fn add(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    fn is_soap(&self) -> bool {
+        self.raw.wire.protocol != raw::Protocol::RestJson
+    }
+
+    fn syntax(&self) -> Syntax {
+        match self.raw.wire.protocol {
+            raw::Protocol::Soap11 | raw::Protocol::XroadSoap => Syntax::Soap11,
+            raw::Protocol::Soap12 => Syntax::Soap12,
+            raw::Protocol::RestJson => Syntax::Json,
+        }
+    }
+
+    /// Parses a path, or says what is wrong with it.
+    fn path(&mut self, pointer: &str, text: &str) -> Option<Vec<Name>> {
+        let parsed = if self.is_soap() { path::xml(text, &self.raw.wire.ns) } else { path::json(text) };
+        match parsed {
+            Ok(names) => Some(names),
+            Err(PathError::UnknownPrefix(prefix)) => {
+                let known = self.raw.wire.ns.keys().cloned().collect::<Vec<_>>().join(", ");
+                self.problem(pointer, "unknown-prefix", format!("the prefix `{prefix}` is not in `wire.ns`"), known);
+                None
+            }
+            Err(PathError::BadName(part)) => {
+                let accepted = if self.is_soap() { "names such as a:Ad joined by /" } else { "keys joined by /" };
+                self.problem(pointer, "wrong-path", format!("`{part}` is not a name"), accepted);
+                None
+            }
+            Err(PathError::TooLong) => {
+                self.problem(pointer, "wrong-path", "the path is too long", format!("at most {} parts", path::PARTS_MAX));
+                None
+            }
+        }
+    }
+
+    fn head(&mut self) {
+        let versioned = self.service.versioned();
+        if self.raw.mapping != versioned {
+            self.problem("/mapping", "wrong-service", format!("the mapping is for `{}`", self.raw.mapping), versioned);
+        }
+        let wire = &self.raw.wire;
+        let xroad = wire.protocol == raw::Protocol::XroadSoap;
+        match (&wire.service, xroad) {
+            (None, true) => self.problem_at_key("/wire", "missing-key", "X-Road needs the service code", "`service`"),
+            (Some(_), false) => {
+                self.problem_at_key("/wire/service", "unused-key", "only X-Road has a service code", "protocol: xroad-soap")
+            }
+            (Some(service), true) => {
+                let good = |text: &str| {
+                    !text.is_empty() && text.len() <= 128 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_.".contains(sign))
+                };
+                if !good(&service.code) || !service.version.as_deref().is_none_or(good) {
+                    self.problem("/wire/service", "wrong-value", "not an X-Road identifier", "letters, digits, `-`, `_` and `.`");
+                }
+            }
+            (None, false) => {}
+        }
+        if !self.is_soap() {
+            if wire.action.is_some() {
+                self.problem_at_key("/wire/action", "unused-key", "only SOAP has an action", "a SOAP protocol");
+            }
+            if !wire.ns.is_empty() {
+                self.problem_at_key("/wire/ns", "unused-key", "JSON has no namespaces", "a SOAP protocol");
+            }
+        }
+        if let Some(action) = &wire.action
+            && !action.chars().all(|sign| sign.is_ascii_graphic() && sign != '"')
+        {
+            self.problem("/wire/action", "wrong-value", "not a URI", "printable ASCII without blanks and quotes");
+        }
+        let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+        for (prefix, ns) in &wire.ns {
+            let pointer = format!("/wire/ns/{}", model::document::escape(prefix));
+            if !path::is_xml_name(prefix) || prefix.starts_with("xml") || ns.is_empty() || ns.chars().any(char::is_control) {
+                self.problem(&pointer, "wrong-value", "not a prefix with its namespace", "a name that does not begin with xml, and a URI");
+            }
+            if let Some(other) = owners.insert(ns, prefix) {
+                self.problem(
+                    &pointer,
+                    "doubled-namespace",
+                    format!("the namespace has the prefix `{other}` already"),
+                    "one prefix for each",
+                );
+            }
+        }
+    }
+
+    fn examples(&mut self) -> Vec<Example> {
+        let raw = self.raw;
+        if raw.examples.is_empty() {
+            self.problem("/examples", "no-examples", "a mapping without examples", "an answer for every outcome rule");
+        }
+        let mut examples = Vec::new();
+        for (place, example) in raw.examples.iter().enumerate() {
+            let pointer = format!("/examples/{place}");
+            let file = if let raw::Expect::File(file) = &example.expect { Some(file) } else { None };
+            for (key, name) in [("answer", example.answer.as_ref()), ("expect", file)] {
+                let plain = |name: &String| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+                if !name.is_none_or(plain) {
+                    self.problem(&format!("{pointer}/{key}"), "wrong-value", "not a plain file name", "a file in examples/<service>/");
+                }
+            }
+            examples.push(Example {
+                answer: example.answer.as_deref().map(Into::into),
+                status: example.status.unwrap_or(200),
+                expect: example.expect.clone(),
+            });
+        }
+        examples
+    }
 }

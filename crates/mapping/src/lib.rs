@@ -9,9 +9,10 @@
 //! No error, `Debug` or sample ever carries a value from an answer: values are personal data.
 
 mod compile;
-
+mod convert;
 mod example;
-
+mod format;
+mod path;
 mod plan;
 pub mod raw;
 mod read;

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use model::{Outcome, Profile, Service, ServiceId, Subject};
 
-use crate::example::{Example, Mismatch};
-use crate::read::{Limits, ReadError, Reading, WireAnswer};
-use crate::write::{Inputs, WireQuestion, WriteError};
+use crate::example::{self, Example, Mismatch};
+use crate::read::tree::Tree;
+use crate::read::{self, Limits, ReadError, Reading, WireAnswer};
+use crate::write::{self, Inputs, Request, WireQuestion, WriteError};
 
 /// A mapping checked against its contract, ready to write questions and read answers. Immutable.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) service: Arc<Service>,
     pub(crate) protocol: Protocol,
+    pub(crate) request: Request,
+    pub(crate) tree: Tree,
     pub(crate) rules: Vec<RuleView>,
     pub(crate) fields: Vec<FieldView>,
     pub(crate) examples: Vec<Example>,
@@ -99,8 +102,7 @@ impl Plan {
     /// When a needed value is missing, has another type than the contract declares, or cannot be
     /// written; never when the gateway has checked the inputs against the contract.
     pub fn write(&self, subject: Option<&Subject>, inputs: &Inputs) -> Result<WireQuestion, WriteError> {
-        let _ = (subject, inputs);
-        Err(WriteError::Missing("request".into()))
+        write::write(&self.request, subject, inputs)
     }
 
     /// Classifies an answer and, where it is `FOUND`, reads its record.
@@ -109,8 +111,7 @@ impl Plan {
     /// Whenever the answer is `INVALID_DATA`: not well-formed, too large, known to no rule, or with
     /// a field that breaks its contract.
     pub fn read(&self, answer: WireAnswer<'_>, profile: Profile, limits: &Limits) -> Result<Reading, ReadError> {
-        let _ = (profile, limits);
-        Err(ReadError::NoRule { status: answer.status, fault: false })
+        read::read(self, answer, profile, limits)
     }
 
     /// Reads an example's answer and compares it with what was expected.
@@ -118,7 +119,6 @@ impl Plan {
     /// # Errors
     /// What differs.
     pub fn run_example(&self, example: &Example, answer: &[u8], expected: &crate::raw::Expected) -> Result<(), Mismatch> {
-        let _ = (example, answer, expected);
-        Err(Mismatch("not read".into()))
+        example::run(self, example, answer, expected).map(drop)
     }
 }

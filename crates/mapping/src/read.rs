@@ -1,6 +1,15 @@
 //! Answers: classified by the outcome rules, read field by field, in one walk.
 
-use model::{Facts, Outcome};
+mod json;
+pub(crate) mod tree;
+mod walk;
+mod xml;
+
+use model::{Facts, Outcome, Profile};
+
+use crate::plan::Plan;
+use tree::{Rule, Syntax};
+use walk::Walk;
 
 /// An answer as its protocol carried it.
 #[derive(Clone, Copy)]
@@ -120,4 +129,45 @@ impl ReadError {
     pub fn path(&self) -> Option<&str> {
         if let Self::Field { path, .. } = self { Some(path) } else { None }
     }
+}
+
+/// Reads an answer by a plan.
+pub(crate) fn read(plan: &Plan, answer: WireAnswer<'_>, profile: Profile, limits: &Limits) -> Result<Reading, ReadError> {
+    let tree = &plan.tree;
+    let mut walk = Walk::new(tree, profile, limits);
+    match parse(&mut walk, tree.syntax, answer.body, limits) {
+        Ok(()) => walk.finish(plan, answer.status),
+        Err(error) => by_status(&tree.rules, answer.status).ok_or(error),
+    }
+}
+
+fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> Result<(), ReadError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    if body.len() > limits.body_bytes {
+        return Err(ReadError::Limit { what: "bytes", limit: limits.body_bytes });
+    }
+    let name = if syntax == Syntax::Json { "JSON" } else { "XML" };
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let at = u64::try_from(error.valid_up_to()).unwrap_or(u64::MAX);
+        ReadError::Malformed { syntax: name, rule: "not-utf-8", at }
+    })?;
+    // Some sources send a byte order mark (RFC 8259 section 8.1 lets a parser ignore it).
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    match syntax {
+        Syntax::Json => json::walk(walk, text)?,
+        Syntax::Soap11 | Syntax::Soap12 => xml::walk(walk, text)?,
+    }
+    walk.answered();
+    Ok(())
+}
+
+/// What the status alone says of an answer that cannot be read, such as the HTML page of a proxy with
+/// status 503. It may say that the source could not be asked or refused, never anything about the person.
+fn by_status(rules: &[Rule], status: u16) -> Option<Reading> {
+    let says_enough =
+        |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && matches!(rule.outcome, Outcome::Unavailable | Outcome::Denied);
+    let rule = rules.iter().position(says_enough)?;
+    Some(Reading { outcome: rules[rule].outcome, rule, facts: None, undeclared: Undeclared::default() })
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::Value;
+use model::{Subject, Value};
+
+use crate::format::{self, DecimalFormat, Pattern};
+use crate::raw::MoneyUnit;
 
 /// A question's inputs besides the subject, by their names in the contract, in canonical form.
 pub type Inputs = BTreeMap<Box<str>, Value>;
@@ -51,4 +54,305 @@ pub enum WriteError {
     /// A value cannot stand where the mapping puts it: a control character, or an empty or dot path segment.
     #[error("`{0}` cannot be written in the provider's wire form")]
     Unwritable(Box<str>),
+}
+
+/// A compiled request.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A SOAP body.
+    Soap {
+        /// SOAP action.
+        action: Option<String>,
+        /// Start of the root's tag with its namespaces, without `>`.
+        root_open: String,
+        /// End of the root.
+        root_close: String,
+        /// What is inside.
+        items: Vec<Item>,
+    },
+    /// An HTTP request.
+    Rest {
+        /// Its method.
+        method: &'static str,
+        /// Its path.
+        path: Vec<Segment>,
+        /// Its query.
+        query: Vec<(Box<str>, Slot)>,
+        /// Its JSON body, for `POST`.
+        items: Option<Vec<Item>>,
+    },
+}
+
+/// A part of a path.
+#[derive(Debug)]
+pub(crate) enum Segment {
+    /// A fixed word, already encoded.
+    Word(Box<str>),
+    /// A value.
+    Value(Slot),
+}
+
+/// A part of a body, in order.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// An element or key with others inside, written where one of them is.
+    Branch(Box<str>, Vec<Self>),
+    /// A value.
+    Value(Box<str>, Slot),
+}
+
+/// A value to write.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Where it comes from.
+    pub(crate) source: Source,
+    /// How the mapping names it, for messages.
+    pub(crate) name: Box<str>,
+    /// Left out where the question has none.
+    pub(crate) optional: bool,
+    /// Its wire form.
+    pub(crate) form: Form,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The subject's FIN.
+    Fin,
+    /// The subject's PIN.
+    Pin,
+    /// The subject's taxpayer number.
+    Tin,
+    /// The subject's document series.
+    Series,
+    /// The subject's document number.
+    Number,
+    /// The subject's birth date.
+    BirthDate,
+    /// An input of this name.
+    Input(Box<str>),
+    /// The same in every question.
+    Const(Written),
+}
+
+/// How a value is written.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// As it is.
+    Text,
+    /// A whole number.
+    Int,
+    /// An exact decimal.
+    Decimal(DecimalFormat),
+    /// Money.
+    Money(MoneyUnit, DecimalFormat),
+    /// `true` or `false`.
+    Bool,
+    /// A date.
+    Date(Pattern),
+    /// A month.
+    Month(Pattern),
+}
+
+/// A written value: its text, and whether JSON writes it bare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The text.
+    pub(crate) text: String,
+    /// A number or truth value.
+    pub(crate) bare: bool,
+}
+
+/// Writes a question by a plan.
+pub(crate) fn write(request: &Request, subject: Option<&Subject>, inputs: &Inputs) -> Result<WireQuestion, WriteError> {
+    let question = Question { subject, inputs };
+    match request {
+        Request::Soap { action, root_open, root_close, items } => {
+            let mut body = String::with_capacity(256);
+            body.push_str(root_open);
+            body.push('>');
+            for item in items {
+                question.element(item, &mut body)?;
+            }
+            body.push_str(root_close);
+            Ok(WireQuestion::Soap { action: action.clone(), body: body.into_bytes() })
+        }
+        Request::Rest { method, path, query, items } => {
+            let mut target = String::with_capacity(128);
+            for segment in path {
+                target.push('/');
+                match segment {
+                    Segment::Word(word) => target.push_str(word),
+                    Segment::Value(slot) => question.segment(slot, &mut target)?,
+                }
+            }
+            let mut sign = '?';
+            for (name, slot) in query {
+                if let Some(written) = question.written(slot)? {
+                    target.push(sign);
+                    encode(name, &mut target);
+                    target.push('=');
+                    encode(&written.text, &mut target);
+                    sign = '&';
+                }
+            }
+            let mut body = String::new();
+            if let Some(items) = items {
+                question.object(items, &mut body)?;
+            }
+            let body = items.is_some().then(|| body.into_bytes());
+            Ok(WireQuestion::Rest { method, path_and_query: target, body })
+        }
+    }
+}
+
+struct Question<'q> {
+    subject: Option<&'q Subject>,
+    inputs: &'q Inputs,
+}
+
+impl Question<'_> {
+    fn element(&self, item: &Item, out: &mut String) -> Result<(), WriteError> {
+        match item {
+            Item::Value(name, slot) => {
+                if let Some(written) = self.written(slot)? {
+                    open(name, out);
+                    out.push_str(&quick_xml::escape::escape(written.text.as_str()));
+                    close(name, out);
+                }
+            }
+            Item::Branch(name, items) => {
+                let mut inside = String::new();
+                for item in items {
+                    self.element(item, &mut inside)?;
+                }
+                if !inside.is_empty() {
+                    open(name, out);
+                    out.push_str(&inside);
+                    close(name, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an object; numbers by their exact digits, which no float could carry.
+    fn object(&self, items: &[Item], out: &mut String) -> Result<(), WriteError> {
+        out.push('{');
+        for item in items {
+            let before = out.len();
+            if !out.ends_with('{') {
+                out.push(',');
+            }
+            match item {
+                Item::Value(name, slot) => match self.written(slot)? {
+                    Some(written) => {
+                        out.push_str(&quoted(name));
+                        out.push(':');
+                        out.push_str(&if written.bare { written.text } else { quoted(&written.text) });
+                    }
+                    None => out.truncate(before),
+                },
+                Item::Branch(name, items) => {
+                    let mut inside = String::new();
+                    self.object(items, &mut inside)?;
+                    if inside == "{}" {
+                        out.truncate(before);
+                    } else {
+                        out.push_str(&quoted(name));
+                        out.push(':');
+                        out.push_str(&inside);
+                    }
+                }
+            }
+        }
+        out.push('}');
+        Ok(())
+    }
+
+    fn segment(&self, slot: &Slot, out: &mut String) -> Result<(), WriteError> {
+        let written = self.written(slot)?.ok_or_else(|| WriteError::Missing(slot.name.clone()))?;
+        // Encoding leaves points alone, and a path of points would climb out of its place (RFC 3986 section 5.2.4).
+        if matches!(written.text.as_str(), "" | "." | "..") {
+            return Err(WriteError::Unwritable(slot.name.clone()));
+        }
+        encode(&written.text, out);
+        Ok(())
+    }
+
+    /// The value in wire form; `None` where the question has none and needs none.
+    fn written(&self, slot: &Slot) -> Result<Option<Written>, WriteError> {
+        let text = |text: &str| Some(Value::Text(text.into()));
+        let found = match (&slot.source, self.subject) {
+            (Source::Const(written), _) => return Ok(Some(written.clone())),
+            (Source::Input(name), _) => self.inputs.get(name).filter(|value| !matches!(value, Value::Null)).cloned(),
+            (Source::Fin, Some(Subject::Fin(fin))) => text(fin),
+            (Source::Pin, Some(Subject::Pin(pin))) => text(pin),
+            (Source::Tin, Some(Subject::Tin(tin))) => text(tin),
+            (Source::Series, Some(Subject::Document(by))) => text(&by.document.series),
+            (Source::Number, Some(Subject::Document(by))) => text(&by.document.number),
+            (Source::BirthDate, Some(Subject::Document(by))) => text(&by.birth_date.to_string()),
+            (Source::Fin | Source::Pin | Source::Tin | Source::Series | Source::Number | Source::BirthDate, _) => None,
+        };
+        let Some(value) = found else {
+            return if slot.optional { Ok(None) } else { Err(WriteError::Missing(slot.name.clone())) };
+        };
+        let written = slot.form.write(&value).ok_or_else(|| WriteError::WrongType(slot.name.clone()))?;
+        // No wire form can carry these, or carries them only to surprise its reader.
+        if written.text.chars().any(|sign| sign.is_control() || matches!(sign, '\u{FFFE}' | '\u{FFFF}')) {
+            return Err(WriteError::Unwritable(slot.name.clone()));
+        }
+        Ok(Some(written))
+    }
+}
+
+impl Form {
+    fn write(&self, value: &Value) -> Option<Written> {
+        let (text, bare) = match (self, value) {
+            (Self::Text, Value::Text(text)) => (text.to_string(), false),
+            (Self::Int, Value::Int(number)) => (number.to_string(), true),
+            (Self::Decimal(format), Value::Decimal(decimal)) => {
+                let text = decimal.as_str().replace('.', format.point.encode_utf8(&mut [0; 4]));
+                (text, format.point == '.')
+            }
+            (Self::Money(unit, format), Value::Int(qapik)) => {
+                (format::write_money(*qapik, *unit, *format), *unit == MoneyUnit::Qapik || format.point == '.')
+            }
+            (Self::Bool, Value::Bool(value)) => (value.to_string(), true),
+            (Self::Date(pattern), Value::Text(iso)) if iso.len() == 10 => (pattern.write_date(iso.parse().ok()?), false),
+            (Self::Month(pattern), Value::Text(iso)) if iso.len() == 7 => (pattern.write_date(format!("{iso}-01").parse().ok()?), false),
+            _ => return None,
+        };
+        Some(Written { text, bare })
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn open(name: &str, out: &mut String) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+}
+
+fn close(name: &str, out: &mut String) {
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3.
+pub(crate) fn encode(text: &str, out: &mut String) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        }
+    }
 }

@@ -1,0 +1,232 @@
+//! One wire value to one canonical value: trim, absent texts, steps, table, type, contract.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::{Decimal, Profile, Type, Value};
+use regex_lite::Regex;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc_quick};
+
+use crate::format::{self, DecimalFormat, Pattern};
+use crate::raw::{MoneyUnit, Unmapped};
+
+/// Longest canonical text, in characters (`model::Type::Text`).
+const TEXT_CHARS_MAX: usize = 4_096;
+
+/// A wire value as its syntax gives it. XML has texts alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Token<'t> {
+    /// A text, entities and escapes resolved.
+    Text(&'t str),
+    /// A JSON number, its digits as sent.
+    Number(&'t str),
+    /// A JSON truth value.
+    Bool(bool),
+    /// JSON null, or an element that says it is nil.
+    Null,
+}
+
+/// What a wire value becomes.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Converted {
+    /// A canonical value.
+    Value(Value),
+    /// A canonical value whose code the table does not know.
+    Flagged(Value),
+    /// The source states "none".
+    Absent,
+}
+
+/// How one field's values are converted.
+#[derive(Debug, Clone)]
+pub(crate) struct Conversion {
+    /// The contract's type.
+    pub(crate) kind: Type,
+    /// Texts that stand for "none".
+    pub(crate) absent: Arc<[Box<str>]>,
+    /// Changes to the text, in order.
+    pub(crate) steps: Box<[Step]>,
+    /// The code table.
+    pub(crate) table: Option<Arc<Table>>,
+    /// Patterns of a date, month or moment, tried in order; for a moment none means RFC 3339.
+    pub(crate) patterns: Box<[Pattern]>,
+    /// Signs inside numbers written as text.
+    pub(crate) decimal: DecimalFormat,
+    /// Unit of amounts.
+    pub(crate) money: MoneyUnit,
+    /// The contract's codes; empty where the list is open.
+    pub(crate) codes: Box<[Box<str>]>,
+}
+
+/// A change to a text.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// One blank for every run of white space.
+    Collapse,
+    /// Capital letters.
+    Upper,
+    /// Small letters.
+    Lower,
+    /// The one group of an expression; linear in the text.
+    Capture(Regex),
+    /// Fills up on the left.
+    Pad(usize, char),
+}
+
+/// A checked code table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Rows by code, sorted.
+    pub(crate) rows: Vec<(Box<str>, Value)>,
+    /// What a code without a row does.
+    pub(crate) unmapped: Unmapped,
+}
+
+impl Conversion {
+    /// Converts a value under a profile.
+    ///
+    /// # Errors
+    /// The broken rule's name.
+    pub(crate) fn convert(&self, token: Token<'_>, profile: Profile) -> Result<Converted, &'static str> {
+        let (mut text, is_text): (Cow<'_, str>, bool) = match token {
+            Token::Null => return Ok(Converted::Absent),
+            Token::Text(text) => (normal(text.trim_matches(is_blank)), true),
+            Token::Number(digits) => (Cow::Borrowed(digits), false),
+            Token::Bool(value) => (Cow::Borrowed(if value { "true" } else { "false" }), false),
+        };
+        if text.is_empty() || self.absent.iter().any(|absent| **absent == *text) {
+            return Ok(Converted::Absent);
+        }
+        if !self.steps.is_empty() {
+            if !is_text {
+                return Err("wrong-kind");
+            }
+            for step in &self.steps {
+                text = step.apply(text)?;
+            }
+        }
+        if let Some(table) = &self.table {
+            return table.look_up(text);
+        }
+        let value = match (token, self.kind) {
+            (Token::Text(_), Type::Text | Type::Code | Type::Fin | Type::Tin) => self.textual(text, profile)?,
+            (Token::Bool(value), Type::Bool) => Value::Bool(value),
+            (Token::Text(_), Type::Bool) => Value::Bool(xsd_boolean(&text)?),
+            (Token::Text(_), Type::Int | Type::Decimal | Type::Money) => self.numeric(&text, self.decimal)?,
+            (Token::Number(_), Type::Int | Type::Decimal | Type::Money) => self.numeric(&text, DecimalFormat::PLAIN)?,
+            (Token::Text(_), Type::Date | Type::Month | Type::Datetime | Type::PartialDate) => self.temporal(&text)?,
+            // A number where a text is promised may have lost its leading zeros: it is refused.
+            _ => return Err("wrong-kind"),
+        };
+        Ok(Converted::Value(value))
+    }
+
+    fn textual(&self, text: Cow<'_, str>, profile: Profile) -> Result<Value, &'static str> {
+        match self.kind {
+            Type::Fin if !profile.accepts_fin(&text) => return Err("wrong-fin"),
+            Type::Tin if !profile.accepts_tin(&text) => return Err("wrong-tin"),
+            Type::Code if !self.codes.is_empty() && !self.codes.iter().any(|code| **code == *text) => return Err("unknown-code"),
+            _ => {}
+        }
+        if text.len() > TEXT_CHARS_MAX && text.chars().count() > TEXT_CHARS_MAX {
+            return Err("text-too-long");
+        }
+        if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\t')) {
+            return Err("control-character");
+        }
+        Ok(Value::Text(text.into()))
+    }
+
+    fn numeric(&self, text: &str, format: DecimalFormat) -> Result<Value, &'static str> {
+        let number = format::read_number(text, format);
+        match self.kind {
+            Type::Int => number.and_then(|number| number.int()).map(Value::Int).ok_or("wrong-int"),
+            Type::Money => {
+                let amount = number.and_then(|number| match self.money {
+                    MoneyUnit::Azn => number.qapik(),
+                    MoneyUnit::Qapik => number.int(),
+                });
+                amount.map(Value::Int).ok_or("wrong-money")
+            }
+            _ => number.and_then(|number| Decimal::new(&number.digits())).map(Value::Decimal).ok_or("wrong-decimal"),
+        }
+    }
+
+    fn temporal(&self, text: &str) -> Result<Value, &'static str> {
+        let first = self.patterns.first();
+        let (read, rule) = match self.kind {
+            Type::Date => (first.and_then(|pattern| pattern.read_date(text)).map(format::iso_date), "wrong-date"),
+            Type::Month => (first.and_then(|pattern| pattern.read_date(text)).map(format::iso_month), "wrong-month"),
+            Type::PartialDate => (self.patterns.iter().find_map(|pattern| pattern.read_partial(text)), "wrong-date"),
+            _ => (moment(text, first), "wrong-datetime"),
+        };
+        read.map(|iso| Value::Text(iso.into_boxed_str())).ok_or(rule)
+    }
+}
+
+/// RFC 3339 in Baku. Without a pattern the source must state an offset; with one its local time must
+/// have been shown by the clocks of Baku exactly once (past years had summer time).
+fn moment(text: &str, pattern: Option<&Pattern>) -> Option<String> {
+    let at = match pattern {
+        Some(pattern) => model::time::baku().to_ambiguous_timestamp(pattern.read_datetime(text)?).unambiguous().ok()?,
+        None if text.contains('[') => return None,
+        None => text.parse::<Timestamp>().ok()?,
+    };
+    Some(model::time::rfc3339(at))
+}
+
+fn xsd_boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("wrong-bool"),
+    }
+}
+
+/// White space of XML 1.0 section 2.3 and of JSON: the same four signs.
+pub(crate) fn is_blank(sign: char) -> bool {
+    matches!(sign, ' ' | '\t' | '\n' | '\r')
+}
+
+/// NFC, without work for what already is.
+pub(crate) fn normal(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
+    }
+}
+
+impl Step {
+    fn apply<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>, &'static str> {
+        Ok(Cow::Owned(match self {
+            Self::Collapse => format::collapse(&text),
+            Self::Upper => format::upper(&text),
+            Self::Lower => format::lower(&text),
+            Self::Capture(expression) => {
+                let group = expression.captures(&text).and_then(|captures| captures.get(1)).ok_or("no-match")?;
+                group.as_str().to_owned()
+            }
+            Self::Pad(to, with) => {
+                let missing = to.saturating_sub(text.chars().count());
+                std::iter::repeat_n(*with, missing).chain(text.chars()).collect()
+            }
+        }))
+    }
+}
+
+impl Table {
+    fn look_up(&self, code: Cow<'_, str>) -> Result<Converted, &'static str> {
+        if let Ok(row) = self.rows.binary_search_by(|(own, _)| (**own).cmp(&code)) {
+            return Ok(Converted::Value(self.rows[row].1.clone()));
+        }
+        match self.unmapped {
+            Unmapped::Invalid => Err("unmapped-code"),
+            Unmapped::Keep if code.chars().any(char::is_control) => Err("control-character"),
+            Unmapped::Keep if code.chars().count() > TEXT_CHARS_MAX => Err("text-too-long"),
+            Unmapped::Keep => Ok(Converted::Flagged(Value::Text(code.into()))),
+            Unmapped::Null => Ok(Converted::Flagged(Value::Null)),
+        }
+    }
+}
