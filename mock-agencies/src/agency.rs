@@ -171,7 +171,130 @@ fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const TODAY: Date = jiff::civil::date(2026, 3, 11);
+
+    /// A right request for each service.
+    fn right(code: AgencyCode, service: &str) -> (Parts, Vec<u8>) {
+        const IDS: &str = "<i:xRoadInstance>T</i:xRoadInstance><i:memberClass>G</i:memberClass><i:memberCode>M</i:memberCode>";
+        let post = |uri: &str, content_type: &str, body: String| {
+            let request = http::Request::post(uri).header("content-type", content_type).body(()).expect("request");
+            (request.into_parts().0, body.into_bytes())
+        };
+        let get = |uri: &str| (http::Request::get(uri).body(()).expect("request").into_parts().0, Vec::new());
+        match (code, service) {
+            (AgencyCode::Interior, _) => post(
+                "/",
+                "text/xml",
+                format!(
+                    "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' xmlns:x='http://x-road.eu/xsd/xroad.xsd' \
+                     xmlns:i='http://x-road.eu/xsd/identifiers' xmlns:d='http://daxili-isler.example/xroad/v2'><s:Header>\
+                     <x:client i:objectType='MEMBER'>{IDS}</x:client><x:service i:objectType='SERVICE'>{IDS}\
+                     <i:serviceCode>SexsMelumatiSorgusu</i:serviceCode><i:serviceVersion>v2</i:serviceVersion></x:service><x:id>1</x:id>\
+                     <x:protocolVersion>4.0</x:protocolVersion></s:Header><s:Body><d:SexsMelumatiSorgusu><d:FIN>5K7QX2O</d:FIN>\
+                     </d:SexsMelumatiSorgusu></s:Body></s:Envelope>"
+                ),
+            ),
+            (AgencyCode::Taxes, _) => post(
+                "/gelir",
+                "application/soap+xml; action=\"urn:a\"",
+                "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' xmlns:a='http://www.w3.org/2005/08/addressing' \
+                 xmlns:t='urn:vergiler:gelir:v1'><s:Header><a:To>urn:t</a:To><a:Action>urn:a</a:Action><a:MessageID>urn:m</a:MessageID>\
+                 </s:Header><s:Body><t:FizikiSexsGelirleri><t:FIN>5K7QX2O</t:FIN><t:AyEvvel>03.2025</t:AyEvvel><t:AySon>02.2026</t:AySon>\
+                 </t:FizikiSexsGelirleri></s:Body></s:Envelope>"
+                    .to_owned(),
+            ),
+            (AgencyCode::Azerishiq, "subscriber") => get("/abonent/v1?fin=5K7QX2O"),
+            (AgencyCode::Azerishiq, _) => get("/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-03&ay_son=2026-02"),
+        }
+    }
+
+    fn agency(code: AgencyCode) -> Agency {
+        Agency::new(code, &Personas::embedded())
+    }
+
+    fn answer(agency: &Agency, (head, body): &(Parts, Vec<u8>), fault: Option<Fault>) -> Answer {
+        agency.answer(&Request { head, body, fault, today: TODAY })
+    }
+
+    /// An answer as text, without the identifiers that differ each time.
+    fn lasting(answer: &Answer) -> String {
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        let kept: Vec<_> = body.split('<').filter(|part| !part.contains("urn:uuid:")).collect();
+        format!("{} {} {:?} {}", answer.status, answer.content_type, answer.headers, kept.join("<"))
+    }
+
+    #[test]
+    fn every_fault_of_content_changes_the_answer_and_no_fault_of_the_line_does() {
+        for code in AgencyCode::ALL {
+            let agency = agency(code);
+            for service in code.services() {
+                let request = right(code, service);
+                let plain = answer(&agency, &request, None);
+                assert!(plain.status == StatusCode::OK && lasting(&plain).contains("5K7QX2O") || *service == "consumption", "{plain:?}");
+                for fault in Fault::accepted(code, service) {
+                    let of_the_line = match fault {
+                        Fault::Hang
+                        | Fault::Slow
+                        | Fault::SlowTail
+                        | Fault::Drip
+                        | Fault::Reset
+                        | Fault::ResetMidway
+                        | Fault::Oversize
+                        | Fault::Malformed
+                        | Fault::WrongContentType
+                        | Fault::Down => true,
+                        Fault::WrongType
+                        | Fault::Undeclared
+                        | Fault::Error
+                        | Fault::FaultIn200
+                        | Fault::RetryAfter
+                        | Fault::XmlBomb
+                        | Fault::ExternalEntity
+                        | Fault::DeepNesting
+                        | Fault::NetworkError
+                        | Fault::NetworkErrorNew
+                        | Fault::AccessDenied
+                        | Fault::AccessDeniedNew
+                        | Fault::WrongEcho
+                        | Fault::FilingDay
+                        | Fault::Estimated => false,
+                    };
+                    let same = lasting(&answer(&agency, &request, Some(fault))) == lasting(&plain);
+                    assert_eq!(same, of_the_line, "{code}/{service} {fault}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// A request with one byte changed is either still right or refused; nothing panics, and
+        /// nobody gets somebody else's record.
+        #[test]
+        fn a_changed_byte_never_finds_another_person(soap in any::<bool>(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let code = if soap { AgencyCode::Taxes } else { AgencyCode::Interior };
+            let agency = agency(code);
+            let (head, mut body) = right(code, "");
+            let place = place.index(body.len());
+            body[place] = byte;
+            let text = lasting(&answer(&agency, &(head, body), None));
+            let refused = text.contains("Fault>") || text.contains("Tapilmadi");
+            prop_assert!(refused || text.contains(">5K7QX2O<"), "{}", text);
+        }
+
+        #[test]
+        fn any_address_gets_an_answer(path in "/(abonent/v1)?[/a-z0-9%?&=.-]{0,40}", code in prop::sample::select(AgencyCode::ALL.to_vec())) {
+            if let Ok(request) = http::Request::get(path).body(()) {
+                let agency = agency(code);
+                let head = request.into_parts().0;
+                let answer = answer(&agency, &(head, Vec::new()), None);
+                prop_assert!(answer.status.is_client_error() || answer.body.starts_with(b"{\"abon"), "{:?}", answer);
+            }
+        }
+    }
 
     #[test]
     fn agencies_are_named_as_in_the_catalogue() {

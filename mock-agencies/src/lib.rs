@@ -3,8 +3,8 @@
 //! The only crate that plays the other side. It never uses the mapping crate, so that the two cannot
 //! agree on the same mistake, and it checks every request as strictly as the real thing would.
 //!
-//! A newcomer reads [`personas`] (who exists), then one agency ([`interior`] is the richest), then
-//! [`fault`] (what can be made to go wrong) and [`server`] (how a call comes in).
+//! A newcomer reads `personas` (who exists), then one agency under `agency` (`interior` is the
+//! richest), then `fault` (what can be made to go wrong) and `server` (how a call comes in).
 
 mod agency;
 mod fault;

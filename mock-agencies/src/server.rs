@@ -98,7 +98,7 @@ pub struct Calls {
     pub by_service: BTreeMap<&'static str, u64>,
 }
 
-/// A running agency. Dropping it ends it at once; [`Running::shutdown`] lets open calls end.
+/// A running agency. Dropping it ends it as [`Running::shutdown`] does, without waiting for the end.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens.
@@ -265,11 +265,12 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, stage: Arc<Stage>, mut 
                 continue;
             }
         };
+        // Listened to before asking, so that an agency that goes down in between still cuts this one.
+        let down = stage.down.subscribe();
         if stage.faults.take_down() {
-            drop(stream);
             continue;
         }
-        let connection = serve_connection(stream, tls.clone(), Arc::clone(&stage), stopped.clone());
+        let connection = serve_connection(stream, tls.clone(), Arc::clone(&stage), Signals { stopped: stopped.clone(), down });
         connections.spawn(async move {
             connection.await;
             drop(place);
@@ -286,8 +287,14 @@ async fn next_connection(listener: &TcpListener, places: &Arc<Semaphore>) -> io:
     Ok((stream, place))
 }
 
-async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>, mut stopped: watch::Receiver<()>) {
-    let mut down = stage.down.subscribe();
+/// What ends a connection from outside.
+struct Signals {
+    stopped: watch::Receiver<()>,
+    down: watch::Receiver<()>,
+}
+
+async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>, signals: Signals) {
+    let Signals { mut stopped, mut down } = signals;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection without nodelay");
     }

@@ -226,7 +226,7 @@ async fn spoilt_answers_are_spoilt_as_named() {
     assert!(!texts(&spoilt("wrong-echo").await.body, "id").contains(&"7b0cf1d2-0001"));
     assert!(spoilt("xml-bomb").await.body.contains("&b9;"));
     assert!(spoilt("external-entity").await.body.contains("SYSTEM \"file:"));
-    assert_eq!(texts(&spoilt("deep-nesting").await.body, "x").len(), 400_000);
+    assert_eq!(texts(&spoilt("deep-nesting").await.body, "x").len(), 200_000);
     assert!(texts(&ask(&world, "<d:FIN>5K7QX2O</d:FIN>").await.body, "QanQrupu").is_empty());
 }
 

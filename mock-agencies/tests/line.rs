@@ -7,7 +7,7 @@ use mock_agencies::{AgencyCode, Latency, start};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::world::{Authority, World, got, options};
+use crate::world::{self, Authority, World, got, options};
 
 const ASK: &str = "/abonent/v1?fin=5K7QX2O";
 
@@ -36,8 +36,17 @@ async fn only_a_certificate_of_the_named_authority_gets_in() {
 #[tokio::test]
 async fn http_2_is_spoken_by_choice_of_the_caller() {
     let world = World::new(AgencyCode::Azerishiq).await;
-    let answer = world.client.get(world.url(ASK)).send().await.expect("answered");
+    let client = world.authority.client_speaking(&["h2", "http/1.1"], Some(&world.authority.issue()));
+    let answer = client.get(world.url(ASK)).send().await.expect("answered");
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    for (fault, timed_out) in [("reset", false), ("hang", true)] {
+        world.fault(fault);
+        let waiting = client.get(world.url(ASK)).timeout(Duration::from_millis(500)).send();
+        assert_eq!(waiting.await.expect_err(fault).is_timeout(), timed_out, "{fault}");
+    }
+    let calls = (0..200).map(|_| got(client.get(world.url(ASK))));
+    assert!(futures_util::future::join_all(calls).await.iter().all(|got| got.status == 200));
+    assert_eq!(world.agency.calls().total, 203);
 }
 
 #[tokio::test]
@@ -138,7 +147,7 @@ async fn a_malformed_answer_ends_too_early_with_a_right_length() {
     let world = World::new(AgencyCode::Azerishiq).await;
     let whole = got(world.client.get(world.url(ASK))).await.body;
     world.fault("malformed");
-    let cut = world.client.get(world.url(ASK)).send().await.expect("answered").bytes().await.expect("a whole body");
+    let cut = world::whole(world.client.get(world.url(ASK)).send().await.expect("answered")).await;
     assert_eq!(cut.len(), whole.len() * 2 / 3);
 }
 

@@ -87,7 +87,8 @@ async fn no_income_is_an_empty_list_and_nobody_is_a_fault() {
 #[tokio::test]
 async fn a_person_may_have_several_incomes_in_a_month() {
     let world = World::new(AgencyCode::Taxes).await;
-    let fin = &Personas::embedded().family("several-incomes").expect("known").applicant().fin;
+    let personas = Personas::embedded();
+    let fin = &personas.family("several-incomes").expect("known").applicant().fin;
     let got = ask(&world, fin, 12, 1).await;
     assert_eq!(texts(&got.body, "Ay").len(), 12 + 12 + 2);
     assert_eq!(texts(&got.body, "GelirNovu").iter().filter(|kind| **kind == "DV").count(), 2);

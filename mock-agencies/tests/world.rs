@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use mock_agencies::{AgencyCode, AgencyOptions, Latency, Personas, Running, ServerTls, start};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Client;
@@ -37,8 +38,13 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A caller that trusts this authority, and shows a certificate or none.
+    /// A caller over HTTP/1.1 that trusts this authority, and shows a certificate or none.
     pub(crate) fn client(&self, identity: Option<&Identity>) -> Client {
+        self.client_speaking(&["http/1.1"], identity)
+    }
+
+    /// The same with the protocols it offers.
+    pub(crate) fn client_speaking(&self, protocols: &[&str], identity: Option<&Identity>) -> Client {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).expect("pem")).expect("root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -46,7 +52,7 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_root_certificates(roots);
-        let config = match identity {
+        let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let chain = vec![CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).expect("pem")];
@@ -54,6 +60,7 @@ impl Authority {
                 builder.with_client_auth_cert(chain, key).expect("identity")
             }
         };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Client::builder().tls_backend_preconfigured(config).no_proxy().timeout(Duration::from_secs(30)).build().expect("client")
     }
 }
@@ -115,12 +122,23 @@ pub(crate) async fn got(request: reqwest::RequestBuilder) -> Got {
         status: response.status().as_u16(),
         content_type: header("content-type").unwrap_or_default(),
         retry_after: header("retry-after"),
-        body: response.text().await.expect("body"),
+        body: String::from_utf8(whole(response).await).expect("text"),
     }
+}
+
+/// A whole body, bounded as the gateway's own readers are.
+pub(crate) async fn whole(response: reqwest::Response) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut body = response.bytes_stream();
+    while let Some(bytes) = body.next().await {
+        out.extend_from_slice(&bytes.expect("a body that ends"));
+        assert!(out.len() <= 8 * 1024 * 1024, "no answer of these tests is that long");
+    }
+    out
 }
 
 /// The text of each element of this name, whatever its prefix; enough for answers this crate writes.
 pub(crate) fn texts<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
-    let opens = |tag: &str| tag.split([' ', '>']).next().is_some_and(|tag| tag.rsplit(':').next() == Some(name));
+    let opens = |tag: &str| !tag.starts_with('/') && tag.split([' ', '>']).next().is_some_and(|tag| tag.rsplit(':').next() == Some(name));
     xml.split('<').filter(|tag| opens(tag)).filter_map(|tag| tag.split_once('>').map(|(_, text)| text)).collect()
 }
