@@ -91,7 +91,7 @@ fn identifier(writer: &mut Writer<Vec<u8>>, name: &str, object_type: &str, parts
 pub fn check(config: &XroadConfig, context: &Context<'_>, sent: &[u8], answer: WireAnswer) -> Result<WireAnswer, CallError> {
     // The transport leaves a body out only of an error that is not in XML, as of a balancer in front
     // of the security server: the status is all there is to judge.
-    if !answer.body.is_empty() {
+    if answer.status < 400 || !answer.body.is_empty() {
         let prologue = soap::prologue(&answer.body).map_err(|error| malformed(PrologueError::rule(error)))?;
         if prologue.version != SoapVersion::V11 {
             return Err(malformed("not a SOAP 1.1 envelope"));

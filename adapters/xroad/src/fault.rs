@@ -170,6 +170,7 @@ fn meaning(part: &str) -> Option<Meaning> {
         | "ocspresponseverificationfailure"
         | "pinincorrect"
         | "signatureverification"
+        | "signer"
         | "tokennotactive"
         | "tokennotavailable"
         | "tokennotfound"
