@@ -12,17 +12,19 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -32,7 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -52,6 +54,8 @@ pub struct Limits {
     /// Longest time for a request's head, for the first request of a connection, and for idleness between
     /// two HTTP/1.1 requests; default 30 s.
     pub header_timeout: Duration,
+    /// Longest time for a request's body, from its head on; beyond it reading the body fails. Default 30 s.
+    pub body_timeout: Duration,
     /// Most bytes of a request's head (HTTP/1.1: line and headers; HTTP/2: decoded header list); default
     /// 32 KiB.
     pub header_bytes_max: u32,
@@ -74,6 +78,7 @@ impl Default for Limits {
             handshakes_max: 512,
             connections_max: 4_096,
             header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
             header_bytes_max: 32 * 1024,
             headers_max: 64,
             streams_max: 128,
@@ -161,6 +166,7 @@ pub async fn serve(socket: TcpListener, door: Door, app: Router, mut shutdown: w
     let mut tasks = JoinSet::new();
     let mut watch_list = tokio::time::interval(CRL_WATCH);
     watch_list.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: Option<Instant> = None;
     let mut stop = pin!(stopped(&mut shutdown));
     loop {
         tokio::select! {
@@ -172,7 +178,11 @@ pub async fn serve(socket: TcpListener, door: Door, app: Router, mut shutdown: w
                 // The peer has gone again (ECONNABORTED), or this process is out of descriptors: a short
                 // rest lets connections close and keeps this loop from spinning.
                 Err(error) => {
-                    tracing::warn!(listener = house.door.name, error = %error, "a connection could not be accepted");
+                    metrics::counter!("qovsaq_accept_failed_total", "listener" => house.door.name).increment(1);
+                    if told.is_none_or(|told| told.elapsed() > ACCEPT_TELL) {
+                        told = Some(Instant::now());
+                        tracing::warn!(listener = house.door.name, error = %error, "connections cannot be accepted");
+                    }
                     sleep(ACCEPT_REST).await;
                 }
             },
@@ -192,6 +202,8 @@ pub async fn serve(socket: TcpListener, door: Door, app: Router, mut shutdown: w
 
 /// How often the revocation list's age is looked at without traffic.
 const CRL_WATCH: Duration = Duration::from_secs(5);
+/// A failing accept is told to the log at most this often.
+const ACCEPT_TELL: Duration = Duration::from_secs(60);
 /// Rest after a failed accept.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -240,7 +252,8 @@ impl House {
         let under = tls.load_full();
         let (stream, admission) = match self.shake_hands(stream, under).await {
             Ok(admitted) => admitted,
-            Err(reason) => return self.refuse(reason),
+            Err(Some(reason)) => return self.refuse(reason),
+            Err(None) => return,
         };
         let Some(seat) = self.seat() else { return };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -256,11 +269,12 @@ impl House {
         seat
     }
 
+    /// `Err(None)`: broken off by a shutdown, nobody's fault.
     async fn shake_hands(
         &self,
         stream: TcpStream,
         under: Arc<ServerTls>,
-    ) -> Result<(tokio_rustls::server::TlsStream<TcpStream>, Admission), Refusal> {
+    ) -> Result<(tokio_rustls::server::TlsStream<TcpStream>, Admission), Option<Refusal>> {
         let now = Timestamp::now();
         under.observe(self.door.name, now);
         let mut shutdown = self.shutdown.clone();
@@ -268,19 +282,19 @@ impl House {
         let stream = tokio::select! {
             done = timeout(self.door.limits.handshake_timeout, TlsAcceptor::from(under.config(now)).accept(stream)) => match done {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return Err(Refusal::of_handshake(&error)),
-                Err(_) => return Err(Refusal::Timeout),
+                Ok(Err(error)) => return Err(Some(Refusal::of_handshake(&error))),
+                Err(_) => return Err(Some(Refusal::Timeout)),
             },
             // Whoever stands in the way of newer ones goes first.
-            _ = &mut place.receiver => return Err(Refusal::Busy),
+            _ = &mut place.receiver => return Err(Some(Refusal::Busy)),
             // Nothing was asked yet: a handshake need not be waited for.
-            () = stopped(&mut shutdown) => return Err(Refusal::Other),
+            () = stopped(&mut shutdown) => return Err(None),
         };
-        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).ok_or(Refusal::Missing)?;
-        let peer = PeerCertificate::parse(certificate).map_err(|_| Refusal::Untrusted)?;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).ok_or(Some(Refusal::Missing))?;
+        let peer = PeerCertificate::parse(certificate).map_err(|_| Some(Refusal::Untrusted))?;
         // A resumed handshake does not look at dates again; this does.
         if peer.expired(now) {
-            return Err(Refusal::Expired);
+            return Err(Some(Refusal::Expired));
         }
         Ok((stream, Admission { peer: Arc::new(peer), under }))
     }
@@ -298,9 +312,12 @@ impl House {
             }
             request.extensions_mut().insert(ConnectInfo(remote));
             let app = self.app.clone();
+            let body_timeout = self.door.limits.body_timeout;
             async move {
                 verdict?;
-                let answer: Result<Response<Body>, Infallible> = app.oneshot(request.map(Body::new)).await;
+                let request =
+                    request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Timed::new(body, body_timeout)) });
+                let answer: Result<Response<Body>, Infallible> = app.oneshot(request).await;
                 Ok::<_, Refused>(answer.unwrap_or_else(|never| match never {}))
             }
         });
@@ -402,6 +419,39 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A request's body that fails when it takes too long: a peer that drips it would else hold a request
+/// for ever.
+struct Timed {
+    body: Incoming,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Timed {
+    fn new(body: Incoming, longest: Duration) -> Self {
+        Self { body, end: Box::pin(sleep(longest)) }
+    }
+}
+
+impl hyper::body::Body for Timed {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err("the request's body took too long".into())));
+        }
+        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// Unfinished handshakes in the order of their arrival.
 struct Queue {

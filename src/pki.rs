@@ -80,8 +80,8 @@ pub enum PkiError {
         /// The rule.
         accepted: &'static str,
     },
-    /// No certificate of this name or serial number was issued, or all of them are revoked already.
-    #[error("no certificate in force is named or numbered {0:?}; `qovsaq pki list` shows those there are")]
+    /// No certificate of this name or serial number was issued.
+    #[error("no certificate is named or numbered {0:?}; `qovsaq pki list` shows those there are")]
     Unknown(String),
     /// A validity that ends before it begins.
     #[error("a certificate or revocation list must end after it begins")]
@@ -169,8 +169,8 @@ struct Index {
     certificates: Vec<Entry>,
 }
 
-/// A certificate authority in a folder. One process at a time changes it (a lock file sees to that);
-/// its files may be read by anybody the folder's permissions admit.
+/// A certificate authority in a folder. One process at a time has it (a second one waits at the lock file
+/// until this value is dropped, so drop it early); its files may be read by anybody the folder's permissions admit.
 #[derive(Debug)]
 pub struct Authority {
     dir: PathBuf,
@@ -185,7 +185,7 @@ impl Authority {
     /// current for `crl_validity` from `now`.
     ///
     /// # Errors
-    /// When the folder already holds one, cannot be written, or is in use by another process.
+    /// When the folder already holds one or cannot be written.
     pub fn init(dir: &Path, name: &str, crl_validity: Duration, now: Timestamp) -> Result<Self, PkiError> {
         if name.is_empty() || name.len() > 64 {
             return Err(PkiError::Name { name: name.to_owned(), accepted: "1 to 64 bytes" });
@@ -208,8 +208,7 @@ impl Authority {
         write_whole(&dir.join("ca.key"), key.serialize_pem().as_bytes(), 0o600)?;
         let index = Index { version: 1, crl_number: 0, crl_seconds: crl_validity.as_secs(), certificates: Vec::new() };
         let mut authority = Self { dir: dir.to_owned(), issuer: Issuer::new(params, key), index, _lock: lock };
-        authority.write_index()?;
-        authority.write_crl(now)?;
+        authority.write_index_and_crl(now)?;
         // The certificate is written last: with it the authority exists, without it `init` starts afresh.
         write_whole(&certificate_path, certificate.pem().as_bytes(), 0o644)?;
         Ok(authority)
@@ -218,7 +217,7 @@ impl Authority {
     /// Opens the authority in `dir`.
     ///
     /// # Errors
-    /// When there is none, a file is damaged, or another process holds it.
+    /// When there is none, or a file cannot be read or is damaged.
     pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let certificate_path = dir.join("ca.pem");
         if !certificate_path.exists() {
@@ -267,24 +266,26 @@ impl Authority {
         self.issue(Usage::Client, name, names, validity, now)
     }
 
-    /// Revokes the certificate with this serial number, or every unrevoked one of this name, and
-    /// re-writes the revocation list; returns their serial numbers.
+    /// Revokes the certificate with this serial number, or every one of this name, and re-writes the
+    /// revocation list; returns the serial numbers newly revoked. Repeated, it revokes nothing more but
+    /// re-writes the list again, which mends a crash between the two.
     ///
     /// # Errors
-    /// When there is none, or a file cannot be written.
+    /// When no such certificate was issued, or a file cannot be written.
     pub fn revoke(&mut self, serial_or_name: &str, now: Timestamp) -> Result<Vec<String>, PkiError> {
+        let mut known = false;
         let mut revoked = Vec::new();
-        for entry in &mut self.index.certificates {
-            if entry.revoked_at.is_none() && (entry.serial == serial_or_name || entry.name == serial_or_name) {
+        for entry in self.index.certificates.iter_mut().filter(|entry| entry.serial == serial_or_name || entry.name == serial_or_name) {
+            known = true;
+            if entry.revoked_at.is_none() {
                 entry.revoked_at = Some(now);
                 revoked.push(entry.serial.clone());
             }
         }
-        if revoked.is_empty() {
+        if !known {
             return Err(PkiError::Unknown(serial_or_name.to_owned()));
         }
-        self.write_index()?;
-        self.write_crl(now)?;
+        self.write_index_and_crl(now)?;
         Ok(revoked)
     }
 
@@ -294,7 +295,7 @@ impl Authority {
     /// When a file cannot be written.
     pub fn renew_crl(&mut self, validity: Duration, now: Timestamp) -> Result<(), PkiError> {
         self.index.crl_seconds = validity.as_secs();
-        self.write_crl(now)
+        self.write_index_and_crl(now)
     }
 
     /// What was issued, oldest first.
@@ -339,8 +340,7 @@ impl Authority {
             until: validity.until,
             revoked_at: None,
         });
-        self.write_index()?;
-        self.write_crl(now)?;
+        self.write_index_and_crl(now)?;
         let issued =
             Issued { certificate: self.dir.join(format!("{name}.pem")), key: self.dir.join(format!("{name}.key")), serial: serial_hex };
         // Two files cannot change as one: a reader between the two renames finds a key that does not fit
@@ -357,7 +357,8 @@ impl Authority {
         write_whole(&path, &text, 0o644)
     }
 
-    fn write_crl(&mut self, now: Timestamp) -> Result<(), PkiError> {
+    /// Index first: a certificate that is in force, or a number that a list carries, is always in it.
+    fn write_index_and_crl(&mut self, now: Timestamp) -> Result<(), PkiError> {
         // The number rises before the list is signed with it (RFC 5280 section 5.2.3: never used twice).
         self.index.crl_number += 1;
         self.write_index()?;

@@ -456,6 +456,27 @@ async fn heads_and_connections_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_dripped_fails_to_be_read_at_its_time() {
+    let read_all = |body: Body| async move {
+        match http_body_util::BodyExt::collect(body).await {
+            Ok(whole) => format!("{} bytes", whole.to_bytes().len()),
+            Err(error) => error.to_string(),
+        }
+    };
+    let app = Router::new().route("/", get(read_all));
+    let limits = Limits { body_timeout: Duration::from_millis(50), ..Limits::default() };
+    let open = open(None, limits, app).await;
+
+    let mut stream = TcpStream::connect(open.address).await.expect("accepted");
+    let whole = ask(&mut stream, "content-length: 3\r\n\r\nabc").await.expect("answered");
+    assert_eq!(whole, "HTTP/1.1 200 OK 3 bytes");
+    let mut stream = TcpStream::connect(open.address).await.expect("accepted");
+    let dripped = ask(&mut stream, "content-length: 30\r\n\r\na").await.expect("answered");
+    assert!(dripped.contains("took too long"), "{dripped}");
+    open.close().await;
+}
+
+#[tokio::test]
 async fn the_plain_listener_serves_without_a_certificate() {
     let open = open(None, Limits::default(), app()).await;
     let mut stream = TcpStream::connect(open.address).await.expect("accepted");
