@@ -129,8 +129,9 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<WireAnswer, CallErr
 ///   whose first byte was not written because a kept connection turned out to be closed.
 /// - **Honest about sending.** An error says whether any byte of the question may have reached the
 ///   peer; `Sent::No` is given only where that is certain.
-/// - **Cancel-safe.** Dropping the future closes the HTTP/1 connection or resets the HTTP/2 stream
-///   and leaves nothing else behind; the question may have been sent.
+/// - **Cancel-safe.** Dropping the future closes the HTTP/1 connection or resets the HTTP/2 stream;
+///   the question may have been sent. A connection just being made may be finished, within the
+///   connect timeout, and kept for the next call.
 /// - **Silent.** Nothing is logged, and no error shows an address, a body or an identifier.
 /// - **Unbelieving.** The answer's bytes are checked only as far as the protocol needs (media type,
 ///   the exchange system's own headers); they are classified by the mapping.

@@ -251,14 +251,34 @@ pub enum Cause {
     Tls(&'static str),
     /// An HTTP failure.
     #[error("http: {0}")]
-    Http(&'static str),
+    Http(HttpFault),
     /// A rule of the protocol that the answer breaks.
     #[error("{0}")]
     Protocol(&'static str),
 }
 
-/// Turns the HTTP client's error into ours. `sent` is what the caller knows at that stage; an error
-/// met while connecting always means that nothing was sent.
+/// How HTTP failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFault {
+    /// The answer's head is longer or has more fields than accepted.
+    #[error("head too large")]
+    HeadTooLarge,
+    /// The answer's head is not HTTP.
+    #[error("head not understood")]
+    HeadNotUnderstood,
+    /// The connection ended first.
+    #[error("ended before the answer was complete")]
+    Incomplete,
+    /// The connection was closed under the question.
+    #[error("connection closed")]
+    Closed,
+    /// Anything else, such as a reset HTTP/2 stream.
+    #[error("broken")]
+    Broken,
+}
+
+/// Turns the HTTP client's error into ours. One met while connecting means that nothing was sent;
+/// after that nothing is certain.
 pub(crate) fn from_reqwest(error: &reqwest::Error) -> CallError {
     let cause = find_cause(error);
     if error.is_connect() {
@@ -273,8 +293,8 @@ pub(crate) fn from_reqwest(error: &reqwest::Error) -> CallError {
         // so a refusal arrives as an alert in place of an answer.
         Cause::Certificate(_) | Cause::Alert(_) => CallErrorKind::Tls,
         Cause::Tls(_) | Cause::Protocol(_) => CallErrorKind::Malformed,
-        Cause::Http("head too large") => CallErrorKind::TooLarge,
-        Cause::Http("head not understood") | Cause::Io(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
+        Cause::Http(HttpFault::HeadTooLarge) => CallErrorKind::TooLarge,
+        Cause::Http(HttpFault::HeadNotUnderstood) | Cause::Io(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
             CallErrorKind::Malformed
         }
         Cause::Io(_) | Cause::Name | Cause::ConnectTimeout | Cause::Http(_) => CallErrorKind::Reset,
@@ -290,7 +310,7 @@ fn find_cause(error: &reqwest::Error) -> Cause {
     if error.is_connect() && error.is_timeout() {
         return Cause::ConnectTimeout;
     }
-    let mut found = Cause::Http("request failed");
+    let mut found = Cause::Http(HttpFault::Broken);
     let mut next: Option<&(dyn Error + 'static)> = error.source();
     while let Some(here) = next {
         if let Some(tls) = here.downcast_ref::<rustls::Error>() {
@@ -336,14 +356,14 @@ fn certificate_reason(reason: &CertificateError) -> &'static str {
 
 fn http_cause(error: &hyper::Error) -> Cause {
     Cause::Http(if error.is_parse_too_large() {
-        "head too large"
+        HttpFault::HeadTooLarge
     } else if error.is_parse() {
-        "head not understood"
+        HttpFault::HeadNotUnderstood
     } else if error.is_incomplete_message() {
-        "ended before the answer was complete"
+        HttpFault::Incomplete
     } else if error.is_canceled() || error.is_closed() {
-        "connection closed"
+        HttpFault::Closed
     } else {
-        "broken"
+        HttpFault::Broken
     })
 }

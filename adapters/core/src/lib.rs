@@ -13,7 +13,7 @@ pub mod tls;
 pub mod transport;
 
 pub use call::{Call, CallFuture, Context, Question, Request, WireAnswer};
-pub use error::{CallError, CallErrorKind, Cause, Origin, RouteCode, Sent};
+pub use error::{CallError, CallErrorKind, Cause, HttpFault, Origin, RouteCode, Sent};
 pub use secret::SecretText;
 pub use tls::{Identity, TlsVersions};
 pub use transport::{Expected, HttpVersions, Transport, TransportError, TransportOptions};

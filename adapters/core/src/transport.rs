@@ -46,7 +46,7 @@ pub struct TransportOptions {
     /// Longest wait for a connection, TLS handshake included; default 3 s. The call's deadline
     /// bounds it as well.
     pub connect_timeout: Duration,
-    /// Largest answer body held, in bytes; default 4 MiB.
+    /// Largest answer body held, in bytes, for each call in flight; default 4 MiB.
     pub body_bytes_max: usize,
     /// How long an unused connection is kept; default 30 s. Should be less than the peer's own
     /// limit, so that a question is not written into a connection the peer is closing.
