@@ -1,5 +1,31 @@
 //! Qovşaq: the interoperability gateway as a library; `main.rs` is a thin shell over it.
+//!
+//! Read in this order: [`pipeline`] (one question's way, on one page), then the steps it names
+//! ([`identify`], [`envelope`], [`record`], [`call`], [`answer`]), then [`dossier`], [`api`] and
+//! [`gateway`]. `docs/ARCHITECTURE.md` has the whole house.
 
+pub mod answer;
+pub mod api;
+pub mod call;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod data;
+pub mod demo;
+pub mod dossier;
+pub mod envelope;
+pub mod gateway;
+pub mod identify;
 pub mod listener;
+pub mod metrics;
+pub mod ops;
+pub mod pipeline;
 pub mod pki;
+pub mod problem;
+pub mod record;
+pub mod refusal;
+pub mod store_access;
 pub mod tls;
+pub mod trace;
+pub mod wire;

@@ -107,4 +107,6 @@ pub struct CaseView {
     pub purpose: PurposeId,
     /// Whether the ask's subject is one of its persons; of no meaning where there is no subject.
     pub has_subject: bool,
+    /// Whether every identifying input stems from an answer in this case, where the contract wants it.
+    pub inputs_known: bool,
 }

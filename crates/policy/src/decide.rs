@@ -103,6 +103,9 @@ impl<'a> Findings<'a> {
                 if ask.subject.is_some() && !case.has_subject {
                     reasons.push(DenialReason::PersonNotInCase);
                 }
+                if !case.inputs_known {
+                    reasons.push(DenialReason::InputNotFromCase);
+                }
             }
         }
 

@@ -116,6 +116,11 @@ impl Authorised {
         self.fields
     }
 
+    /// Paths of the delivered leaves, in the contract's order.
+    pub fn field_paths(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter_map(|index| Some(&*self.service.leaves.get(index)?.path))
+    }
+
     /// What is withheld and why, in the contract's order: from contract and grant, never from data.
     #[must_use]
     pub fn withheld(&self) -> &[Withheld] {
@@ -183,6 +188,20 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// A denial for these reasons, decided outside [`crate::decide`] (a dossier as a whole).
+    ///
+    /// # Errors
+    /// The denial, where there is any reason.
+    pub fn unless_none(reasons: Vec<DenialReason>) -> Result<(), Self> {
+        if reasons.is_empty() { Ok(()) } else { Err(Self { reasons }) }
+    }
+
+    /// The stable codes of all reasons.
+    #[must_use]
+    pub fn codes(&self) -> Vec<&'static str> {
+        self.reasons.iter().map(|reason| reason.code()).collect()
+    }
+
     /// All reasons, in the order of [`DenialReason::ALL`]; never empty.
     #[must_use]
     pub fn reasons(&self) -> &[DenialReason] {
@@ -284,6 +303,9 @@ denial_reasons! {
     CasePurpose = "case-purpose", "the case was opened for another purpose", "iş başqa məqsəd üçün açılıb";
     /// The subject is not a person of the case.
     PersonNotInCase = "person-not-in-case", "the person is not in the case", "şəxs bu işdə yoxdur";
+    /// An identifying input (a subscriber code, say) does not stem from an answer in this case.
+    InputNotFromCase = "input-not-from-case", "an identifying input does not stem from an answer in this case",
+        "müəyyənləşdirici məlumat bu işdəki cavabdan gəlmir";
     /// Everything asked for would be withheld, so nothing is asked of the provider.
     NothingLeft = "nothing-left", "nothing of the answer could be delivered", "cavabdan heç nə təqdim edilə bilməz";
 }

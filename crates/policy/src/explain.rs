@@ -143,7 +143,8 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::CaseUnknown
         | DenialReason::CaseClosed
         | DenialReason::CasePurpose
-        | DenialReason::PersonNotInCase => "case",
+        | DenialReason::PersonNotInCase
+        | DenialReason::InputNotFromCase => "case",
     }
 }
 

@@ -1,0 +1,140 @@
+//! Answers as the consumer sees them: outcome, delivered values, what was withheld and why, where
+//! the values come from and how old they are, and the receipt.
+
+use jiff::Timestamp;
+use journal::{Durable, Hash};
+use model::outcome::{Absence, Outcome};
+use model::{FieldSet, Service};
+use policy::{Filtered, Withheld};
+use serde::{Serialize, Serializer};
+
+/// The answer to one question (`POST /v1/services/…`).
+#[derive(Debug, Serialize)]
+pub struct ServiceAnswer<'a> {
+    /// This exchange's id, also in the response header `X-Request-Id`.
+    pub request_id: &'a str,
+    /// What the question came to.
+    pub outcome: Outcome,
+    /// What absence means, with `NOT_FOUND` only.
+    pub absence: Option<Absence>,
+    /// The delivered fields; null unless `FOUND` or `STALE`.
+    pub data: Option<Filtered<'a>>,
+    /// What was not delivered and why.
+    pub withheld: &'a [Withheld],
+    /// Delivered fields whose code the mapping did not know and kept or dropped with a flag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagBody<'a>>,
+    /// Where the answer comes from.
+    pub source: SourceBody,
+    /// Proof that its disclosure is in the journal.
+    pub receipt: ReceiptBody,
+}
+
+/// A field whose code was not in the mapping's table.
+#[derive(Debug, Clone, Serialize)]
+pub struct FlagBody<'a> {
+    /// The field's path.
+    pub field: &'a str,
+    /// What happened.
+    pub reason: &'static str,
+}
+
+/// The flags of an answer that concern delivered fields; others would tell of withheld values.
+#[must_use]
+pub fn flags<'a>(facts: &'a model::Facts, service: &'a Service, delivered: FieldSet) -> Vec<FlagBody<'a>> {
+    let shown = facts.flags.iter().filter(|flag| delivered.contains(flag.field));
+    shown.filter_map(|flag| Some(FlagBody { field: &service.leaves.get(flag.field)?.path, reason: flag.reason })).collect()
+}
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceBody {
+    /// Provider code.
+    pub provider: String,
+    /// The instance that answered.
+    pub instance: String,
+    /// Service name.
+    pub service: String,
+    /// Contract version.
+    pub version: String,
+    /// `provider`, `cache`, `snapshot` or `meis`.
+    pub via: &'static str,
+    /// `ehis` or `direct`.
+    pub route: &'static str,
+    /// When the source answered.
+    #[serde(serialize_with = "baku_time")]
+    pub obtained_at: Timestamp,
+    /// Age at the moment of delivery, whole seconds.
+    pub age_seconds: u64,
+    /// When the answer stops being current; null where the contract allows no reuse.
+    #[serde(serialize_with = "optional_baku_time")]
+    pub expires_at: Option<Timestamp>,
+    /// The act the disclosure rests on.
+    pub legal_act: String,
+}
+
+impl SourceBody {
+    /// The source of an answer that the provider itself gave at `obtained_at`.
+    #[must_use]
+    pub fn provider(service: &Service, obtained_at: Timestamp, now: Timestamp, legal_act: &str) -> Self {
+        let age = now.duration_since(obtained_at).as_secs();
+        let lifetime = jiff::SignedDuration::try_from(service.lifetime).unwrap_or(jiff::SignedDuration::ZERO);
+        Self {
+            provider: service.id.provider().to_owned(),
+            instance: service.id.provider().to_owned(),
+            service: service.id.service().to_owned(),
+            version: service.version.to_string(),
+            via: "provider",
+            route: service.route.as_str(),
+            obtained_at,
+            age_seconds: u64::try_from(age).unwrap_or(0),
+            expires_at: (!lifetime.is_zero()).then(|| obtained_at.checked_add(lifetime).unwrap_or(obtained_at)),
+            legal_act: legal_act.to_owned(),
+        }
+    }
+}
+
+/// A receipt on the wire. With `proof` and `head` it verifies offline; an element of a dossier
+/// carries the first three only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptBody {
+    origin: String,
+    index: u64,
+    leaf_hash: Hash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Vec<Hash>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+}
+
+impl ReceiptBody {
+    /// The receipt of an entry whose commit has been signed.
+    #[must_use]
+    pub fn whole(durable: &Durable) -> Self {
+        let receipt = durable.receipt();
+        Self {
+            origin: receipt.origin,
+            index: receipt.index,
+            leaf_hash: receipt.leaf_hash,
+            proof: Some(receipt.proof),
+            head: Some(receipt.head),
+        }
+    }
+
+    /// The short receipt that names an entry without proving it.
+    #[must_use]
+    pub fn short(origin: &str, index: u64, leaf_hash: Hash) -> Self {
+        Self { origin: origin.to_owned(), index, leaf_hash, proof: None, head: None }
+    }
+}
+
+pub(crate) fn baku_time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&model::time::rfc3339(*at))
+}
+
+pub(crate) fn optional_baku_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => baku_time(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,96 @@
+//! `GET /v1/catalogue`: what this consumer may ask, for what, and on which terms.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use model::contract::{Consumer, Grant, Input};
+use model::{Service, Snapshot};
+use serde_json::{Value as Json, json};
+
+use crate::api::request::Asked;
+use crate::clock;
+use crate::gateway::Gateway;
+use crate::problem::{Language, Problem};
+
+/// The consumer's own catalogue.
+///
+/// # Errors
+/// Only those of every request (unknown or expired certificate).
+pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
+    let snapshot = &asked.active.snapshot;
+    let Some(consumer) = snapshot.consumers.get(&asked.consumer) else {
+        return Err(asked.not_found("İstehlakçı tapılmadı", "The consumer is not in the active data"));
+    };
+    let services: Vec<Json> =
+        granted(consumer, snapshot).map(|(service, grants)| service_entry(service, &grants, &gateway, asked.language)).collect();
+    let names = |name: &model::contract::Bilingual| asked.language.pick(&name.az, &name.en).to_owned();
+    let dossiers: Vec<Json> = snapshot
+        .dossiers
+        .values()
+        .filter(|dossier| consumer.grants.iter().any(|grant| grant.purposes.contains(&dossier.purpose)))
+        .map(|dossier| {
+            json!({
+                "dossier": dossier.id, "version": dossier.version, "name": names(&dossier.name), "purpose": dossier.purpose,
+                "input": inputs(&dossier.inputs),
+                "elements": dossier.elements.iter().map(|element| json!({
+                    "element": element.name, "service": element.service, "need": element.need, "for": element.roles, "absence": element.absence,
+                })).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let purposes: Vec<Json> = snapshot
+        .purposes
+        .values()
+        .filter(|purpose| consumer.grants.iter().any(|grant| grant.purposes.contains(&purpose.id)))
+        .map(|purpose| json!({"purpose": purpose.id, "name": names(&purpose.name)}))
+        .collect();
+    let body = json!({
+        "consumer": consumer.id, "name": names(&consumer.name), "profile": gateway.profile(), "configuration": asked.active.hash,
+        "roles": consumer.roles.iter().map(|(id, role)| json!({"role": id, "name": names(&role.name), "class_max": role.class_max, "automated": role.automated})).collect::<Vec<_>>(),
+        "purposes": purposes, "services": services, "dossiers": dossiers,
+    });
+    Ok(asked.answer(StatusCode::OK, body.to_string()))
+}
+
+/// The services a consumer has grants for, each with its grants.
+pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Iterator<Item = (&'a Arc<Service>, Vec<&'a Grant>)> {
+    snapshot.services.values().filter_map(|service| {
+        let grants: Vec<&Grant> = consumer.grants.iter().filter(|grant| grant.service == service.id).collect();
+        (!grants.is_empty()).then_some((service, grants))
+    })
+}
+
+fn service_entry(service: &Service, grants: &[&Grant], gateway: &Gateway, language: Language) -> Json {
+    let in_force = service.agreement.in_force(model::time::day(clock::now()));
+    json!({
+        "service": service.id,
+        "version": service.version,
+        "name": language.pick(&service.name.az, &service.name.en),
+        "legal_reference": service.legal_reference,
+        "agreement": {"number": service.agreement.number, "valid_until": service.agreement.valid_until.to_string(), "in_force": in_force},
+        "route": service.route.as_str(),
+        "subject": service.subject,
+        "input": inputs(&service.inputs),
+        "absence": service.absence,
+        "class": service.class(),
+        "lifetime_seconds": service.lifetime.as_secs(),
+        "timeout_seconds": service.timeout.as_secs_f64(),
+        "state": if gateway.calls().can_ask(&service.id) { "configured" } else { "not-configured" },
+        "grants": grants.iter().map(|grant| json!({
+            "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles,
+            "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class})).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn inputs(inputs: &[Input]) -> Vec<Json> {
+    inputs
+        .iter()
+        .map(|input| {
+            let from = input.comes_from.as_ref().map(|(service, field)| format!("{service}.{field}"));
+            json!({"name": input.name, "type": input.kind, "codes": input.codes, "required": input.required, "comes_from": from})
+        })
+        .collect()
+}

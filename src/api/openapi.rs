@@ -1,0 +1,275 @@
+//! `GET /openapi.json`: OpenAPI 3.1, made from the active contracts. Every consumer sees its own:
+//! the services and dossiers it has grants for, with the fields it may be given.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use model::contract::{Consumer, FieldDef, FieldKind, Input, SubjectForm, Type};
+use model::{FieldSet, Outcome, Service, Shape};
+use serde_json::{Map, Value as Json, json};
+
+use crate::api::catalogue::granted;
+use crate::api::request::Asked;
+use crate::data::Active;
+use crate::gateway::Gateway;
+use crate::problem::{Code, Language, Problem};
+
+/// The document for this consumer.
+///
+/// # Errors
+/// Only those of every request (unknown or expired certificate).
+pub async fn document(State(_): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
+    let Some(consumer) = asked.active.snapshot.consumers.get(&asked.consumer) else {
+        return Err(asked.not_found("İstehlakçı tapılmadı", "The consumer is not in the active data"));
+    };
+    Ok(asked.answer(StatusCode::OK, openapi(consumer, &asked.active, asked.language).to_string()))
+}
+
+/// The OpenAPI document of one consumer.
+#[must_use]
+pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json {
+    let mut paths = Map::new();
+    paths.insert("/v1/cases".to_owned(), json!({"post": {
+        "operationId": "open_case", "summary": "Open a case: the frame without which nothing is asked",
+        "requestBody": body_of("#/components/schemas/Case"),
+        "responses": responses(&json!({"201": answer_of("The case is open", &json!({"type": "object"})), "200": answer_of("The same case was sent before", &json!({"type": "object"}))})),
+    }}));
+    paths.insert(
+        "/v1/cases/{case}/close".to_owned(),
+        json!({"post": {
+            "operationId": "close_case", "summary": "Close a case: nothing can be asked in it any more",
+            "parameters": [path_parameter("case")],
+            "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))})),
+        }}),
+    );
+    for (service, grants) in granted(consumer, &active.snapshot) {
+        let fields = grants.iter().fold(FieldSet::EMPTY, |set, grant| set.union(grant.fields)).intersection(service.agreed());
+        let path = format!("/v1/services/{}", service.id);
+        paths.insert(path, json!({"post": {
+            "operationId": service.id.as_str().replace(['/', '-'], "_"),
+            "summary": language.pick(&service.name.az, &service.name.en),
+            "description": format!("{}; absence means {}; route {}", service.versioned(), service.absence.as_str(), service.route.as_str()),
+            "parameters": [prefer_parameter()],
+            "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service)}}},
+            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))})),
+        }}));
+    }
+    let may = |purpose| consumer.grants.iter().any(|grant| grant.purposes.contains(purpose));
+    for dossier in active.snapshot.dossiers.values().filter(|dossier| may(&dossier.purpose)) {
+        let schema = dossier_schema();
+        paths.insert(format!("/v1/dossiers/{}", dossier.id), json!({"post": {
+            "operationId": format!("open_{}", dossier.id.as_str().replace('-', "_")),
+            "summary": language.pick(&dossier.name.az, &dossier.name.en),
+            "parameters": [prefer_parameter()],
+            "requestBody": {"required": true, "content": {"application/json": {"schema": envelope_with(&dossier.inputs, None)}}},
+            "responses": responses(&json!({"200": answer_of("Settled", &schema), "202": answer_of("Not settled yet; read it again at Location", &schema)})),
+        }}));
+        paths.insert(
+            format!("/v1/dossiers/{}/{{id}}", dossier.id),
+            json!({"get": {
+                "operationId": format!("read_{}", dossier.id.as_str().replace('-', "_")),
+                "summary": "Read the dossier again: authorised anew and journalled",
+                "parameters": [path_parameter("id"), prefer_parameter()],
+                "responses": responses(&json!({"200": answer_of("Settled", &schema), "202": answer_of("Not settled yet", &schema)})),
+            }}),
+        );
+    }
+    for (path, id, summary) in [("/v1/catalogue", "catalogue", "What this consumer may ask"), ("/openapi.json", "openapi", "This document")]
+    {
+        paths.insert(
+            path.to_owned(),
+            json!({"get": {"operationId": id, "summary": summary,
+            "responses": responses(&json!({"200": answer_of(summary, &json!({"type": "object"}))}))}}),
+        );
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Qovşaq internal API", "version": env!("CARGO_PKG_VERSION"), "description": format!("As {} sees it; configuration {}", consumer.id, active.hash)},
+        "paths": paths,
+        "components": {"schemas": schemas(), "securitySchemes": {"mutual_tls": {"type": "mutualTLS"}}},
+        "security": [{"mutual_tls": []}],
+    })
+}
+
+fn body_of(reference: &str) -> Json {
+    json!({"required": true, "content": {"application/json": {"schema": {"$ref": reference}}}})
+}
+
+fn answer_of(description: &str, schema: &Json) -> Json {
+    json!({"description": description, "content": {"application/json": {"schema": schema}}})
+}
+
+fn responses(good: &Json) -> Json {
+    let mut all = good.as_object().cloned().unwrap_or_default();
+    for status in [400, 403, 404, 409, 413, 415, 422, 502, 503, 504] {
+        let codes: Vec<&str> = Code::ALL.iter().filter(|code| code.status().as_u16() == status).map(|code| code.as_str()).collect();
+        let problem = json!({"description": codes.join(", "), "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
+        all.insert(status.to_string(), problem);
+    }
+    Json::Object(all)
+}
+
+fn path_parameter(name: &str) -> Json {
+    json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
+}
+
+fn prefer_parameter() -> Json {
+    json!({"name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"}, "description": "wait=N, in seconds, at most 60 (RFC 7240)"})
+}
+
+fn envelope(service: &Service) -> Json {
+    let mut schema = envelope_with(&service.inputs, Some(&service.subject));
+    schema["properties"]["fields"] = json!({"type": ["array", "null"], "items": {"type": "string"}, "description": "narrows the answer"});
+    schema
+}
+
+fn envelope_with(inputs: &[Input], subject: Option<&[SubjectForm]>) -> Json {
+    let mut properties = Map::new();
+    let mut required = vec!["purpose", "case", "official", "role"];
+    match subject {
+        Some([]) => {
+            properties.insert("subject".to_owned(), json!({"type": "null"}));
+        }
+        Some(forms) => {
+            required.push("subject");
+            properties.insert("subject".to_owned(), json!({"oneOf": forms.iter().map(|form| subject_schema(*form)).collect::<Vec<_>>()}));
+        }
+        None => {}
+    }
+    let members: Map<String, Json> =
+        inputs.iter().map(|input| (input.name.to_string(), type_schema(input.kind, &input.codes, None))).collect();
+    let needed: Vec<&str> = inputs.iter().filter(|input| input.required).map(|input| &*input.name).collect();
+    if !needed.is_empty() {
+        required.push("input");
+    }
+    properties
+        .insert("input".to_owned(), json!({"type": "object", "additionalProperties": false, "properties": members, "required": needed}));
+    for (name, description) in [
+        ("purpose", "from the closed list"),
+        ("case", "the consumer's own open case"),
+        ("official", "an official's number, or robot:<name>"),
+        ("role", "the official's role"),
+    ] {
+        properties.insert(name.to_owned(), json!({"type": "string", "description": description}));
+    }
+    properties.insert("responsible".to_owned(), json!({"type": ["string", "null"], "description": "who answers for a robot"}));
+    properties.insert("assertion".to_owned(), json!({"type": ["string", "null"], "description": "the identity provider's JWS"}));
+    properties.insert("on_behalf_of".to_owned(), json!({"type": "null"}));
+    properties.insert("consent".to_owned(), json!({"type": "array", "maxItems": 0}));
+    json!({"type": "object", "additionalProperties": false, "properties": properties, "required": required})
+}
+
+fn subject_schema(form: SubjectForm) -> Json {
+    let one =
+        |key: &str, schema: Json| json!({"type": "object", "additionalProperties": false, "required": [key], "properties": {key: schema}});
+    match form {
+        SubjectForm::Fin => one("fin", json!({"type": "string", "minLength": 7, "maxLength": 7})),
+        SubjectForm::Pin => one("pin", json!({"type": "string", "minLength": 7, "maxLength": 7})),
+        SubjectForm::Tin => one("tin", json!({"type": "string", "pattern": "^[0-9]{10}$"})),
+        SubjectForm::Document => {
+            json!({"type": "object", "additionalProperties": false, "required": ["document", "birth_date"], "properties": {
+                "document": {"type": "object", "additionalProperties": false, "required": ["series", "number"],
+                    "properties": {"series": {"type": "string"}, "number": {"type": "string"}}},
+                "birth_date": {"type": "string", "format": "date"},
+            }})
+        }
+    }
+}
+
+fn answer(service: &Service, fields: FieldSet) -> Json {
+    let outcomes: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+    json!({"type": "object", "required": ["request_id", "outcome", "absence", "data", "withheld", "source", "receipt"], "properties": {
+        "request_id": {"type": "string"},
+        "outcome": {"enum": outcomes},
+        "absence": {"enum": ["fact", "unknown", null]},
+        "data": {"oneOf": [{"type": "null"}, shape_schema(&service.shape, fields)]},
+        "withheld": {"type": "array", "items": {"$ref": "#/components/schemas/Withheld"}},
+        "source": {"$ref": "#/components/schemas/Source"},
+        "receipt": {"$ref": "#/components/schemas/Receipt"},
+    }})
+}
+
+fn shape_schema(shape: &Shape, fields: FieldSet) -> Json {
+    let shown = shape.fields.iter().filter(|field| field.intersects(&fields));
+    let properties: Map<String, Json> = shown.map(|field| (field.name.to_string(), field_schema(field, fields))).collect();
+    json!({"type": "object", "properties": properties})
+}
+
+fn field_schema(field: &FieldDef, fields: FieldSet) -> Json {
+    let mut schema = match &field.kind {
+        FieldKind::Scalar { kind, codes } => type_schema(*kind, codes, field.unit.as_deref()),
+        FieldKind::List { max, shape } => json!({"type": "array", "maxItems": max, "items": shape_schema(shape, fields)}),
+        FieldKind::Values { max, kind, codes } => {
+            json!({"type": "array", "maxItems": max, "items": type_schema(*kind, codes, field.unit.as_deref())})
+        }
+    };
+    if field.optional
+        && let Some(one) = schema.get("type").and_then(Json::as_str).map(str::to_owned)
+    {
+        schema["type"] = json!([one, "null"]);
+    }
+    schema
+}
+
+fn type_schema(kind: Type, codes: &[Box<str>], unit: Option<&str>) -> Json {
+    let mut schema = match kind {
+        Type::Text | Type::Fin | Type::Tin => json!({"type": "string"}),
+        Type::Bytes => json!({"type": "string", "contentEncoding": "base64"}),
+        Type::Int => json!({"type": "integer"}),
+        Type::Money => json!({"type": "integer", "description": "qəpik (1 AZN = 100)"}),
+        Type::Decimal => json!({"type": "number"}),
+        Type::Bool => json!({"type": "boolean"}),
+        Type::Code if codes.is_empty() => json!({"type": "string"}),
+        Type::Code => json!({"type": "string", "enum": codes}),
+        Type::Date => json!({"type": "string", "format": "date"}),
+        Type::Month => json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}),
+        Type::Datetime => json!({"type": "string", "format": "date-time"}),
+        Type::PartialDate => json!({"type": "string", "pattern": "^[0-9]{4}(-[0-9]{2}){0,2}$"}),
+    };
+    if let Some(unit) = unit {
+        schema["description"] = json!(unit);
+    }
+    schema
+}
+
+fn dossier_schema() -> Json {
+    json!({"type": "object", "required": ["dossier_id", "dossier", "version", "status", "elements", "not_needed", "documents_required", "due", "receipt"], "properties": {
+        "dossier_id": {"type": "string", "format": "uuid"},
+        "dossier": {"type": "string"},
+        "version": {"type": "string"},
+        "status": {"enum": ["complete", "incomplete", "pending", "awaiting_documents", "overdue", "stopped"]},
+        "elements": {"type": "array", "items": {"type": "object"}},
+        "not_needed": {"type": "array", "items": {"type": "object"}},
+        "documents_required": {"type": "array", "items": {"type": "object"}},
+        "due": {"type": "string", "format": "date-time"},
+        "receipt": {"$ref": "#/components/schemas/Receipt"},
+    }})
+}
+
+fn schemas() -> Json {
+    json!({
+        "Case": {"type": "object", "additionalProperties": false, "required": ["case", "purpose", "persons"], "properties": {
+            "case": {"type": "string", "maxLength": 64}, "purpose": {"type": "string"},
+            "persons": {"type": "array", "minItems": 1, "maxItems": store::PERSONS_MAX, "items": {"type": "object", "required": ["subject", "role"],
+                "properties": {"subject": {"type": "object"}, "role": {"enum": ["applicant", "spouse", "child", "adult", "other"]}}}},
+        }},
+        "Withheld": {"type": "object", "required": ["field", "reason"], "properties": {
+            "field": {"type": "string"}, "reason": {"enum": ["agreement", "function", "powers", "class", "row"]}}},
+        "Source": {"type": "object", "properties": {
+            "provider": {"type": "string"}, "instance": {"type": "string"}, "service": {"type": "string"}, "version": {"type": "string"},
+            "via": {"enum": ["provider", "cache", "snapshot", "meis"]}, "route": {"enum": ["ehis", "direct"]},
+            "obtained_at": {"type": "string", "format": "date-time"}, "age_seconds": {"type": "integer"},
+            "expires_at": {"type": ["string", "null"], "format": "date-time"}, "legal_act": {"type": "string"}}},
+        "Receipt": {"type": "object", "required": ["origin", "index", "leaf_hash"], "properties": {
+            "origin": {"type": "string", "pattern": "^[a-z0-9.-]+$"}, "index": {"type": "integer"}, "leaf_hash": {"type": "string", "contentEncoding": "base64"},
+            "proof": {"type": "array", "items": {"type": "string", "contentEncoding": "base64"}}, "head": {"type": "string"}}},
+        "Problem": {"type": "object", "required": ["type", "title", "status", "detail", "request_id", "code", "origin"], "properties": {
+            "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}, "request_id": {"type": "string"},
+            "code": {"enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>()},
+            "origin": {"enum": ["consumer", "gateway", "route", "provider"]}, "outcome": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}}}},
+            "receipt": {"$ref": "#/components/schemas/Receipt"}}},
+    })
+}

@@ -1,0 +1,204 @@
+//! What every handler of the internal API begins with: who asks, in which language, for how long he
+//! waits, and the body, bounded and strict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use model::ConsumerId;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::data::Active;
+use crate::envelope::{self, BODY_BYTES_MAX};
+use crate::gateway::Gateway;
+use crate::identify::{NotIdentified, identify};
+use crate::problem::{Code, FieldError, Language, Origin, Problem};
+use crate::tls::PeerCertificate;
+
+/// The response header with the exchange's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request whose sender is a known consumer.
+#[derive(Debug)]
+pub struct Asked {
+    /// The exchange's id.
+    pub request_id: Uuid,
+    /// Who asks.
+    pub consumer: ConsumerId,
+    /// Language of messages.
+    pub language: Language,
+    /// The data this request works with.
+    pub active: Arc<Active>,
+    /// How long the caller prefers to wait (`Prefer: wait=N`), where it says so.
+    pub wait: Option<Duration>,
+    /// Whether the caller prefers not to wait at all (`Prefer: respond-async`).
+    pub respond_async: bool,
+}
+
+impl FromRequestParts<Arc<Gateway>> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+        let request_id = Uuid::now_v7();
+        let language = Language::from_header(parts.headers.get(ACCEPT_LANGUAGE));
+        let refuse =
+            |code, az: &str, en: &str| Problem::new(code, Origin::Consumer, &request_id.to_string(), language, language.pick(az, en));
+        if gateway.is_draining() {
+            let detail = language.pick("Şlüz dayandırılır, bir azdan yenidən cəhd edin", "The gateway is stopping; try again shortly");
+            return Err(Problem::new(Code::GatewayUnavailable, Origin::Gateway, &request_id.to_string(), language, detail).retry_after(5));
+        }
+        let active = Arc::clone(&gateway.active());
+        let peer = parts.extensions.get::<Arc<PeerCertificate>>();
+        let identified = peer.ok_or(NotIdentified::Unknown).and_then(|peer| identify(peer, &active.snapshot));
+        let consumer = identified.map_err(|why| match why {
+            NotIdentified::Expired => refuse(Code::CertificateExpired, "Sertifikatı yeniləyin", "Renew the certificate"),
+            NotIdentified::Unknown => refuse(
+                Code::UnknownConsumer,
+                "Sertifikatdakı ad heç bir istehlakçıda qeyd olunmayıb; operatora müraciət edin",
+                "No consumer is registered with a name of this certificate; ask the operator",
+            ),
+        })?;
+        let (wait, respond_async) = preferences(&parts.headers);
+        Ok(Self { request_id, consumer, language, active, wait, respond_async })
+    }
+}
+
+impl Asked {
+    /// A problem in the caller's language.
+    #[must_use]
+    pub fn problem(&self, code: Code, origin: Origin, az: &str, en: &str) -> Problem {
+        Problem::new(code, origin, &self.request_id.to_string(), self.language, self.language.pick(az, en))
+    }
+
+    /// The problem that lists broken rules.
+    #[must_use]
+    pub fn contract_broken(&self, errors: Vec<FieldError>) -> Problem {
+        self.problem(Code::ContractBroken, Origin::Consumer, "Səhvlər `errors` siyahısındadır", "`errors` lists every broken rule")
+            .errors(errors)
+    }
+
+    /// The problem of a journal that takes no entry.
+    #[must_use]
+    pub fn no_record(&self, error: &crate::record::NoRecord) -> Problem {
+        tracing::error!(request.id = %self.request_id, error = %error, "the journal took no entry; nothing was released");
+        self.problem(
+            Code::JournalUnavailable,
+            Origin::Gateway,
+            "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
+            "Without a record nothing is released; try again shortly",
+        )
+        .outcome(model::Outcome::Unavailable)
+        .retry_after(5)
+    }
+
+    /// The problem of something that does not exist.
+    #[must_use]
+    pub fn not_found(&self, az: &str, en: &str) -> Problem {
+        self.problem(Code::NotFound, Origin::Consumer, az, en)
+    }
+
+    /// Reads the body as strict JSON of at most [`BODY_BYTES_MAX`] bytes.
+    ///
+    /// # Errors
+    /// 415, 413 or 400 as problem documents.
+    pub async fn json(&self, headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
+        let is_json = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|text| text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json"));
+        if !is_json {
+            return Err(self.problem(
+                Code::WrongContentType,
+                Origin::Consumer,
+                "Qəbul olunur: application/json",
+                "Accepted: application/json",
+            ));
+        }
+        let bytes = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(self.problem(Code::BodyTooLarge, Origin::Consumer, "Ən çoxu 65536 bayt", "At most 65536 bytes"));
+            }
+            Err(_) => {
+                return Err(self.problem(
+                    Code::MalformedBody,
+                    Origin::Consumer,
+                    "Gövdə sona qədər gəlmədi",
+                    "The body did not arrive whole",
+                ));
+            }
+        };
+        envelope::strict_json(&bytes)
+            .map_err(|why| Problem::new(Code::MalformedBody, Origin::Consumer, &self.request_id.to_string(), self.language, why))
+    }
+
+    /// A 2xx answer with JSON that names no cache and the exchange's id.
+    #[must_use]
+    pub fn answer(&self, status: http::StatusCode, body: impl Into<Body>) -> Response {
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&self.request_id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+/// `Prefer: wait=N` and `respond-async` (RFC 7240); what cannot be read is ignored, as the RFC asks.
+fn preferences(headers: &HeaderMap) -> (Option<Duration>, bool) {
+    let mut wait = None;
+    let mut respond_async = false;
+    let texts = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    for preference in texts.flat_map(|text| text.split(',')).map(str::trim) {
+        if preference.eq_ignore_ascii_case("respond-async") {
+            respond_async = true;
+        } else if let Some(seconds) = preference.strip_prefix("wait=").and_then(|text| text.parse::<u64>().ok()) {
+            wait = Some(Duration::from_secs(seconds));
+        }
+    }
+    (wait, respond_async)
+}
+
+/// The answer to an address that does not exist.
+pub async fn not_found(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    refuse(&gateway, request, Code::NotFound, "Ünvanlar /openapi.json sənədindədir", "The addresses are in /openapi.json").await
+}
+
+/// The answer to a method that is not offered at an address.
+pub async fn method_not_allowed(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    refuse(&gateway, request, Code::MethodNotAllowed, "Metodlar /openapi.json sənədindədir", "The methods are in /openapi.json").await
+}
+
+/// Even "no such address" is told to known consumers alone.
+async fn refuse(gateway: &Arc<Gateway>, request: Request, code: Code, az: &str, en: &str) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match Asked::from_request_parts(&mut parts, gateway).await {
+        Ok(asked) => asked.problem(code, Origin::Consumer, az, en).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_and_nonsense_is_ignored() {
+        let mut headers = HeaderMap::new();
+        headers.append("prefer", HeaderValue::from_static("respond-async, wait=3"));
+        assert_eq!(preferences(&headers), (Some(Duration::from_secs(3)), true));
+        headers.clear();
+        headers.append("prefer", HeaderValue::from_static("wait=-1, handling=lenient"));
+        assert_eq!(preferences(&headers), (None, false));
+    }
+}

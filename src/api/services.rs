@@ -1,0 +1,137 @@
+//! `POST /v1/services/{provider}/{service}`: one question.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use model::{Outcome, ServiceId};
+use tokio::time::Instant;
+
+use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, flags};
+use crate::api::request::Asked;
+use crate::clock;
+use crate::envelope::{Envelope, Expected};
+use crate::gateway::Gateway;
+use crate::pipeline::{self, Answered, Ending, Exchange, Trouble, WAIT_DEFAULT, WAIT_MAX};
+use crate::problem::{Code, FieldError, Origin, Problem};
+use crate::trace::Trace;
+
+/// Asks one service about one subject.
+///
+/// # Errors
+/// The problem documents of `design/interface.md`, "Errors".
+pub async fn ask(
+    State(gateway): State<Arc<Gateway>>,
+    Path((provider, service)): Path<(String, String)>,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let deadline = Instant::now() + asked.wait.unwrap_or(WAIT_DEFAULT).min(WAIT_MAX);
+    let id = ServiceId::new(&format!("{provider}/{service}")).ok();
+    let found = id.and_then(|id| asked.active.snapshot.services.get(&id).cloned());
+    let Some(service) = found else {
+        return Err(asked.not_found("Belə xidmət yoxdur; /v1/catalogue siyahısına baxın", "There is no such service; see /v1/catalogue"));
+    };
+    let json = asked.json(&headers, body).await?;
+    let envelope = Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|errors| asked.contract_broken(errors))?;
+    let service_id = service.id.clone();
+    let exchange =
+        Exchange { request_id: asked.request_id, active: Arc::clone(&asked.active), consumer: asked.consumer.clone(), service, envelope };
+
+    // A task of its own: a caller that goes away does not stop an exchange that has begun.
+    let task = tokio::spawn(pipeline::run(Arc::clone(&gateway), exchange, deadline, Trace::default()));
+    let ending = match task.await {
+        Ok((ending, _)) => ending,
+        Err(error) => {
+            tracing::error!(request.id = %asked.request_id, error = %error, "an exchange ended abnormally");
+            return Err(asked
+                .problem(Code::GatewayUnavailable, Origin::Gateway, "Daxili xəta", "Internal error")
+                .outcome(Outcome::Unavailable));
+        }
+    };
+    match ending {
+        Ending::Answered(answered) => respond(&gateway, &asked, &answered),
+        Ending::Denied(denial, denied) => {
+            gateway.metrics.denied(asked.consumer.as_str(), service_id.as_str());
+            Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())))
+        }
+        Ending::NoRecord(error) => Err(asked.no_record(&error)),
+    }
+}
+
+/// The 403 of a denial: says every reason, and what each is about.
+#[must_use]
+pub fn refusal(asked: &Asked, denial: &policy::Denial) -> Problem {
+    let errors = denial.reasons().iter().map(|reason| FieldError {
+        pointer: crate::refusal::pointer(*reason).to_owned(),
+        detail: format!("{}: {}", reason.code(), asked.language.pick(reason.azerbaijani(), reason.english())),
+    });
+    asked
+        .problem(
+            Code::Denied,
+            Origin::Gateway,
+            "Səbəblər `errors` siyahısındadır; mənbəyə sorğu göndərilmədi",
+            "`errors` lists every reason; nothing was asked of the source",
+        )
+        .outcome(Outcome::Denied)
+        .errors(errors.collect())
+}
+
+fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Response, Problem> {
+    let Answered { authorised, obtained, disclosed } = answered;
+    let service = authorised.service();
+    gateway.metrics.disclosed(asked.consumer.as_str(), service.id.as_str(), obtained.outcome);
+    let receipt = ReceiptBody::whole(disclosed.durable());
+    if let Some(trouble) = obtained.trouble {
+        return Err(explain(asked, trouble).outcome(obtained.outcome).receipt(receipt));
+    }
+    let request_id = asked.request_id.to_string();
+    let answer = ServiceAnswer {
+        request_id: &request_id,
+        outcome: obtained.outcome,
+        absence: obtained.absence,
+        data: obtained.facts.as_deref().map(|facts| policy::filter(authorised, facts)),
+        withheld: authorised.withheld(),
+        flags: obtained.facts.as_deref().map(|facts| flags(facts, service, authorised.fields())).unwrap_or_default(),
+        source: SourceBody::provider(service, obtained.at, clock::now(), authorised.act().as_str()),
+        receipt,
+    };
+    let body = serde_json::to_vec(&answer).map_err(|error| asked.no_record(&crate::record::NoRecord::Metadata(error)))?;
+    Ok(asked.answer(StatusCode::OK, body))
+}
+
+/// Why there is no usable answer, as a problem document.
+fn explain(asked: &Asked, trouble: Trouble) -> Problem {
+    match trouble {
+        Trouble::Deadline => asked.problem(
+            Code::DeadlinePassed,
+            Origin::Provider,
+            "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
+            "This says nothing about the person; ask again later",
+        ),
+        Trouble::Unreachable { route, retry_after } => {
+            let origin = if route { Origin::Route } else { Origin::Provider };
+            asked
+                .problem(
+                    Code::SourceUnavailable,
+                    origin,
+                    "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
+                    "This says nothing about the person; ask again later",
+                )
+                .retry_after(retry_after.unwrap_or(30))
+        }
+        Trouble::Refused { route } => {
+            let origin = if route { Origin::Route } else { Origin::Provider };
+            asked.problem(Code::ProviderDenied, origin, "Operatora müraciət edin", "Ask the operator")
+        }
+        Trouble::Broken => asked.problem(
+            Code::InvalidData,
+            Origin::Provider,
+            "Cavab istifadə edilmədi; operator mənbəyə bildirəcək",
+            "The answer was not used; the operator will tell the source",
+        ),
+    }
+}

@@ -1,0 +1,133 @@
+//! CALL: the only door to the providers. The adapters are private to this file and are entered with
+//! a [`Journalled`] intent alone, so that no question can leave before it is durable in the journal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_core::{Call, CallError, CallErrorKind, Context, Identity, Question, Sent, Transport, TransportOptions, WireAnswer};
+use adapter_rest::{Rest, RestConfig};
+use adapter_soap::{Addressing, Soap, SoapConfig, SoapVersion};
+use adapter_xroad::{Dialect, Member, XroadConfig, XroadSoap};
+use mapping::{Plan, Protocol};
+use model::{ProviderId, ServiceId};
+
+use crate::config::{Config, ProviderConfig, Xroad};
+use crate::record::{Intent, Journalled};
+
+/// Longest wait for a connection to a provider.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One adapter per service, over one transport per provider.
+#[derive(Debug)]
+pub struct Calls {
+    adapters: HashMap<ServiceId, Arc<dyn Call>>,
+}
+
+impl Calls {
+    /// Builds the adapters of all services whose provider is configured. A service without one is
+    /// answered `UNAVAILABLE`, and the catalogue says so.
+    ///
+    /// # Errors
+    /// When a certificate or key cannot be read, or the configuration lacks what a protocol needs;
+    /// the message names the provider.
+    pub fn build(config: &Config, plans: &HashMap<ServiceId, Arc<Plan>>) -> anyhow::Result<Self> {
+        let mut transports: HashMap<&ProviderId, Arc<Transport>> = HashMap::new();
+        for (id, provider) in &config.providers {
+            let transport = transport(provider).map_err(|error| error.context(format!("provider {id}")))?;
+            transports.insert(id, Arc::new(transport));
+        }
+        let mut adapters = HashMap::new();
+        for (service, plan) in plans {
+            let found = config.providers.iter().find(|(id, _)| id.as_str() == service.provider());
+            let Some((id, provider)) = found else { continue };
+            let Some(transport) = transports.get(id) else { continue };
+            let adapter =
+                adapter(Arc::clone(transport), provider, plan.protocol()).map_err(|error| error.context(format!("service {service}")))?;
+            adapters.insert(service.clone(), adapter);
+        }
+        Ok(Self { adapters })
+    }
+
+    /// Whether the service can be asked at all.
+    #[must_use]
+    pub fn can_ask(&self, service: &ServiceId) -> bool {
+        self.adapters.contains_key(service)
+    }
+
+    /// Sends one question. Takes the durable intent as its ticket.
+    ///
+    /// # Errors
+    /// What went wrong on the way, without address, body or identifier.
+    pub async fn perform(
+        &self,
+        _ticket: &Journalled<Intent>,
+        service: &ServiceId,
+        question: &Question,
+        context: &Context<'_>,
+    ) -> Result<WireAnswer, CallError> {
+        match self.adapters.get(service) {
+            Some(adapter) => adapter.call(question, context).await,
+            None => Err(CallError::new(CallErrorKind::Question("no provider is configured for the service"), Sent::No)),
+        }
+    }
+}
+
+fn transport(provider: &ProviderConfig) -> anyhow::Result<Transport> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| anyhow::Error::new(error).context(format!("cannot read {}", path.display())))
+    };
+    let identity = Identity::new(read(&provider.certificate)?, read(&provider.key)?);
+    let defaults = TransportOptions::new(provider.url.clone(), read(&provider.server_ca)?, Some(identity));
+    Ok(Transport::new(TransportOptions { connect_timeout: CONNECT_TIMEOUT, body_bytes_max: provider.answer_bytes_max, ..defaults })?)
+}
+
+/// The one list of protocols the gateway speaks.
+fn adapter(transport: Arc<Transport>, provider: &ProviderConfig, protocol: &Protocol) -> anyhow::Result<Arc<dyn Call>> {
+    let soap = |version| {
+        let addressing = provider.ws_addressing.then(|| Addressing { to: format!("{}{}", provider.url, provider.path) });
+        SoapConfig { version, path: provider.path.clone(), addressing }
+    };
+    Ok(match protocol {
+        Protocol::RestJson => Arc::new(Rest::new(transport, RestConfig::default())),
+        Protocol::Soap11 => Arc::new(Soap::new(transport, soap(SoapVersion::V11))?),
+        Protocol::Soap12 => Arc::new(Soap::new(transport, soap(SoapVersion::V12))?),
+        Protocol::XroadSoap { service_code, service_version } => {
+            let Some(xroad) = &provider.xroad else {
+                anyhow::bail!("the mapping wants X-Road, but the provider has no `xroad` identifiers")
+            };
+            Arc::new(XroadSoap::new(transport, xroad_config(xroad, service_code, service_version.as_deref()))?)
+        }
+    })
+}
+
+/// Stable code of a call's error, for the journal and the metrics.
+#[must_use]
+pub fn code(error: &CallError) -> &'static str {
+    match error.kind() {
+        CallErrorKind::Connect => "connect",
+        CallErrorKind::Tls => "tls",
+        CallErrorKind::Deadline => "deadline",
+        CallErrorKind::Reset => "reset",
+        CallErrorKind::TooLarge => "too-large",
+        CallErrorKind::ContentType => "content-type",
+        CallErrorKind::Status(_) => "status",
+        CallErrorKind::Malformed => "malformed",
+        CallErrorKind::RouteUnavailable { .. } => "route-unavailable",
+        CallErrorKind::RouteRefused { .. } => "route-refused",
+        CallErrorKind::Question(_) => "question",
+    }
+}
+
+fn xroad_config(xroad: &Xroad, service_code: &str, service_version: Option<&str>) -> XroadConfig {
+    let member =
+        |[class, code, subsystem]: &[String; 3]| Member { class: class.clone(), member: code.clone(), subsystem: subsystem.clone() };
+    XroadConfig {
+        instance: xroad.instance.clone(),
+        client: member(&xroad.client),
+        provider: member(&xroad.provider),
+        service_code: service_code.to_owned(),
+        service_version: service_version.map(str::to_owned),
+        dialect: Dialect::default(),
+    }
+}

@@ -1,0 +1,140 @@
+//! The command line: every command on this page, each in a file of its own under `cli/`.
+//!
+//! Exit codes: 0 done; 1 problems were found or the answer is bad; 2 wrong usage. What a command is
+//! for goes to standard output, everything else (logs, progress, prompts) to standard error.
+
+pub mod ask;
+pub mod check;
+pub mod demo;
+pub mod dossier_view;
+pub mod explain;
+pub mod journal;
+pub mod mock;
+pub mod pki;
+pub mod serve;
+pub mod table;
+pub mod try_service;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Qovşaq: one window to the primary sources, with a journal that proves every exchange.
+#[derive(Debug, Parser)]
+#[command(name = "qovsaq", version, about, after_help = "Exit codes: 0 done, 1 problems found, 2 wrong usage.\nBegin with: qovsaq demo")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole deployment on loopback and ask the reference family's dossier
+    Demo(demo::Demo),
+    /// Run the gateway
+    Serve(serve::Serve),
+    /// Check configuration, contracts, mappings and dossiers; print every problem with its place
+    Check(check::Check),
+    /// Make one call and show every step of it
+    Try(try_service::Try),
+    /// Ask a service or a dossier as a consumer, over mutual TLS
+    Ask(ask::Ask),
+    /// Run the mock agencies by themselves
+    Mock(mock::Mock),
+    /// Development and test certificates
+    Pki(pki::Pki),
+    /// Say why a consumer may or may not be given what
+    Explain(explain::Explain),
+    /// Verify the journal and look at its entries
+    Journal(journal::JournalCommand),
+}
+
+/// Runs a command; the program's only exit.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    start_logging();
+    let ended = match cli.command {
+        Command::Demo(command) => on_runtime(command.run()),
+        Command::Serve(command) => on_runtime(command.run()),
+        Command::Check(command) => command.run(),
+        Command::Try(command) => on_runtime(command.run()),
+        Command::Ask(command) => on_runtime(command.run()),
+        Command::Mock(command) => on_runtime(command.run()),
+        Command::Pki(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Journal(command) => command.run(),
+    };
+    match ended {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Badly) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("qovsaq: {}", one_line(&error)));
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+/// How a command that ran to its end ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As hoped.
+    Well,
+    /// It found problems, and has printed them.
+    Badly,
+}
+
+/// The arguments do not make sense together; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+fn on_runtime(command: impl Future<Output = anyhow::Result<Ended>>) -> anyhow::Result<Ended> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Logs go to standard error: readable on a terminal, JSON lines otherwise. `QOVSAQ_LOG` chooses what.
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("QOVSAQ_LOG").unwrap_or_else(|_| EnvFilter::new("warn,qovsaq=info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() { logs.compact().try_init() } else { logs.json().try_init() };
+    // A second initialisation (tests) keeps the first.
+    started.unwrap_or_default();
+}
+
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Prints a line of a command's result.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{line}")?;
+    Ok(())
+}
+
+/// Prints a line beside the result. A closed standard error is nobody's loss.
+pub fn complain(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").unwrap_or_default();
+}
+
+/// Prints data problems, one a line, and their count.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn say_problems(problems: model::Problems) -> anyhow::Result<()> {
+    let problems = problems.into_sorted();
+    for problem in &problems {
+        say(&problem.to_string())?;
+    }
+    complain(&format!("{} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" }));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! A dossier for people: one line per element, with provider, age and outcome; and its receipts
+//! checked against the journal on disk.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use journal::{Receipt, VerifyingKey};
+use serde_json::Value as Json;
+
+use super::table::Table;
+
+/// Most characters of an element's values in the table.
+const VALUES_CHARS_MAX: usize = 60;
+
+/// The dossier as a table.
+///
+/// # Errors
+/// When the dossier has no elements.
+pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow::Result<String> {
+    let elements = dossier["elements"].as_array().context("the dossier has no elements")?;
+    let mut table = Table::new(&["Element", "For", "Outcome", "Source", "Age", "Values", "Withheld", "Receipt"]);
+    for element in elements {
+        let fin = element["for"]["fin"].as_str().unwrap_or_default();
+        let outcome = element["outcome"].as_str().unwrap_or("…");
+        let outcome = match element["absence"].as_str() {
+            Some(absence) => format!("{outcome} ({absence})"),
+            None => outcome.to_owned(),
+        };
+        let source = &element["source"];
+        let from = match (source["provider"].as_str(), source["route"].as_str()) {
+            (Some(provider), Some(route)) => format!("{provider} by {route}"),
+            _ => String::new(),
+        };
+        let age = source["age_seconds"].as_u64().map(|age| format!("{age} s")).unwrap_or_default();
+        let withheld: Vec<String> = element["withheld"].as_array().into_iter().flatten().map(withheld).collect();
+        let receipt = element["receipt"]["index"].as_u64().map(|index| format!("#{index}")).unwrap_or_default();
+        table.row(vec![
+            element["element"].as_str().unwrap_or_default().to_owned(),
+            name_of(fin).unwrap_or_else(|| fin.to_owned()),
+            outcome,
+            from,
+            age,
+            values(&element["data"]),
+            withheld.join(", "),
+            receipt,
+        ]);
+    }
+    let mut text = table.to_string();
+    for item in dossier["not_needed"].as_array().into_iter().flatten() {
+        text.push_str(&format!(
+            "not asked: {} ({})\n",
+            item["element"].as_str().unwrap_or_default(),
+            item["because"].as_str().unwrap_or_default()
+        ));
+    }
+    for item in dossier["documents_required"].as_array().into_iter().flatten() {
+        text.push_str(&format!(
+            "document wanted: {} ({})\n",
+            item["element"].as_str().unwrap_or_default(),
+            item["because"].as_str().unwrap_or_default()
+        ));
+    }
+    text.push_str(&format!("status: {}", dossier["status"].as_str().unwrap_or_default()));
+    Ok(text)
+}
+
+fn withheld(item: &Json) -> String {
+    format!("{} ({})", item["field"].as_str().unwrap_or_default(), item["reason"].as_str().unwrap_or_default())
+}
+
+fn values(data: &Json) -> String {
+    let Some(members) = data.as_object() else { return String::new() };
+    let shown = members.iter().map(|(name, value)| match value {
+        Json::Array(items) => format!("{name}: {} items", items.len()),
+        Json::String(text) => format!("{name}: {text}"),
+        other => format!("{name}: {other}"),
+    });
+    let text = shown.collect::<Vec<_>>().join(", ");
+    match text.char_indices().nth(VALUES_CHARS_MAX) {
+        Some((cut, _)) => format!("{}…", text.split_at(cut).0),
+        None => text,
+    }
+}
+
+/// The outcomes that occur.
+#[must_use]
+pub fn outcomes(dossier: &Json) -> BTreeSet<String> {
+    let elements = dossier["elements"].as_array().into_iter().flatten();
+    elements.filter_map(|element| element["outcome"].as_str().map(str::to_owned)).collect()
+}
+
+/// What came of checking a dossier's receipts.
+#[derive(Debug)]
+pub struct Receipts {
+    elements: usize,
+    good: usize,
+    whole: Result<u64, String>,
+}
+
+impl Receipts {
+    /// Whether every receipt is good.
+    #[must_use]
+    pub fn all_good(&self) -> bool {
+        self.elements == self.good && self.whole.is_ok()
+    }
+}
+
+impl fmt::Display for Receipts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.whole {
+            Ok(size) => write!(f, "receipts verified: the dossier's disclosure under the signed head of {size} entries")?,
+            Err(why) => write!(f, "the dossier's receipt does NOT verify: {why}")?,
+        }
+        write!(f, ", {} of {} elements' entries found in the journal with the same hash", self.good, self.elements)
+    }
+}
+
+/// Checks the dossier's own receipt (signature and inclusion path) and finds each element's entry in
+/// the journal on disk.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn verify(dossier: &Json, key: &VerifyingKey, journal: &Path) -> anyhow::Result<Receipts> {
+    let receipt: Receipt = serde_json::from_value(dossier["receipt"].clone()).context("the dossier has no receipt")?;
+    let whole = receipt.verify(key).map(|()| receipt.index + 1).map_err(|error| error.to_string());
+    let (mut elements, mut good) = (0, 0);
+    for element in dossier["elements"].as_array().into_iter().flatten() {
+        let Some(index) = element["receipt"]["index"].as_u64() else { continue };
+        elements += 1;
+        let entry = journal::read::entry(journal, index)?;
+        good += usize::from(element["receipt"]["leaf_hash"] == serde_json::to_value(entry.leaf_hash)?);
+    }
+    Ok(Receipts { elements, good, whole })
+}

@@ -1,0 +1,97 @@
+//! `qovsaq explain`
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use model::{CaseId, ConsumerId, Problems, Profile, PurposeId, RoleId, ServiceId, Subject};
+use policy::{Ask, CaseView, Official};
+
+use super::{Ended, Usage, say, say_problems};
+use crate::{clock, data};
+
+/// Say why a consumer may or may not be given what: agreement, function and powers, step by step.
+#[derive(Debug, Args)]
+#[command(after_help = "  qovsaq explain sovqat interior/person-identity --purpose housing-queue\n\
+  qovsaq explain targeted-aid taxes/person-income --role clerk\n\n\
+Exit codes: 0 it may, 1 it may not, 2 wrong usage.")]
+pub struct Explain {
+    /// Who would ask
+    consumer: String,
+    /// provider/service
+    service: String,
+    /// For which purpose; the first granted one where none is named
+    #[arg(long)]
+    purpose: Option<String>,
+    /// In which role; the first one where none is named
+    #[arg(long)]
+    role: Option<String>,
+    /// Under which profile: test or production
+    #[arg(long, default_value = "test")]
+    profile: String,
+    /// Folder with contracts/ and mappings/
+    #[arg(long, default_value = ".")]
+    data: PathBuf,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the data have problems or name nothing known.
+    pub fn run(self) -> anyhow::Result<Ended> {
+        let now = clock::now();
+        let mut problems = Problems::default();
+        let active = data::load(&self.data.join("contracts"), &self.data.join("mappings"), model::time::day(now), &mut problems);
+        if !problems.is_empty() {
+            say_problems(problems)?;
+            return Ok(Ended::Badly);
+        }
+        let snapshot = &active.snapshot;
+        let consumer = ConsumerId::new(&self.consumer).ok().and_then(|id| snapshot.consumers.get(&id));
+        let Some(consumer) = consumer else {
+            let known: Vec<&str> = snapshot.consumers.keys().map(ConsumerId::as_str).collect();
+            return Err(Usage(format!("there is no consumer `{}`; accepted: {}", self.consumer, known.join(", "))).into());
+        };
+        let service = ServiceId::new(&self.service).map_err(|error| Usage(error.to_string()))?;
+        let granted = consumer.grants.iter().find(|grant| grant.service == service);
+        let purpose = match (&self.purpose, granted) {
+            (Some(purpose), _) => PurposeId::new(purpose).map_err(|error| Usage(error.to_string()))?,
+            (None, Some(grant)) => grant.purposes.first().cloned().context("the grant names no purpose")?,
+            (None, None) => snapshot.purposes.keys().next().cloned().context("there are no purposes")?,
+        };
+        let role = match (&self.role, granted) {
+            (Some(role), _) => RoleId::new(role).map_err(|error| Usage(error.to_string()))?,
+            (None, Some(grant)) => grant.roles.first().cloned().context("the grant names no role")?,
+            (None, None) => consumer.roles.keys().next().cloned().context("the consumer has no roles")?,
+        };
+        let profile = match self.profile.as_str() {
+            "test" => Profile::Test,
+            "production" => Profile::Production,
+            other => return Err(Usage(format!("`{other}` is no profile; accepted: test, production")).into()),
+        };
+        // The case and the person are taken as given: this is about rights, not about one person.
+        let fin = match profile {
+            Profile::Test => "1A2B3CO",
+            Profile::Production => "1A2B3C4",
+        };
+        let takes_person = snapshot.services.get(&service).is_none_or(|service| !service.subject.is_empty());
+        let ask = Ask {
+            service,
+            subject: takes_person.then(|| Subject::Fin(fin.to_owned())),
+            purpose: purpose.clone(),
+            case: CaseId::new("explain")?,
+            official: Official::Person("AZ-0001".to_owned()),
+            role,
+            assertion: None,
+            fields: None,
+        };
+        let case = CaseView { open: true, purpose, has_subject: true, inputs_known: true };
+        let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), profile, now);
+        say(&if self.json { serde_json::to_string_pretty(&explanation)? } else { explanation.to_string() })?;
+        Ok(if explanation.allowed { Ended::Well } else { Ended::Badly })
+    }
+}

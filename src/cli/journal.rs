@@ -1,0 +1,148 @@
+//! `qovsaq journal verify|show`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use journal::read::EntryView;
+use journal::verify::{VerifyError, verify};
+use seal::{KeyTable, NodeKey};
+use serde_json::{Value as Json, json};
+
+use super::{Ended, Usage, complain, say};
+use crate::record::Kind;
+
+/// Verify the journal and look at its entries.
+#[derive(Debug, Args)]
+pub struct JournalCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Verify a journal: read-only, needs no key
+    #[command(after_help = "Exit codes: 0 sound (a torn tail is reported), 1 damaged (says where and what), 2 wrong usage.")]
+    Verify {
+        /// The journal's folder
+        dir: PathBuf,
+    },
+    /// Show one entry: its place and hash without a key, all of it with one
+    Show {
+        /// The journal's folder
+        dir: PathBuf,
+        /// Index of the entry
+        index: u64,
+        /// JSON instead of text
+        #[arg(long)]
+        json: bool,
+        /// The node key's file; with --key-table it opens the entry
+        #[arg(long, requires = "key_table", env = "QOVSAQ_NODE_KEY")]
+        node_key: Option<PathBuf>,
+        /// Folder of wrapped epoch keys
+        #[arg(long, requires = "node_key", env = "QOVSAQ_KEY_TABLE")]
+        key_table: Option<PathBuf>,
+    },
+}
+
+impl JournalCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the journal or a key cannot be read.
+    pub fn run(self) -> anyhow::Result<Ended> {
+        match self.action {
+            Action::Verify { dir } => run_verify(&dir),
+            Action::Show { dir, index, json, node_key, key_table } => show(&dir, index, json, node_key.zip(key_table)),
+        }
+    }
+}
+
+fn run_verify(dir: &Path) -> anyhow::Result<Ended> {
+    let bar = ProgressBar::new(0);
+    let report = verify(dir, &mut |progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes_done);
+    });
+    bar.finish_and_clear();
+    let report = match report {
+        Ok(report) => report,
+        Err(error @ VerifyError::NoLog(_)) => return Err(Usage(error.to_string()).into()),
+        Err(error) => return Err(error.into()),
+    };
+    for log in &report.logs {
+        for damage in &log.damage {
+            let index = damage.index.map(|index| format!(", entry {index}")).unwrap_or_default();
+            say(&format!("damaged: {} at byte {}{index}: {}", damage.file, damage.offset, damage.what))?;
+        }
+        if let Some(torn) = &log.torn {
+            say(&format!(
+                "torn tail: {} at byte {}: {} bytes that no signed head covers; harmless, the next start moves them aside",
+                torn.segment, torn.offset, torn.bytes
+            ))?;
+        }
+        let state = if log.damage.is_empty() { "sound" } else { "DAMAGED" };
+        say(&format!(
+            "{}: {state}, {} entries in {} frames, {} segments, {} exchanges open, root {}",
+            log.name, log.size, log.frames, log.segments, log.open, log.root
+        ))?;
+        if let Some(key) = &log.key {
+            complain(&format!("signed by {key}; whether that is the right key only an outside copy of it can say"));
+        }
+    }
+    Ok(if report.is_sound() { Ended::Well } else { Ended::Badly })
+}
+
+fn show(dir: &Path, index: u64, as_json: bool, keys: Option<(PathBuf, PathBuf)>) -> anyhow::Result<Ended> {
+    let entry = journal::read::entry(dir, index)?;
+    let mut shown = json!({
+        "origin": entry.origin.as_str(),
+        "index": entry.index,
+        "kind": Kind::name_of(entry.kind),
+        "leaf_hash": entry.leaf_hash,
+        "frame": entry.frame,
+    });
+    let view = seal::entry::parse(&entry.body).context("the entry's body cannot be read")?;
+    shown["event_id"] = json!(view.event_id);
+    shown["epoch"] = json!(view.epoch);
+    let time = i64::try_from(view.time_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    shown["time"] = json!(time.map(model::time::rfc3339));
+    if let journal::Role::Closes(of) = entry.role {
+        shown["closes"] = json!(of);
+    }
+    if let Some(plain) = view.plain_metadata() {
+        shown["metadata"] = serde_json::from_slice(plain).unwrap_or(Json::Null);
+    } else if let Some((node_key, table)) = keys {
+        open(&mut shown, &entry, &view, &node_key, &table)?;
+    }
+    if as_json {
+        say(&serde_json::to_string_pretty(&shown)?)?;
+    } else {
+        for (name, value) in shown.as_object().into_iter().flatten() {
+            say(&format!("{name:<10} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))?;
+        }
+        if shown.get("metadata").is_none() {
+            complain("sealed; --node-key and --key-table open it");
+        }
+    }
+    Ok(Ended::Well)
+}
+
+fn open(shown: &mut Json, entry: &EntryView, view: &seal::entry::BodyView<'_>, node_key: &Path, table: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(node_key.is_file(), "there is no node key at {}", node_key.display());
+    let keys = KeyTable::open(table, NodeKey::load_or_create(node_key)?)?;
+    let epoch = keys
+        .epoch(view.epoch)?
+        .with_context(|| format!("the keys of epoch {} are not in the table; they may have been destroyed", view.epoch))?;
+    let (role, link) = (entry.role.code(), entry.role.link());
+    let opened = seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, Some(&entry.payload))
+        .context("the entry does not open with these keys")?;
+    shown["metadata"] = serde_json::from_slice(&opened.metadata).context("the metadata are not JSON")?;
+    if let Some(payload) = opened.payload {
+        shown["payload"] =
+            serde_json::from_slice(&payload).unwrap_or_else(|_| json!(base64::engine::general_purpose::STANDARD.encode(&payload)));
+    }
+    Ok(())
+}

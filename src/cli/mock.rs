@@ -1,0 +1,74 @@
+//! `qovsaq mock [AGENCY…]`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::serve::until_told_to_stop;
+use super::table::Table;
+use super::{Ended, Usage, complain, say};
+use crate::demo::{AGENCIES, Environment, Options, Ports};
+use mock_agencies::Latency;
+
+/// Run the mock agencies by themselves, over mutual TLS, until Ctrl-C.
+#[derive(Debug, Args)]
+pub struct Mock {
+    /// Which agencies; all where none is named
+    agencies: Vec<String>,
+    /// Folder for certificates
+    #[arg(long, default_value = "qovsaq-demo")]
+    dir: PathBuf,
+    /// Ports from here on instead of 9501… and 9601…
+    #[arg(long)]
+    port_base: Option<u16>,
+    /// Answer at once instead of with the catalogue's latencies
+    #[arg(long)]
+    no_latency: bool,
+    /// List faults that each service can be told to show, and stop
+    #[arg(long)]
+    faults: bool,
+}
+
+impl Mock {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When an agency is unknown or cannot be started.
+    pub async fn run(self) -> anyhow::Result<Ended> {
+        let known: Vec<&str> = AGENCIES.iter().map(|code| code.as_str()).collect();
+        if let Some(unknown) = self.agencies.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(Usage(format!("there is no agency `{unknown}`; accepted: {}", known.join(", "))).into());
+        }
+        if self.faults {
+            return Self::list_faults();
+        }
+        let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
+        let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
+        let (dir, _, running) = Environment::start_agencies(&Options { dir: self.dir, ports, latency }).await?;
+        let mut table = Table::new(&["Agency", "Address", "Control"]);
+        for (code, agency) in running.iter().filter(|(code, _)| self.agencies.is_empty() || self.agencies.iter().any(|name| name == *code))
+        {
+            table.row(vec![(*code).to_owned(), format!("https://{}", agency.address), format!("http://{}", agency.control_address)]);
+        }
+        say(&table.to_string())?;
+        complain(&format!("certificates are in {}; stop with Ctrl-C", dir.join("agencies").display()));
+        until_told_to_stop().await?;
+        for (_, agency) in running {
+            agency.shutdown().await;
+        }
+        Ok(Ended::Well)
+    }
+
+    fn list_faults() -> anyhow::Result<Ended> {
+        let mut table = Table::new(&["Agency", "Service", "Fault", "What it does"]);
+        for code in AGENCIES {
+            for service in code.services() {
+                for fault in mock_agencies::Fault::accepted(code, service) {
+                    table.row(vec![code.as_str().to_owned(), (*service).to_owned(), fault.as_str().to_owned(), fault.meaning().to_owned()]);
+                }
+            }
+        }
+        say(&table.to_string())?;
+        Ok(Ended::Well)
+    }
+}

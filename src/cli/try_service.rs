@@ -1,0 +1,239 @@
+//! `qovsaq try PROVIDER/SERVICE KEY=VALUE…`: one call against a mock, shown step by step. It takes
+//! the very way of every question, journal included.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use mock_agencies::Latency;
+use model::{ConsumerId, ServiceId};
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::table::Table;
+use super::{Ended, Usage, say, say_problems};
+use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
+use crate::envelope::{Envelope, Expected};
+use crate::gateway::StartError;
+use crate::pipeline::{self, Ending, Exchange, WAIT_DEFAULT};
+use crate::trace::{Steps, Trace};
+
+/// Make one call and show every step of it.
+#[derive(Debug, Args)]
+#[command(after_help = "Starts the mock agencies for the time of the call; only synthetic persons exist there.\n\n\
+  qovsaq try interior/person-identity fin=5K7QX2O\n\
+  qovsaq try taxes/person-income fin=5K7QX2O month_from=2026-01 month_to=2026-06 --fault fault-in-200\n\n\
+Exit codes: 0 the source answered, 1 it did not or was refused, 2 wrong usage.")]
+pub struct Try {
+    /// provider/service
+    service: String,
+    /// fin, or any input of the contract; month_from and month_to default to the last twelve months
+    #[arg(value_name = "KEY=VALUE")]
+    inputs: Vec<String>,
+    /// A fault the mock shows (see `qovsaq mock --faults`)
+    #[arg(long)]
+    fault: Option<String>,
+    /// Data to use instead of what is built in: a folder with contracts/ and mappings/
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Show the wire bodies unmasked (only synthetic persons exist in a mock)
+    #[arg(long)]
+    unmasked: bool,
+}
+
+impl Try {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the service is unknown, an input breaks the contract, or nothing can be started.
+    pub async fn run(self) -> anyhow::Result<Ended> {
+        let dir = std::env::temp_dir().join(format!("qovsaq-try-{}", Uuid::now_v7().simple()));
+        let ended = self.run_in(dir.clone()).await;
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        ended
+    }
+
+    async fn run_in(&self, dir: PathBuf) -> anyhow::Result<Ended> {
+        if let Some(data) = &self.data {
+            for folder in ["contracts", "mappings"] {
+                copy_folder(&data.join(folder), &dir.join(folder))?;
+            }
+        }
+        std::fs::create_dir_all(&dir)?;
+        let environment = match Environment::start(&Options { dir, ports: Ports::Any, latency: Latency::None }).await {
+            Ok(environment) => environment,
+            Err(StartError::Problems(problems)) => {
+                say_problems(problems)?;
+                return Ok(Ended::Badly);
+            }
+            Err(StartError::Other(error)) => return Err(error),
+        };
+        let shown = self.show(&environment).await;
+        environment.stop().await?;
+        shown
+    }
+
+    async fn show(&self, environment: &Environment) -> anyhow::Result<Ended> {
+        let gateway = &environment.gateway.gateway;
+        let active = Arc::clone(&gateway.active());
+        let service = ServiceId::new(&self.service).ok().and_then(|id| active.snapshot.services.get(&id).cloned());
+        let Some(service) = service else {
+            let known: Vec<&str> = active.snapshot.services.keys().map(ServiceId::as_str).collect();
+            return Err(Usage(format!("there is no service `{}`; accepted: {}", self.service, known.join(", "))).into());
+        };
+        let client = environment.client(CONSUMER)?;
+        let (fin, mut input) = self.split()?;
+        let family = environment.personas.families().iter().find(|family| family.members.iter().any(|member| *member.fin == *fin));
+        let persons: Vec<Json> = match family {
+            Some(family) => {
+                let members = family.members.iter();
+                members.map(|member| json!({"subject": {"fin": &*member.fin}, "role": crate::demo::role(member.role)})).collect()
+            }
+            None => vec![json!({"subject": {"fin": fin}, "role": "applicant"})],
+        };
+        let case = format!("try-{}", Uuid::now_v7().simple());
+        let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "adsy-means-test", "persons": persons}), "en").await?;
+        anyhow::ensure!(opened.status == 201, "the case was refused: {}", opened.body);
+        let envelope = |input: &Map<String, Json>| json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"});
+        for wanted in &service.inputs {
+            if input.contains_key(&*wanted.name) || !wanted.required {
+                continue;
+            }
+            // What must stem from an answer in the same case is asked for first, as a consumer would.
+            let value = match (&wanted.comes_from, &*wanted.name) {
+                (Some((source, field)), _) => {
+                    let answer = client.post(&format!("/v1/services/{source}"), &envelope(&Map::new()), "en").await?.json()?;
+                    answer["data"][&**field].clone()
+                }
+                (None, "month_from") => json!(month_ago(12)),
+                (None, "month_to") => json!(month_ago(1)),
+                (None, _) => continue,
+            };
+            input.insert(wanted.name.to_string(), value);
+        }
+        if let Some(fault) = &self.fault {
+            let agency = environment.agencies.get(service.id.provider()).context("no mock plays this provider")?;
+            agency.set_fault(service.id.service(), fault, None).map_err(|error| Usage(error.to_string()))?;
+        }
+        let body = envelope(&input);
+        let envelope = match Envelope::read(&body, Expected::by(&service, gateway.profile())) {
+            Ok(envelope) => envelope,
+            Err(errors) => {
+                for error in errors {
+                    say(&format!("{} {}", error.pointer, error.detail))?;
+                }
+                return Ok(Ended::Badly);
+            }
+        };
+        say(&format!("1. asked            {} as {CONSUMER} with {}", service.versioned(), serde_json::to_string(&body["input"])?))?;
+        let consumer = ConsumerId::new(CONSUMER)?;
+        let exchange =
+            Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&active), consumer, service: Arc::clone(&service), envelope };
+        let deadline = Instant::now() + WAIT_DEFAULT;
+        let (ending, trace) = pipeline::run(Arc::clone(gateway), exchange, deadline, Trace::collecting()).await;
+        self.print(&service.id, &active, ending, trace.into_steps())
+    }
+
+    fn split(&self) -> anyhow::Result<(String, Map<String, Json>)> {
+        let mut fin = None;
+        let mut input = Map::new();
+        for text in &self.inputs {
+            let Some((key, value)) = text.split_once('=') else { return Err(Usage(format!("`{text}` is not KEY=VALUE")).into()) };
+            if key == "fin" {
+                fin = Some(value.to_owned());
+            } else {
+                input.insert(key.to_owned(), json!(value));
+            }
+        }
+        Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
+    }
+
+    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, steps: Steps) -> anyhow::Result<Ended> {
+        let masked = |text: &str| if self.unmasked { text.to_owned() } else { mask(text) };
+        if let Some(question) = &steps.question {
+            say(&format!("2. wire request     {}", masked(question)))?;
+        }
+        if let Some((status, body)) = &steps.answer {
+            say(&format!("3. wire answer      HTTP {status} {}", masked(body)))?;
+        }
+        if let Some(failure) = &steps.failure {
+            say(&format!("3. no answer        {failure}"))?;
+        }
+        if let Some(reading) = &steps.reading {
+            say(&format!("4. outcome rule     {reading}"))?;
+        }
+        if !steps.undeclared.is_empty() {
+            say(&format!("   undeclared       {} (dropped and counted)", steps.undeclared.join(", ")))?;
+        }
+        match ending {
+            Ending::Answered(answered) => {
+                if let (Some(facts), Some(plan)) = (&answered.obtained.facts, active.plans.get(service)) {
+                    let mut table = Table::new(&["Wire", "Canonical", "Type"]);
+                    for field in plan.fields() {
+                        table.row(vec![field.wire.to_string(), field.canonical.to_string(), field.kind.to_string()]);
+                    }
+                    say(&format!("5. mapping\n{table}"))?;
+                    let shown = policy::filter(&answered.authorised, facts);
+                    say(&format!("6. canonical        {}", serde_json::to_string_pretty(&shown)?))?;
+                }
+                let entry = answered.obtained.entry.map(|entry| format!(", proved by entry #{}", entry.index)).unwrap_or_default();
+                say(&format!("outcome: {}{entry}", answered.obtained.outcome))?;
+                Ok(if answered.obtained.trouble.is_none() { Ended::Well } else { Ended::Badly })
+            }
+            Ending::Denied(denial, _) => {
+                say(&format!("denied: {denial}; nothing was asked"))?;
+                Ok(Ended::Badly)
+            }
+            Ending::NoRecord(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Hides what stands between tags, in quotes or in query values: letters and digits become dots, the
+/// structure stays to be read.
+fn mask(text: &str) -> String {
+    let mut inside_tag = false;
+    let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
+    let mut key = true;
+    text.chars()
+        .map(|character| {
+            match character {
+                '<' => inside_tag = true,
+                '>' => inside_tag = false,
+                '=' | ':' if !is_xml => key = false,
+                '&' | ',' | '{' | '[' | '?' if !is_xml => key = true,
+                _ => {}
+            }
+            let shown = if is_xml { inside_tag } else { key };
+            if shown || !character.is_alphanumeric() { character } else { '•' }
+        })
+        .collect()
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mask;
+
+    #[test]
+    fn masking_hides_values_and_keeps_structure() {
+        assert_eq!(mask("<a:FIN>5K7QX2O</a:FIN>"), "<a:FIN>•••••••</a:FIN>");
+        assert_eq!(mask("GET /abonent/v1?fin=5K7QX2O"), "GET /abonent/v1?fin=•••••••");
+        assert_eq!(mask(r#"{"fin":"5K7QX2O","n":12}"#), r#"{"fin":"•••••••","n":••}"#);
+    }
+}

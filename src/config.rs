@@ -1,0 +1,388 @@
+//! The configuration file `qovsaq.yaml`: raw shape with its documentation, and the checked form the
+//! rest of the program sees. Paths are relative to the file. Secrets are files, never inline.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use journal::Origin;
+use model::document::Document;
+use model::{Problems, Profile, ProviderId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The raw shape of `qovsaq.yaml`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// `test` (synthetic persons only) or `production` (real persons only, assertions mandatory).
+    profile: Profile,
+    /// Name of this node's log, part of every receipt: letters a-z, digits, `.` and `-`.
+    origin: String,
+    /// Folders with the deployment's data.
+    data: RawData,
+    /// Where the gateway listens.
+    listeners: RawListeners,
+    /// The journal.
+    journal: RawJournal,
+    /// Key files.
+    keys: RawKeys,
+    /// What else outlives a restart.
+    store: RawStore,
+    /// How each provider is reached, by provider code.
+    #[serde(default)]
+    providers: BTreeMap<String, RawProvider>,
+}
+
+/// Folders with the deployment's data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawData {
+    /// Folder of contracts.
+    contracts: PathBuf,
+    /// Folder of mappings.
+    mappings: PathBuf,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawListeners {
+    /// Subsystems, over mutual TLS.
+    internal: RawTlsListener,
+    /// Operations (`/livez`, `/readyz`, `/metrics`), plain: a loopback or otherwise closed address.
+    ops: RawPlainListener,
+}
+
+/// A listener with mutual TLS.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawTlsListener {
+    /// Address and port, such as `0.0.0.0:8443`.
+    address: String,
+    /// The listener's certificate chain, PEM.
+    certificate: PathBuf,
+    /// Its private key, PEM.
+    key: PathBuf,
+    /// Certificates that may sign clients' certificates, PEM.
+    client_ca: PathBuf,
+    /// Revocation list of those, PEM.
+    crl: PathBuf,
+    /// How long an overdue revocation list is still used, with an alarm; default `0s`: not at all.
+    #[serde(default)]
+    crl_grace: Option<String>,
+}
+
+/// A plain listener.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawPlainListener {
+    /// Address and port, such as `127.0.0.1:9090`.
+    address: String,
+}
+
+/// The journal.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawJournal {
+    /// Folder of the log's files.
+    dir: PathBuf,
+}
+
+/// Key files; made on first start where they are missing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawKeys {
+    /// The node key that wraps epoch keys; 32 bytes, mode 0600.
+    node: PathBuf,
+    /// The key that signs tree heads.
+    signing: PathBuf,
+    /// Folder of wrapped epoch keys; outside the journal's folder, so that keys can be destroyed.
+    table: PathBuf,
+}
+
+/// What else outlives a restart.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    /// The database file with the cases, sealed row by row.
+    path: PathBuf,
+}
+
+/// How a provider is reached.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawProvider {
+    /// Base address, such as `https://taxes.example:9504`.
+    url: String,
+    /// Path that SOAP messages are posted to, such as `/gelir`; default `/`.
+    #[serde(default)]
+    path: Option<String>,
+    /// Certificates that may sign the provider's certificate, PEM.
+    server_ca: PathBuf,
+    /// Our client certificate towards this provider, PEM.
+    certificate: PathBuf,
+    /// Its private key, PEM.
+    key: PathBuf,
+    /// X-Road identifiers, where the way leads through an X-Road security server.
+    #[serde(default)]
+    xroad: Option<RawXroad>,
+    /// Whether the SOAP service wants WS-Addressing headers; default false.
+    #[serde(default)]
+    ws_addressing: bool,
+    /// Largest answer accepted, in bytes; default 1 MiB.
+    #[serde(default)]
+    answer_bytes_max: Option<usize>,
+}
+
+/// X-Road identifiers of both sides.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawXroad {
+    /// The X-Road instance, such as `AZ`.
+    instance: String,
+    /// Our subsystem.
+    client: RawMember,
+    /// The provider's subsystem.
+    provider: RawMember,
+}
+
+/// One X-Road subsystem.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawMember {
+    /// Member class, such as `GOV`.
+    class: String,
+    /// Member code.
+    code: String,
+    /// Subsystem code.
+    subsystem: String,
+}
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// Test or production.
+    pub profile: Profile,
+    /// Name of this node's log.
+    pub origin: Origin,
+    /// Folder of contracts.
+    pub contracts: PathBuf,
+    /// Folder of mappings.
+    pub mappings: PathBuf,
+    /// The subsystems' listener.
+    pub internal: TlsListener,
+    /// Address of the operations listener.
+    pub ops: SocketAddr,
+    /// Folder of the journal.
+    pub journal_dir: PathBuf,
+    /// The node key's file.
+    pub node_key: PathBuf,
+    /// The signing key's file.
+    pub signing_key: PathBuf,
+    /// Folder of wrapped epoch keys.
+    pub key_table: PathBuf,
+    /// The store's file.
+    pub store: PathBuf,
+    /// How each provider is reached.
+    pub providers: BTreeMap<ProviderId, ProviderConfig>,
+}
+
+/// A checked mutual-TLS listener.
+#[derive(Debug, Clone)]
+pub struct TlsListener {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Client CA, PEM.
+    pub client_ca: PathBuf,
+    /// Revocation list, PEM.
+    pub crl: PathBuf,
+    /// How long an overdue list is still used.
+    pub crl_grace: Duration,
+}
+
+/// How a provider is reached, checked.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// Base address.
+    pub url: String,
+    /// Path that SOAP messages are posted to.
+    pub path: String,
+    /// CA of the provider's certificate, PEM.
+    pub server_ca: PathBuf,
+    /// Our client certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// X-Road identifiers.
+    pub xroad: Option<Xroad>,
+    /// Whether WS-Addressing headers are sent.
+    pub ws_addressing: bool,
+    /// Largest answer accepted, in bytes.
+    pub answer_bytes_max: usize,
+}
+
+/// X-Road identifiers, checked.
+#[derive(Debug, Clone)]
+pub struct Xroad {
+    /// Instance.
+    pub instance: String,
+    /// Our member class, member code and subsystem code.
+    pub client: [String; 3],
+    /// The provider's.
+    pub provider: [String; 3],
+}
+
+/// Largest answer accepted where the configuration names none: 1 MiB.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+impl Config {
+    /// Reads and checks a file; every problem is added to `problems`.
+    pub fn load(file: &Path, problems: &mut Problems) -> Option<Self> {
+        let document = match Document::read(file) {
+            Ok(document) => document,
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
+        let raw: RawConfig = document.decode(problems)?;
+        Checker { document: &document, base: file.parent().unwrap_or(Path::new(".")), problems, sound: true }.check(raw)
+    }
+}
+
+struct Checker<'a> {
+    document: &'a Document,
+    base: &'a Path,
+    problems: &'a mut Problems,
+    sound: bool,
+}
+
+impl Checker<'_> {
+    fn check(mut self, raw: RawConfig) -> Option<Config> {
+        let origin = Origin::new(&raw.origin)
+            .map_err(|error| self.refuse("/origin", "wrong-origin", &error.to_string(), "a-z, 0-9, '.' and '-'"))
+            .ok();
+        let internal = &raw.listeners.internal;
+        let internal_address = self.address("/listeners/internal/address", &internal.address);
+        let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
+        let crl_grace = match &internal.crl_grace {
+            None => Duration::ZERO,
+            Some(text) => self.duration("/listeners/internal/crl_grace", text),
+        };
+        let internal = TlsListener {
+            address: internal_address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            certificate: self.file("/listeners/internal/certificate", &internal.certificate),
+            key: self.file("/listeners/internal/key", &internal.key),
+            client_ca: self.file("/listeners/internal/client_ca", &internal.client_ca),
+            crl: self.file("/listeners/internal/crl", &internal.crl),
+            crl_grace,
+        };
+        let mut providers = BTreeMap::new();
+        for (code, provider) in &raw.providers {
+            let at = format!("/providers/{code}");
+            match ProviderId::new(code) {
+                Ok(id) => {
+                    providers.insert(id, self.provider(&at, provider));
+                }
+                Err(error) => {
+                    self.problems.push(self.document.problem_at_key(&at, "wrong-provider", error.to_string(), error.accepted));
+                    self.sound = false;
+                }
+            }
+        }
+        let key_table = self.base.join(&raw.keys.table);
+        let journal_dir = self.base.join(&raw.journal.dir);
+        if key_table.starts_with(&journal_dir) {
+            self.refuse(
+                "/keys/table",
+                "keys-inside-journal",
+                "the key table lies inside the journal",
+                "a folder outside the journal's, so that keys can be destroyed",
+            );
+        }
+        if !self.sound {
+            return None;
+        }
+        Some(Config {
+            file: self.document.path.clone(),
+            profile: raw.profile,
+            origin: origin?,
+            contracts: self.base.join(raw.data.contracts),
+            mappings: self.base.join(raw.data.mappings),
+            internal,
+            ops: ops?,
+            journal_dir,
+            node_key: self.base.join(raw.keys.node),
+            signing_key: self.base.join(raw.keys.signing),
+            key_table,
+            store: self.base.join(raw.store.path),
+            providers,
+        })
+    }
+
+    fn provider(&mut self, at: &str, raw: &RawProvider) -> ProviderConfig {
+        if !raw.url.starts_with("https://") {
+            self.refuse(&format!("{at}/url"), "not-https", "the address is not https", "https://host:port");
+        }
+        let bytes_max = raw.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX);
+        if bytes_max == 0 || bytes_max > 64 << 20 {
+            self.refuse(&format!("{at}/answer_bytes_max"), "out-of-range", "a bound outside the range", "1 to 67108864 bytes");
+        }
+        let member = |raw: &RawMember| [raw.class.clone(), raw.code.clone(), raw.subsystem.clone()];
+        ProviderConfig {
+            url: raw.url.trim_end_matches('/').to_owned(),
+            path: raw.path.clone().unwrap_or_else(|| "/".to_owned()),
+            server_ca: self.file(&format!("{at}/server_ca"), &raw.server_ca),
+            certificate: self.file(&format!("{at}/certificate"), &raw.certificate),
+            key: self.file(&format!("{at}/key"), &raw.key),
+            xroad: raw.xroad.as_ref().map(|xroad| Xroad {
+                instance: xroad.instance.clone(),
+                client: member(&xroad.client),
+                provider: member(&xroad.provider),
+            }),
+            ws_addressing: raw.ws_addressing,
+            answer_bytes_max: bytes_max,
+        }
+    }
+
+    fn file(&mut self, pointer: &str, path: &Path) -> PathBuf {
+        let path = self.base.join(path);
+        if !path.is_file() {
+            self.refuse(pointer, "missing-file", "there is no such file", "an existing PEM file");
+        }
+        path
+    }
+
+    fn address(&mut self, pointer: &str, text: &str) -> Option<SocketAddr> {
+        match text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                self.refuse(pointer, "wrong-address", "not an address with a port", "ip:port, such as 127.0.0.1:8443");
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, pointer: &str, text: &str) -> Duration {
+        match text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()) {
+            Some(duration) => duration,
+            None => {
+                self.refuse(pointer, "wrong-duration", "not a length of time", "such as 30s, 15m or 24h");
+                Duration::ZERO
+            }
+        }
+    }
+
+    fn refuse(&mut self, pointer: &str, rule: &'static str, message: &str, accepted: &str) {
+        self.sound = false;
+        self.problems.push(self.document.problem(pointer, rule, message, accepted));
+    }
+}

@@ -1,0 +1,141 @@
+//! The deployment's data, loaded as one: contracts, mappings, dossiers. Used the same way by
+//! `qovsaq check` and by the gateway's start, so that what was checked is what runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use jiff::civil::Date;
+use mapping::Plan;
+use model::document::Document;
+use model::{Problems, ServiceId, Snapshot};
+
+/// Most files read from a data folder.
+const FILES_MAX: usize = 10_000;
+
+/// Contracts and compiled mappings that are active together. Immutable; replaced as a whole.
+#[derive(Debug)]
+pub struct Active {
+    /// The checked contracts.
+    pub snapshot: Snapshot,
+    /// One compiled mapping per service.
+    pub plans: HashMap<ServiceId, Arc<Plan>>,
+    /// Identifying values that some contract wants to stem from an answer in the same case.
+    pub remembered: BTreeSet<(ServiceId, Box<str>)>,
+    /// SHA-256 over names and contents of all data files, hexadecimal: the configuration's version
+    /// in every journal entry.
+    pub hash: String,
+}
+
+/// Reads, checks and compiles everything under the two folders. What is broken is left out and
+/// reported; the caller decides whether any problem stops it.
+pub fn load(contracts: &Path, mappings: &Path, today: Date, problems: &mut Problems) -> Active {
+    let snapshot = model::load::load(contracts, today, problems);
+    let mut plans = HashMap::new();
+    let files = files_under(mappings, problems);
+    for file in files.iter().filter(|file| is_mapping(file)) {
+        let document = match Document::read(file) {
+            Ok(document) => document,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        if let Some(plan) = compile(&document, &snapshot, problems) {
+            plans.insert(plan.service().id.clone(), Arc::new(plan));
+        }
+    }
+    for service in snapshot.services.values().filter(|service| !plans.contains_key(&service.id)) {
+        let file = mappings.join(format!("{}.yaml", service.versioned()));
+        if !file.exists() {
+            problems.push_file(
+                &file,
+                "service-without-mapping",
+                format!("the contract {} has no mapping", service.versioned()),
+                "a mapping file of this name",
+            );
+        }
+    }
+    let remembered = snapshot.services.values().flat_map(|service| &service.inputs).filter_map(|input| input.comes_from.clone()).collect();
+    let hash = hash_of(contracts, mappings, problems);
+    Active { snapshot, plans, remembered, hash }
+}
+
+fn is_mapping(file: &Path) -> bool {
+    let in_examples = file.components().any(|part| part.as_os_str() == "examples");
+    !in_examples && file.extension().is_some_and(|extension| extension == "yaml")
+}
+
+/// Compiles one mapping against the contract it names.
+fn compile(document: &Document, snapshot: &Snapshot, problems: &mut Problems) -> Option<Plan> {
+    let name = document.value.get("mapping").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let service = model::id::split_versioned(name).ok().and_then(|(name, version)| {
+        let service = snapshot.services.get(&ServiceId::new(name).ok()?)?;
+        (service.version == version).then_some(service)
+    });
+    let Some(service) = service else {
+        let known: Vec<_> = snapshot.services.values().map(|service| service.versioned()).collect();
+        problems.push(document.problem("/mapping", "mapping-without-contract", "no contract of this name and version", known.join(", ")));
+        return None;
+    };
+    let expected = format!("{}@{}.yaml", service.id.service(), service.version);
+    if document.path.file_name().is_none_or(|file| file != expected.as_str()) {
+        problems.push(document.problem("/mapping", "wrong-file-name", "the file's name does not agree with the mapping's", expected));
+    }
+    mapping::compile(document, service, problems)
+}
+
+fn files_under(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                problems.push_file(&folder, "unreadable-folder", error.to_string(), "a readable folder");
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+            if files.len() > FILES_MAX {
+                problems.push_file(&folder, "too-many-files", "too many data files", format!("at most {FILES_MAX}"));
+                return files;
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn hash_of(contracts: &Path, mappings: &Path, problems: &mut Problems) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for (label, folder) in [("contracts", contracts), ("mappings", mappings)] {
+        for file in files_under(folder, problems) {
+            let name = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().into_owned();
+            let content = std::fs::read(&file).unwrap_or_default();
+            for part in [label.as_bytes(), name.as_bytes(), content.as_slice()] {
+                context.update(&(part.len() as u64).to_le_bytes());
+                context.update(part);
+            }
+        }
+    }
+    hex(context.finish().as_ref())
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}

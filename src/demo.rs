@@ -1,0 +1,407 @@
+//! A whole deployment on loopback, made from nothing: development PKI, mock agencies, gateway. The
+//! `demo` command, `try`, the tests and the benchmarks all stand on it, so that what they show is
+//! what is shipped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use include_dir::{Dir, include_dir};
+use mock_agencies::{AgencyCode, AgencyOptions, Family, FamilyRole, Latency, Personas, ServerTls};
+use model::Problems;
+use serde_json::{Value as Json, json};
+
+use crate::client::Client;
+use crate::clock;
+use crate::config::Config;
+use crate::gateway::{Running, StartError};
+use crate::pki::{Authority, CRL_VALIDITY, LEAF_VALIDITY, Validity};
+
+static CONTRACTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/contracts");
+static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
+
+/// The consumers that get a certificate.
+pub const CONSUMERS: [&str; 4] = ["targeted-aid", "social-payments", "sovqat", "tasks"];
+/// The agencies that are played.
+pub const AGENCIES: [AgencyCode; 3] = [AgencyCode::Interior, AgencyCode::Taxes, AgencyCode::Azerishiq];
+/// The consumer that the demo speaks as.
+pub const CONSUMER: &str = "targeted-aid";
+
+/// Which ports are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// 8443 and 9090 for the gateway, 9501… for agencies, 9601… for their control endpoints.
+    Standard,
+    /// `base` for `internal`, `base + 3` for `ops`, `base + 10…` for agencies, `base + 40…` for their control.
+    Base(u16),
+    /// Whatever is free.
+    Any,
+}
+
+impl Ports {
+    fn internal(self) -> u16 {
+        self.of(8443, 0)
+    }
+
+    fn ops(self) -> u16 {
+        self.of(9090, 3)
+    }
+
+    /// Agencies are numbered by their clause: 4.1.4 is 9504.
+    fn agency(self, code: AgencyCode) -> u16 {
+        self.of(9500 + clause(code), 10 + clause(code))
+    }
+
+    fn control(self, code: AgencyCode) -> u16 {
+        self.of(9600 + clause(code), 40 + clause(code))
+    }
+
+    fn of(self, standard: u16, offset: u16) -> u16 {
+        match self {
+            Self::Standard => standard,
+            Self::Base(base) => base.saturating_add(offset),
+            Self::Any => 0,
+        }
+    }
+}
+
+/// Last number of the agency's clause in Decree 634, 4.1.
+fn clause(code: AgencyCode) -> u16 {
+    match code {
+        AgencyCode::Interior => 1,
+        AgencyCode::Taxes => 4,
+        AgencyCode::Azerishiq => 17,
+    }
+}
+
+/// How an environment is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything is kept. Data found there is used as it is; what is missing is written.
+    pub dir: PathBuf,
+    /// Which ports are taken.
+    pub ports: Ports,
+    /// How slow the agencies are.
+    pub latency: Latency,
+}
+
+/// A deployment on loopback that is up.
+#[derive(Debug)]
+pub struct Environment {
+    /// Where everything is kept.
+    pub dir: PathBuf,
+    /// The gateway.
+    pub gateway: Running,
+    /// The agencies, by code.
+    pub agencies: BTreeMap<&'static str, mock_agencies::Running>,
+    /// Who exists.
+    pub personas: Arc<Personas>,
+}
+
+impl Environment {
+    /// Makes what is missing in the folder and starts everything.
+    ///
+    /// # Errors
+    /// The data's problems, or what could not be made or started.
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        let (dir, personas, agencies) = Self::start_agencies(options).await?;
+        write_config(&dir, options.ports, &agencies).context("cannot write the configuration")?;
+        let mut problems = Problems::default();
+        let Some(config) = Config::load(&dir.join("qovsaq.yaml"), &mut problems) else {
+            return Err(StartError::Problems(problems));
+        };
+        let gateway = Running::start(config).await?;
+        Ok(Self { dir, gateway, agencies, personas })
+    }
+
+    /// Makes what is missing in the folder and starts the agencies alone.
+    ///
+    /// # Errors
+    /// What could not be made or started.
+    pub async fn start_agencies(
+        options: &Options,
+    ) -> anyhow::Result<(PathBuf, Arc<Personas>, BTreeMap<&'static str, mock_agencies::Running>)> {
+        std::fs::create_dir_all(&options.dir).with_context(|| format!("cannot make {}", options.dir.display()))?;
+        let dir = options.dir.canonicalize()?;
+        write_data(&CONTRACTS, &dir.join("contracts"))?;
+        write_data(&MAPPINGS, &dir.join("mappings"))?;
+        make_pki(&dir)?;
+        let personas = Personas::embedded();
+        let mut agencies = BTreeMap::new();
+        for code in AGENCIES {
+            let running =
+                start_agency(&dir, code, options, &personas).await.with_context(|| format!("cannot start the agency {}", code.as_str()))?;
+            agencies.insert(code.as_str(), running);
+        }
+        Ok((dir, personas, agencies))
+    }
+
+    /// Address of the internal API.
+    #[must_use]
+    pub fn internal(&self) -> String {
+        format!("https://{}", self.gateway.internal)
+    }
+
+    /// A client with the certificate of a consumer.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub fn client(&self, consumer: &str) -> anyhow::Result<Client> {
+        Client::new(&self.internal(), &ca_file(&self.dir), Some(consumer_files(&self.dir, consumer)))
+    }
+
+    /// Stops everything in order.
+    ///
+    /// # Errors
+    /// When the journal cannot take its last entries.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.gateway.stop().await?;
+        for (_, agency) in self.agencies {
+            agency.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// Opens a case for a family and asks nothing yet. The name is unique to this run.
+    ///
+    /// # Errors
+    /// When the gateway does not answer 201.
+    pub async fn open_case(&self, client: &Client, family: &Family) -> anyhow::Result<String> {
+        let case = format!("c-{}", uuid::Uuid::now_v7().simple());
+        let persons: Vec<Json> =
+            family.members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
+        let body = json!({"case": case, "purpose": "adsy-means-test", "persons": persons});
+        let answer = client.post("/v1/cases", &body, "en").await?;
+        anyhow::ensure!(answer.status == 201, "opening a case was answered {}: {}", answer.status, answer.body);
+        Ok(case)
+    }
+
+    /// Writes `demo.json`: where everything is, and one complete, granted body per service and
+    /// dossier, for a family that has not been asked about before, its case already open.
+    ///
+    /// # Errors
+    /// When the gateway refuses a step or the file cannot be written.
+    pub async fn write_demo_json(&self) -> anyhow::Result<()> {
+        let requests = self.requests().await?;
+        let dir = |path: &str| self.dir.join(path).display().to_string();
+        let files = |(cert, key): (PathBuf, PathBuf)| json!({"cert": cert.display().to_string(), "key": key.display().to_string()});
+        let consumers: BTreeMap<_, _> = CONSUMERS.iter().map(|consumer| (*consumer, files(consumer_files(&self.dir, consumer)))).collect();
+        let agencies: BTreeMap<_, _> = self
+            .agencies
+            .iter()
+            .map(|(code, running)| {
+                let mut entry = files(agency_files(&self.dir, code));
+                entry["url"] = json!(format!("https://{}", running.address));
+                entry["control"] = json!(format!("http://{}", running.control_address));
+                (*code, entry)
+            })
+            .collect();
+        let demo = json!({
+            "internal": self.internal(),
+            "ops": format!("http://{}", self.gateway.ops),
+            "ca": ca_file(&self.dir).display().to_string(),
+            "journal": dir("journal"),
+            "config": dir("qovsaq.yaml"),
+            "pid": std::process::id(),
+            "consumers": consumers,
+            "agencies": agencies,
+            "requests": requests,
+        });
+        write(&self.dir.join("demo.json"), &serde_json::to_vec_pretty(&demo)?)
+    }
+
+    async fn requests(&self) -> anyhow::Result<Json> {
+        let client = self.client(CONSUMER)?;
+        let family = self.personas.requests_family();
+        let applicant = family.applicant();
+        let case = self.open_case(&client, family).await?;
+        let envelope = |input: Json| {
+            json!({
+                "subject": {"fin": &*applicant.fin}, "input": input, "purpose": "adsy-means-test", "case": case,
+                "official": "AZ-0001", "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": [],
+            })
+        };
+        let window = json!({"month_from": month_ago(12), "month_to": month_ago(1)});
+        // A subscriber's code may be asked with only where an answer in the same case gave it.
+        let answer = client.post("/v1/services/azerishiq/subscriber", &envelope(json!({})), "en").await?;
+        let code = answer.json()?["data"]["subscriber_code"].clone();
+        anyhow::ensure!(code.is_string(), "the subscriber of the prepared family was answered {}", answer.status);
+        let mut with_code = window.clone();
+        with_code["subscriber_code"] = code;
+        let request = |body: Json| json!({"consumer": CONSUMER, "body": body});
+        let mut dossier = envelope(json!({}));
+        dossier["subject"].take();
+        Ok(json!({
+            "interior/person-identity": request(envelope(json!({}))),
+            "taxes/person-income": request(envelope(window)),
+            "azerishiq/subscriber": request(envelope(json!({}))),
+            "azerishiq/consumption": request(envelope(with_code)),
+            "adsy-means-test": request(dossier),
+        }))
+    }
+}
+
+/// The case role of a persona.
+#[must_use]
+pub fn role(role: FamilyRole) -> &'static str {
+    match role {
+        FamilyRole::Applicant => "applicant",
+        FamilyRole::Spouse => "spouse",
+        FamilyRole::Child => "child",
+    }
+}
+
+/// A month so many months before the current one in Baku.
+#[must_use]
+pub fn month_ago(months: i64) -> String {
+    use jiff::ToSpan as _;
+    model::time::day(clock::now()).first_of_month().saturating_sub(months.months()).strftime("%Y-%m").to_string()
+}
+
+/// The certificate that signs the gateway's and its consumers' certificates.
+#[must_use]
+pub fn ca_file(dir: &Path) -> PathBuf {
+    dir.join("ca.pem")
+}
+
+/// Certificate and key of a consumer.
+#[must_use]
+pub fn consumer_files(dir: &Path, consumer: &str) -> (PathBuf, PathBuf) {
+    let base = dir.join("consumers");
+    (base.join(format!("{consumer}.pem")), base.join(format!("{consumer}.key")))
+}
+
+fn agency_files(dir: &Path, agency: &str) -> (PathBuf, PathBuf) {
+    let base = dir.join("agencies");
+    (base.join(format!("{agency}-client.pem")), base.join(format!("{agency}-client.key")))
+}
+
+async fn start_agency(dir: &Path, code: AgencyCode, options: &Options, personas: &Arc<Personas>) -> anyhow::Result<mock_agencies::Running> {
+    let read = |path: PathBuf| std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
+    let agencies = dir.join("agencies");
+    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let options = AgencyOptions {
+        code,
+        address: local(options.ports.agency(code)),
+        control: local(options.ports.control(code)),
+        tls: ServerTls {
+            certificate_pem: read(agencies.join(format!("{}.pem", code.as_str())))?,
+            key_pem: read(agencies.join(format!("{}.key", code.as_str())))?,
+            client_ca_pem: read(agencies.join("ca.pem"))?,
+        },
+        latency: options.latency,
+        personas: Arc::clone(personas),
+    };
+    Ok(mock_agencies::start(options).await?)
+}
+
+/// Two authorities: one for the gateway and those who come to it, one for the agencies and our
+/// certificates towards them.
+fn make_pki(dir: &Path) -> anyhow::Result<()> {
+    let now = clock::now();
+    let validity = || Validity::starting(now, LEAF_VALIDITY);
+    let meis = dir.join("pki/meis");
+    if !meis.exists() {
+        let mut authority = Authority::init(&meis, "Qovsaq demo MEIS CA", CRL_VALIDITY, now)?;
+        copy_issued(&authority.issue_server("gateway", &["localhost", "127.0.0.1"], validity(), now)?, &dir.join("gateway"), "internal")?;
+        for consumer in CONSUMERS {
+            let issued = authority.issue_client(consumer, &[&format!("{consumer}.meis.test")], validity(), now)?;
+            copy_issued(&issued, &dir.join("consumers"), consumer)?;
+        }
+        for code in AGENCIES {
+            let name = format!("{}-client", code.as_str());
+            let issued = authority.issue_client(&name, &[&format!("{}.agency.test", code.as_str())], validity(), now)?;
+            copy_issued(&issued, &dir.join("agencies"), &name)?;
+        }
+        std::fs::copy(authority.certificate(), ca_file(dir))?;
+    } else {
+        // A demo folder may be older than its revocation list.
+        Authority::open(&meis)?.renew_crl(CRL_VALIDITY, now)?;
+    }
+    let outside = dir.join("pki/agencies");
+    if !outside.exists() {
+        let mut authority = Authority::init(&outside, "Qovsaq demo agencies CA", CRL_VALIDITY, now)?;
+        for code in AGENCIES {
+            let issued = authority.issue_server(code.as_str(), &["localhost", "127.0.0.1"], validity(), now)?;
+            copy_issued(&issued, &dir.join("agencies"), code.as_str())?;
+            let towards = format!("meis-towards-{}", code.as_str());
+            copy_issued(&authority.issue_client(&towards, &["meis.test"], validity(), now)?, &dir.join("agencies"), &towards)?;
+        }
+        std::fs::copy(authority.certificate(), dir.join("agencies/ca.pem"))?;
+    }
+    Ok(())
+}
+
+fn copy_issued(issued: &crate::pki::Issued, folder: &Path, name: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::copy(&issued.certificate, folder.join(format!("{name}.pem")))?;
+    std::fs::copy(&issued.key, folder.join(format!("{name}.key")))?;
+    Ok(())
+}
+
+/// Writes the embedded files that are not there yet; a file somebody has changed stays as it is.
+fn write_data(data: &Dir<'_>, folder: &Path) -> anyhow::Result<()> {
+    for file in data.files() {
+        let path = folder.join(file.path());
+        if !path.exists() {
+            write(&path, file.contents())?;
+        }
+    }
+    data.dirs().try_for_each(|inner| write_data(inner, folder))
+}
+
+fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, mock_agencies::Running>) -> anyhow::Result<()> {
+    use std::fmt::Write as _;
+    let mut text = format!(
+        "# Written by `qovsaq demo`; serve it with `qovsaq serve --config qovsaq.yaml`.\n\
+         profile: test\n\
+         origin: meis-demo.test\n\
+         data: {{contracts: contracts, mappings: mappings}}\n\
+         listeners:\n\
+         \x20 internal:\n\
+         \x20   address: 127.0.0.1:{}\n\
+         \x20   certificate: gateway/internal.pem\n\
+         \x20   key: gateway/internal.key\n\
+         \x20   client_ca: ca.pem\n\
+         \x20   crl: pki/meis/crl.pem\n\
+         \x20   crl_grace: 24h\n\
+         \x20 ops: {{address: 127.0.0.1:{}}}\n\
+         journal: {{dir: journal}}\n\
+         keys: {{node: keys/node.key, signing: keys/signing.key, table: keys/epochs}}\n\
+         store: {{path: store/cases.sqlite}}\n\
+         providers:\n",
+        ports.internal(),
+        ports.ops()
+    );
+    for (code, running) in agencies {
+        write!(
+            text,
+            "\x20 {code}:\n\
+             \x20   url: https://{}\n\
+             \x20   server_ca: agencies/ca.pem\n\
+             \x20   certificate: agencies/meis-towards-{code}.pem\n\
+             \x20   key: agencies/meis-towards-{code}.key\n",
+            running.address
+        )?;
+        match *code {
+            "interior" => text.push_str(
+                "    xroad:\n\
+                 \x20     instance: AZ-TEST\n\
+                 \x20     client: {class: GOV, code: \"10000001\", subsystem: meis}\n\
+                 \x20     provider: {class: GOV, code: \"10000002\", subsystem: daxili-isler}\n",
+            ),
+            "taxes" => text.push_str("    path: /gelir\n    ws_addressing: true\n"),
+            _ => {}
+        }
+    }
+    write(&dir.join("qovsaq.yaml"), text.as_bytes())
+}

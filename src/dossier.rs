@@ -1,0 +1,559 @@
+//! The one-window answer: a declared set of calls for one case, asked in parallel but for declared
+//! dependencies, each element authorised, journalled and settled by itself.
+//!
+//! First form: members are those the case names; a dossier lives in memory and is lost on a
+//! restart (its journal entries are not). Unanswered elements are asked again until `due` as long as
+//! the process lives. What is stored is the *ask*: every reading of a dossier is authorised anew.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{Span, Timestamp, ToSpan};
+use model::contract::{Dossier, Element, InputSource, Need, PersonRole};
+use model::{Absence, ConsumerId, Outcome, Subject, Value};
+use policy::{Authorised, Decision};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::answer::{ReceiptBody, SourceBody, baku_time, flags};
+use crate::clock;
+use crate::data::Active;
+use crate::envelope::Envelope;
+use crate::gateway::Gateway;
+use crate::pipeline::{self, Exchange, Obtained, Person, Trouble};
+use crate::record::{Disclosure, Given, NoRecord, Question};
+use crate::trace::Trace;
+
+/// Pause before unanswered elements are asked again.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// Most dossiers held in memory; the oldest settled one makes room.
+const DOSSIERS_MAX: usize = 10_000;
+
+/// A dossier in the making.
+#[derive(Debug)]
+pub struct OpenDossier {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub consumer: ConsumerId,
+    /// The data it began with.
+    active: Arc<Active>,
+    contract: Arc<Dossier>,
+    envelope: Envelope,
+    due: Timestamp,
+    slots: Mutex<Vec<Slot>>,
+    /// Counts settled elements, so that waiters notice.
+    progress: watch::Sender<usize>,
+}
+
+/// One call of the dossier.
+#[derive(Debug, Clone)]
+struct Slot {
+    element: usize,
+    person: Person,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// Not answered yet.
+    Waiting,
+    /// Not asked, since what it needs said there is nothing to ask.
+    NotNeeded(String),
+    /// Asked, or denied.
+    Known(Known),
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    obtained: Obtained,
+    exchange: Exchange,
+    next_attempt_at: Option<Timestamp>,
+}
+
+/// The dossiers of this process.
+#[derive(Debug, Default)]
+pub struct Dossiers {
+    held: Mutex<HashMap<Uuid, Arc<OpenDossier>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Dossiers {
+    /// The consumer's dossier of this id; another consumer's does not exist for it.
+    #[must_use]
+    pub fn find(&self, consumer: &ConsumerId, id: Uuid) -> Option<Arc<OpenDossier>> {
+        lock(&self.held).get(&id).filter(|dossier| dossier.consumer == *consumer).cloned()
+    }
+
+    fn keep(&self, dossier: &Arc<OpenDossier>) {
+        let mut held = lock(&self.held);
+        if held.len() >= DOSSIERS_MAX {
+            // Ids are time-ordered (UUIDv7): the smallest settled one is the oldest.
+            let oldest = held.values().filter(|other| other.is_settled()).map(|other| other.id).min();
+            if let Some(oldest) = oldest {
+                held.remove(&oldest);
+            }
+        }
+        held.insert(dossier.id, Arc::clone(dossier));
+    }
+}
+
+/// Opens a dossier and starts asking. The envelope has been parsed, the case and persons are known.
+pub fn open(
+    gateway: &Arc<Gateway>,
+    active: Arc<Active>,
+    contract: Arc<Dossier>,
+    consumer: ConsumerId,
+    envelope: Envelope,
+    persons: &[Person],
+) -> Arc<OpenDossier> {
+    let now = clock::now();
+    let due = now.checked_add(contract.due).unwrap_or(now);
+    let slots = slots(&contract, persons);
+    let dossier = Arc::new(OpenDossier {
+        id: Uuid::now_v7(),
+        consumer,
+        active,
+        contract,
+        envelope,
+        due,
+        slots: Mutex::new(slots),
+        progress: watch::Sender::new(0),
+    });
+    gateway.dossiers.keep(&dossier);
+    tokio::spawn(ask_until_settled(Arc::clone(gateway), Arc::clone(&dossier)));
+    dossier
+}
+
+fn slots(contract: &Dossier, persons: &[Person]) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    for (element, declared) in contract.elements.iter().enumerate() {
+        let concerned = persons.iter().filter(|person| declared.roles.contains(&person.role));
+        slots.extend(concerned.map(|person| Slot { element, person: person.clone(), state: State::Waiting }));
+    }
+    slots
+}
+
+/// Rounds of asking, until everything is settled or the dossier is due.
+async fn ask_until_settled(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>) {
+    loop {
+        ask_round(&gateway, &dossier).await;
+        if dossier.is_settled() || clock::now() >= dossier.due || gateway.is_draining() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_AFTER) => {}
+            () = gateway.draining() => return,
+        }
+    }
+}
+
+/// Asks every unsettled element once: each in a task of its own, those that need another's answer
+/// after it, all under one deadline.
+async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>) {
+    let deadline = Instant::now() + dossier.contract.deadline;
+    let open: Vec<usize> = {
+        let slots = lock(&dossier.slots);
+        (0..slots.len()).filter(|place| dossier.is_open(&slots[*place])).collect()
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for place in open {
+        let (gateway, dossier) = (Arc::clone(gateway), Arc::clone(dossier));
+        tasks.spawn(async move { ask_slot(&gateway, &dossier, place, deadline).await });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(dossier.id = %dossier.id, error = %error, "an element's task ended abnormally");
+        }
+    }
+}
+
+async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, deadline: Instant) {
+    let slot = lock(&dossier.slots)[place].clone();
+    let element = &dossier.contract.elements[slot.element];
+    let state = match dossier.inputs(element, &slot.person, deadline).await {
+        Inputs::Ready(inputs) => ask_element(gateway, dossier, element, &slot.person, inputs, deadline).await,
+        Inputs::NotNeeded(because) => State::NotNeeded(because),
+        Inputs::NotYet => State::Known(Known {
+            obtained: Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None }),
+            exchange: dossier.exchange(element, &slot.person, Vec::new()),
+            next_attempt_at: None,
+        }),
+    };
+    dossier.settle(place, state);
+}
+
+async fn ask_element(
+    gateway: &Arc<Gateway>,
+    dossier: &Arc<OpenDossier>,
+    element: &Element,
+    person: &Person,
+    inputs: Vec<(Box<str>, Value)>,
+    deadline: Instant,
+) -> State {
+    let exchange = dossier.exchange(element, person, inputs);
+    let obtained = match pipeline::authorise(gateway, &exchange).await {
+        Decision::Authorised(authorised) => pipeline::obtain(gateway, &exchange, &authorised, deadline, &mut Trace::default()).await,
+        Decision::Denied(denial) => gateway
+            .recorder
+            .denied_element(&exchange.question(""), Some(&person.subject), &denial.codes())
+            .map(|entry| Obtained { entry: Some(entry), ..Obtained::denied() }),
+    };
+    let mut obtained = obtained.unwrap_or_else(|error| {
+        tracing::error!(error = %error, "an element could not be journalled and was not asked");
+        Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
+    });
+    if obtained.absence.is_some() {
+        obtained.absence = Some(element.absence);
+    }
+    State::Known(Known { obtained, exchange, next_attempt_at: None })
+}
+
+enum Inputs {
+    Ready(Vec<(Box<str>, Value)>),
+    NotNeeded(String),
+    NotYet,
+}
+
+impl OpenDossier {
+    /// The inputs of an element, waiting for the answer it needs where it needs one.
+    async fn inputs(&self, element: &Element, person: &Person, deadline: Instant) -> Inputs {
+        let mut inputs = Vec::with_capacity(element.inputs.len());
+        for (name, source) in &element.inputs {
+            let value = match source {
+                InputSource::MonthsAgo(months) => Some(month_ago(clock::now(), *months)),
+                InputSource::Input(own) => self.envelope.inputs.iter().find(|(key, _)| key == own).map(|(_, value)| value.clone()),
+                InputSource::Answer { element, field } => match self.answer_of(*element, person, deadline).await {
+                    Some(State::Known(known)) => match (&known.obtained.facts, known.obtained.outcome) {
+                        (Some(facts), _) => facts.top_level(field).cloned(),
+                        (None, Outcome::Unavailable | Outcome::InvalidData | Outcome::Denied) => return Inputs::NotYet,
+                        (None, outcome) => {
+                            return Inputs::NotNeeded(format!("{}: {outcome}", self.contract.elements[*element].name));
+                        }
+                    },
+                    Some(State::NotNeeded(because)) => return Inputs::NotNeeded(because),
+                    Some(State::Waiting) | None => return Inputs::NotYet,
+                },
+            };
+            if let Some(value) = value {
+                inputs.push((name.clone(), value));
+            }
+        }
+        Inputs::Ready(inputs)
+    }
+
+    /// The state of another element for the same person, once it is known.
+    async fn answer_of(&self, element: usize, person: &Person, deadline: Instant) -> Option<State> {
+        let mut progress = self.progress.subscribe();
+        let state = || {
+            let slots = lock(&self.slots);
+            slots.iter().find(|slot| slot.element == element && slot.person.subject == person.subject).map(|slot| slot.state.clone())
+        };
+        loop {
+            match state() {
+                Some(State::Waiting) => {}
+                other => return other,
+            }
+            if tokio::time::timeout_at(deadline, progress.changed()).await.is_err() {
+                return state();
+            }
+        }
+    }
+
+    fn exchange(&self, element: &Element, person: &Person, inputs: Vec<(Box<str>, Value)>) -> Exchange {
+        // A checked dossier names only services that exist in the same data.
+        let service = self.active.snapshot.services[&element.service].clone();
+        let envelope = Envelope { subject: Some(person.subject.clone()), inputs, fields: None, ..self.envelope.clone() };
+        Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&self.active), consumer: self.consumer.clone(), service, envelope }
+    }
+
+    fn settle(&self, place: usize, mut state: State) {
+        let mut slots = lock(&self.slots);
+        if let State::Known(known) = &mut state
+            && self.is_unanswered(&self.contract.elements[slots[place].element], &known.obtained)
+        {
+            let next = clock::now().checked_add(RETRY_AFTER).ok();
+            known.next_attempt_at = next.filter(|next| *next < self.due);
+        }
+        slots[place].state = state;
+        drop(slots);
+        self.progress.send_modify(|count| *count += 1);
+    }
+
+    /// Unanswered: `UNAVAILABLE` or `INVALID_DATA` on something the dossier cannot do without.
+    fn is_unanswered(&self, element: &Element, obtained: &Obtained) -> bool {
+        matches!(element.need, Need::Required | Need::Conditional)
+            && matches!(obtained.outcome, Outcome::Unavailable | Outcome::InvalidData)
+    }
+
+    fn is_open(&self, slot: &Slot) -> bool {
+        match &slot.state {
+            State::Waiting => true,
+            State::NotNeeded(_) => false,
+            State::Known(known) => self.is_unanswered(&self.contract.elements[slot.element], &known.obtained),
+        }
+    }
+
+    /// Whether no element is open.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let slots = lock(&self.slots);
+        !slots.iter().any(|slot| self.is_open(slot))
+    }
+
+    /// Waits until the first round has answered everything it can, at most until `deadline`.
+    pub async fn wait(&self, deadline: Instant) {
+        let mut progress = self.progress.subscribe();
+        let answered = || !lock(&self.slots).iter().any(|slot| matches!(slot.state, State::Waiting));
+        while !answered() {
+            if tokio::time::timeout_at(deadline, progress.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether it is a dossier of this name.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.contract.id.as_str() == name
+    }
+
+    fn status(&self, views: &[View<'_>]) -> &'static str {
+        let open = views.iter().any(|view| self.is_open(&view.slot));
+        if open {
+            return if clock::now() >= self.due { "overdue" } else { "pending" };
+        }
+        let known = |view: &View<'_>| match &view.slot.state {
+            State::Known(known) => Some((view.element.need, known.obtained.outcome, known.obtained.absence)),
+            State::Waiting | State::NotNeeded(_) => None,
+        };
+        let states: Vec<_> = views.iter().filter_map(known).collect();
+        let wants_document =
+            |(need, outcome, absence): &(Need, Outcome, Option<Absence>)| *need != Need::Optional && opens_document(*outcome, *absence);
+        if states.iter().any(wants_document) {
+            return "awaiting_documents";
+        }
+        let complete = states.iter().all(|(_, outcome, _)| outcome.carries_data() || *outcome == Outcome::NotFound);
+        if complete { "complete" } else { "incomplete" }
+    }
+}
+
+/// Whether an outcome opens the way to a paper document: never an outage (product.md, "Outcomes").
+fn opens_document(outcome: Outcome, absence: Option<Absence>) -> bool {
+    outcome == Outcome::NotHeldElectronically || (outcome == Outcome::NotFound && absence == Some(Absence::Unknown))
+}
+
+fn month_ago(now: Timestamp, months: u32) -> Value {
+    let today = model::time::day(now);
+    let back: Span = i64::from(months).months();
+    let month = today.first_of_month().saturating_sub(back);
+    Value::Text(month.strftime("%Y-%m").to_string().into())
+}
+
+/// A slot with the right it may be seen under at this reading.
+struct View<'a> {
+    slot: Slot,
+    element: &'a Element,
+    authorised: Option<Authorised>,
+}
+
+/// A dossier as it is delivered: authorised anew, disclosed, filtered.
+///
+/// # Errors
+/// When the journal has no room: nothing is told.
+pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bool, String), NoRecord> {
+    let slots = lock(&dossier.slots).clone();
+    let mut views = Vec::with_capacity(slots.len());
+    for mut slot in slots {
+        let element = &dossier.contract.elements[slot.element];
+        let mut authorised = None;
+        if let State::Known(known) = &mut slot.state {
+            match pipeline::authorise(gateway, &known.exchange).await {
+                Decision::Authorised(right) => authorised = Some(right),
+                // A right withdrawn since then: what was obtained is not shown any more.
+                Decision::Denied(_) if known.obtained.outcome != Outcome::Denied => {
+                    known.obtained = Obtained { entry: known.obtained.entry, ..Obtained::denied() };
+                }
+                Decision::Denied(_) => {}
+            }
+        }
+        views.push(View { slot, element, authorised });
+    }
+    let request_id = Uuid::now_v7();
+    let mut subjects: Vec<String> = views.iter().map(|view| gateway.recorder.token(&view.slot.person.subject)).collect();
+    subjects.sort();
+    subjects.dedup();
+    let given = views.iter().map(View::given).collect();
+    let disclosed = gateway
+        .recorder
+        .disclosed(&Disclosure {
+            question: &question(request_id, &dossier.consumer, &dossier.active, &dossier.contract, &dossier.envelope),
+            subjects,
+            given,
+        })
+        .await?;
+    let settled = !views.iter().any(|view| dossier.is_open(&view.slot));
+    let body = Body {
+        dossier_id: dossier.id,
+        dossier: dossier.contract.id.as_str(),
+        version: dossier.contract.version.as_str(),
+        status: dossier.status(&views),
+        elements: views
+            .iter()
+            .filter(|view| !matches!(view.slot.state, State::NotNeeded(_)))
+            .map(|view| view.element_body(gateway))
+            .collect(),
+        not_needed: views.iter().filter_map(View::not_needed).collect(),
+        documents_required: views.iter().filter_map(View::document_required).collect(),
+        due: dossier.due,
+        receipt: ReceiptBody::whole(disclosed.durable()),
+    };
+    let text = serde_json::to_string(&body).map_err(NoRecord::Metadata)?;
+    Ok((settled, text))
+}
+
+impl View<'_> {
+    fn given(&self) -> Given<'_> {
+        match (&self.slot.state, &self.authorised) {
+            (State::Known(known), Some(authorised)) => pipeline::given(Some(&self.element.name), authorised, &known.obtained),
+            (State::Known(known), None) => Given {
+                element: Some(&self.element.name),
+                rests_on: known.obtained.entry.map(|entry| entry.index),
+                outcome: Some(known.obtained.outcome),
+                fields: Vec::new(),
+            },
+            (State::Waiting | State::NotNeeded(_), _) => {
+                Given { element: Some(&self.element.name), rests_on: None, outcome: None, fields: Vec::new() }
+            }
+        }
+    }
+
+    fn element_body<'a>(&'a self, gateway: &Gateway) -> ElementBody<'a> {
+        let blank = ElementBody {
+            element: &self.element.name,
+            subject: &self.slot.person.subject,
+            need: self.element.need,
+            outcome: None,
+            absence: None,
+            data: None,
+            withheld: &[],
+            flags: Vec::new(),
+            source: None,
+            next_attempt_at: None,
+            receipt: None,
+        };
+        let State::Known(known) = &self.slot.state else { return blank };
+        let obtained = &known.obtained;
+        let now = clock::now();
+        let mut body = ElementBody {
+            outcome: Some(obtained.outcome),
+            absence: obtained.absence,
+            next_attempt_at: known.next_attempt_at.map(model::time::rfc3339),
+            receipt: obtained.entry.map(|entry| ReceiptBody::short(gateway.recorder.origin(), entry.index, entry.leaf_hash)),
+            ..blank
+        };
+        if let Some(authorised) = &self.authorised {
+            body.withheld = authorised.withheld();
+            if obtained.entry.is_some() {
+                body.source = Some(SourceBody::provider(&known.exchange.service, obtained.at, now, authorised.act().as_str()));
+            }
+            if let Some(facts) = &obtained.facts {
+                let shown = policy::filter(authorised, facts);
+                body.data = serde_json::value::to_raw_value(&shown).ok();
+                body.flags = flags(facts, &known.exchange.service, authorised.fields());
+            }
+        }
+        body
+    }
+
+    fn not_needed(&self) -> Option<NotNeeded<'_>> {
+        let State::NotNeeded(because) = &self.slot.state else { return None };
+        Some(NotNeeded { element: &self.element.name, subject: &self.slot.person.subject, because })
+    }
+
+    fn document_required(&self) -> Option<NotNeeded<'_>> {
+        let State::Known(known) = &self.slot.state else { return None };
+        let wanted = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
+        wanted.then(|| NotNeeded {
+            element: &self.element.name,
+            subject: &self.slot.person.subject,
+            because: known.obtained.outcome.as_str(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    dossier_id: Uuid,
+    dossier: &'a str,
+    version: &'a str,
+    status: &'static str,
+    elements: Vec<ElementBody<'a>>,
+    not_needed: Vec<NotNeeded<'a>>,
+    documents_required: Vec<NotNeeded<'a>>,
+    #[serde(serialize_with = "baku_time")]
+    due: Timestamp,
+    receipt: ReceiptBody,
+}
+
+#[derive(Serialize)]
+struct ElementBody<'a> {
+    element: &'a str,
+    #[serde(rename = "for")]
+    subject: &'a Subject,
+    need: Need,
+    outcome: Option<Outcome>,
+    absence: Option<Absence>,
+    data: Option<Box<RawValue>>,
+    withheld: &'a [policy::Withheld],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<crate::answer::FlagBody<'a>>,
+    source: Option<SourceBody>,
+    next_attempt_at: Option<String>,
+    receipt: Option<ReceiptBody>,
+}
+
+#[derive(Serialize)]
+struct NotNeeded<'a> {
+    element: &'a str,
+    #[serde(rename = "for")]
+    subject: &'a Subject,
+    because: &'a str,
+}
+
+/// Who asks which dossier for what: the common part of its entries. The acts stand with its elements.
+#[must_use]
+pub fn question<'a>(
+    request_id: Uuid,
+    consumer: &'a ConsumerId,
+    active: &'a Active,
+    contract: &'a Dossier,
+    envelope: &'a Envelope,
+) -> Question<'a> {
+    Question {
+        request_id,
+        consumer: consumer.as_str(),
+        service: contract.id.as_str(),
+        version: contract.version.as_str(),
+        purpose: envelope.purpose.as_str(),
+        act: "",
+        case: envelope.case.as_str(),
+        official: &envelope.official.name,
+        responsible: envelope.official.responsible.as_deref(),
+        role: envelope.role.as_str(),
+        configuration: &active.hash,
+    }
+}
+
+/// The persons of a case a dossier addresses.
+#[must_use]
+pub fn persons(of_case: Vec<(Subject, PersonRole)>) -> Vec<Person> {
+    of_case.into_iter().map(|(subject, role)| Person { subject, role }).collect()
+}

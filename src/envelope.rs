@@ -1,0 +1,439 @@
+//! PARSE: the request envelope, read strictly and bounded. Every broken rule is listed with a JSON
+//! pointer; no message repeats a value that was sent.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use model::contract::{Input, MonthWindow, SubjectForm, Type};
+use model::{CaseId, Profile, PurposeId, RoleId, Service, Subject, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value as Json};
+
+use crate::problem::FieldError;
+
+/// Largest request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest text input, in bytes.
+const INPUT_BYTES_MAX: usize = 256;
+
+/// Who asks, as the envelope names him: an official, or an automated caller with a responsible person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Official {
+    /// `AZ-0001`, or `robot:<name>`.
+    pub name: String,
+    /// The person answerable for an automated caller.
+    pub responsible: Option<String>,
+}
+
+impl fmt::Debug for Official {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Official(…)")
+    }
+}
+
+/// The part of the envelope that every question has.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// Whom it is about; none where the contract asks about no person.
+    pub subject: Option<Subject>,
+    /// Other inputs, in the contract's order.
+    pub inputs: Vec<(Box<str>, Value)>,
+    /// The purpose.
+    pub purpose: PurposeId,
+    /// The consumer's case.
+    pub case: CaseId,
+    /// Who asks.
+    pub official: Official,
+    /// In which role.
+    pub role: RoleId,
+    /// The identity provider's assertion about the official.
+    pub assertion: Option<String>,
+    /// Narrower fields by their paths, where asked for; each names something in the contract.
+    pub fields: Option<Vec<String>>,
+}
+
+/// Parses JSON, refusing a key that stands twice (which of the two was meant would be a guess).
+///
+/// # Errors
+/// Why it is not acceptable JSON, with line and column, without any of its content.
+pub fn strict_json(bytes: &[u8]) -> Result<Json, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    read.map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "a key stands twice",
+            serde_json::error::Category::Eof => "the text ends too early",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
+        };
+        format!("{what}, line {} column {}", error.line(), error.column())
+    })
+}
+
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Json, E> {
+        Ok(Json::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(Self)? {
+            items.push(item);
+        }
+        Ok(Json::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
+        let mut members = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            if members.contains_key(&key) {
+                return Err(A::Error::custom("duplicate key"));
+            }
+            let value = access.next_value_seed(Self)?;
+            members.insert(key, value);
+        }
+        Ok(Json::Object(members))
+    }
+}
+
+/// What an envelope is read against.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// Accepted subject forms; `None` where the dossier's elements name their own subjects.
+    pub subject: Option<&'a [SubjectForm]>,
+    /// Declared inputs.
+    pub inputs: &'a [Input],
+    /// A bounded month window.
+    pub window: Option<&'a MonthWindow>,
+    /// The service whose fields `fields` may name; `None` for dossiers, which take none.
+    pub service: Option<&'a Service>,
+    /// Test or production.
+    pub profile: Profile,
+}
+
+impl<'a> Expected<'a> {
+    /// What a service's contract expects.
+    #[must_use]
+    pub fn by(service: &'a Service, profile: Profile) -> Self {
+        Self { subject: Some(&service.subject), inputs: &service.inputs, window: service.window.as_ref(), service: Some(service), profile }
+    }
+}
+
+impl Envelope {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    /// Every broken rule, each with its pointer.
+    pub fn read(body: &Json, expected: Expected<'_>) -> Result<Self, Vec<FieldError>> {
+        let Some(members) = body.as_object() else {
+            return Err(vec![error("", "the body must be a JSON object")]);
+        };
+        let mut reader = Reader { members, errors: Vec::new() };
+        let mut known =
+            vec!["subject", "input", "purpose", "case", "official", "responsible", "role", "assertion", "on_behalf_of", "consent"];
+        if expected.service.is_some() {
+            known.push("fields");
+        }
+        for key in members.keys().filter(|key| !known.contains(&key.as_str())) {
+            let at = format!("/{}", shown(key));
+            reader.errors.push(FieldError { pointer: at, detail: format!("unknown key; accepted: {}", known.join(", ")) });
+        }
+        let subject = reader.subject(expected);
+        let inputs = reader.inputs(expected);
+        let purpose = reader.parse("purpose", PurposeId::new);
+        let case = reader.parse("case", CaseId::new);
+        let role = reader.parse("role", RoleId::new);
+        let official = reader.official();
+        let assertion = reader.optional_text("assertion", 16 * 1024);
+        let fields = reader.fields(expected.service);
+        reader.not_offered("on_behalf_of", |value| value.is_null(), "representation is not offered yet; send null");
+        reader.not_offered("consent", |value| value.as_array().is_some_and(Vec::is_empty), "this contract takes no consent; send []");
+        match (purpose, case, role, official, reader.errors.is_empty()) {
+            (Some(purpose), Some(case), Some(role), Some(official), true) => {
+                Ok(Self { subject, inputs, purpose, case, official, role, assertion, fields })
+            }
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn error(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
+    FieldError { pointer: pointer.into(), detail: detail.into() }
+}
+
+/// An unknown key as an error may show it: only what looks like a key, since anything else might be
+/// an identifier in the wrong place.
+fn shown(key: &str) -> &str {
+    let plain = (1..=40).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if plain { key } else { "…" }
+}
+
+struct Reader<'a> {
+    members: &'a Map<String, Json>,
+    errors: Vec<FieldError>,
+}
+
+impl Reader<'_> {
+    fn refuse(&mut self, pointer: &str, detail: impl Into<String>) {
+        self.errors.push(error(pointer, detail));
+    }
+
+    fn parse<T>(&mut self, key: &str, new: impl Fn(&str) -> Result<T, model::id::IdError>) -> Option<T> {
+        let pointer = format!("/{key}");
+        match self.members.get(key) {
+            None | Some(Json::Null) => {
+                self.refuse(&pointer, format!("`{key}` is required"));
+                None
+            }
+            Some(Json::String(text)) => match new(text) {
+                Ok(id) => Some(id),
+                Err(rule) => {
+                    self.refuse(&pointer, rule.to_string());
+                    None
+                }
+            },
+            Some(_) => {
+                self.refuse(&pointer, "must be a text");
+                None
+            }
+        }
+    }
+
+    fn optional_text(&mut self, key: &str, bytes_max: usize) -> Option<String> {
+        match self.members.get(key) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) if !text.is_empty() && text.len() <= bytes_max => Some(text.clone()),
+            Some(_) => {
+                self.refuse(&format!("/{key}"), format!("must be null or a text of 1 to {bytes_max} bytes"));
+                None
+            }
+        }
+    }
+
+    fn official(&mut self) -> Option<Official> {
+        let named = |text: &str| {
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'))
+        };
+        let responsible = self.optional_text("responsible", 64);
+        let name = match self.members.get("official") {
+            None | Some(Json::Null) => {
+                self.refuse("/official", "`official` is required");
+                return None;
+            }
+            Some(Json::String(text)) if named(text) => text.clone(),
+            Some(_) => {
+                self.refuse("/official", "must be an official's number or robot:<name>: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'");
+                return None;
+            }
+        };
+        if name.starts_with("robot:") && responsible.is_none() {
+            self.refuse("/responsible", "an automated caller names the person answerable for it");
+        }
+        Some(Official { name, responsible })
+    }
+
+    fn subject(&mut self, expected: Expected<'_>) -> Option<Subject> {
+        let forms = expected.subject?;
+        let raw = self.members.get("subject").unwrap_or(&Json::Null);
+        if raw.is_null() {
+            if !forms.is_empty() {
+                self.refuse("/subject", format!("`subject` is required; accepted: {}", accepted_forms(forms)));
+            }
+            return None;
+        }
+        let Ok(subject) = serde_json::from_value::<Subject>(raw.clone()) else {
+            self.refuse("/subject", format!("not a subject; accepted: {}", accepted_forms(forms)));
+            return None;
+        };
+        if !forms.contains(&subject.form()) {
+            self.refuse("/subject", format!("this contract does not take this kind of subject; accepted: {}", accepted_forms(forms)));
+            return None;
+        }
+        if let Err(fault) = subject.check(expected.profile) {
+            self.refuse(&format!("/subject{}", fault.pointer), fault.rule);
+            return None;
+        }
+        Some(subject)
+    }
+
+    fn inputs(&mut self, expected: Expected<'_>) -> Vec<(Box<str>, Value)> {
+        let empty = Map::new();
+        let given = match self.members.get("input") {
+            None | Some(Json::Null) => &empty,
+            Some(Json::Object(given)) => given,
+            Some(_) => {
+                self.refuse("/input", "must be an object");
+                return Vec::new();
+            }
+        };
+        for key in given.keys().filter(|key| expected.inputs.iter().all(|input| &*input.name != key.as_str())) {
+            let names: Vec<_> = expected.inputs.iter().map(|input| &*input.name).collect();
+            let accepted = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            self.refuse(&format!("/input/{}", shown(key)), format!("unknown input; accepted: {accepted}"));
+        }
+        let mut values = Vec::with_capacity(expected.inputs.len());
+        for input in expected.inputs {
+            let pointer = format!("/input/{}", input.name);
+            match given.get(&*input.name) {
+                None | Some(Json::Null) if input.required => self.refuse(&pointer, format!("`{}` is required", input.name)),
+                None | Some(Json::Null) => {}
+                Some(raw) => match input_value(input, raw, expected.profile) {
+                    Ok(value) => values.push((input.name.clone(), value)),
+                    Err(rule) => self.refuse(&pointer, rule),
+                },
+            }
+        }
+        if let Some(window) = expected.window {
+            self.window(window, &values);
+        }
+        values
+    }
+
+    fn window(&mut self, window: &MonthWindow, values: &[(Box<str>, Value)]) {
+        let month =
+            |name: &str| values.iter().find(|(key, _)| **key == *name).and_then(|(_, value)| value.as_text()).and_then(month_number);
+        let (Some(from), Some(to)) = (month(&window.from), month(&window.to)) else { return };
+        let span = to - from + 1;
+        if span < 1 {
+            self.refuse(&format!("/input/{}", window.to), format!("is before `{}`", window.from));
+        } else if span > i64::from(window.months_max) {
+            self.refuse(
+                &format!("/input/{}", window.to),
+                format!("at most {} months from `{}`, both counted", window.months_max, window.from),
+            );
+        }
+    }
+
+    fn fields(&mut self, service: Option<&Service>) -> Option<Vec<String>> {
+        let service = service?;
+        let names = match self.members.get("fields") {
+            None | Some(Json::Null) => return None,
+            Some(Json::Array(names)) if !names.is_empty() => names,
+            Some(_) => {
+                self.refuse("/fields", "must be null or a list with at least one field");
+                return None;
+            }
+        };
+        let mut chosen = Vec::with_capacity(names.len());
+        for (place, name) in names.iter().enumerate() {
+            match name.as_str().filter(|name| names_a_field(service, name)) {
+                Some(name) => chosen.push(name.to_owned()),
+                None => {
+                    let known: Vec<_> = service.leaves.iter().map(|leaf| &*leaf.path).collect();
+                    self.refuse(&format!("/fields/{place}"), format!("no such field; accepted: {}", known.join(", ")));
+                }
+            }
+        }
+        Some(chosen)
+    }
+
+    fn not_offered(&mut self, key: &str, harmless: impl Fn(&Json) -> bool, detail: &str) {
+        if self.members.get(key).is_some_and(|value| !value.is_null() && !harmless(value)) {
+            self.refuse(&format!("/{key}"), detail);
+        }
+    }
+}
+
+/// Whether a path names a leaf, or a list with leaves below it (`months`, `months[]`).
+fn names_a_field(service: &Service, name: &str) -> bool {
+    let prefix = format!("{}[].", name.strip_suffix("[]").unwrap_or(name));
+    service.leaves.iter().any(|leaf| *leaf.path == *name || leaf.path.starts_with(&prefix))
+}
+
+fn accepted_forms(forms: &[SubjectForm]) -> String {
+    let words = forms.iter().map(|form| match form {
+        SubjectForm::Fin => r#"{"fin"}"#,
+        SubjectForm::Pin => r#"{"pin"}"#,
+        SubjectForm::Document => r#"{"document": {"series","number"}, "birth_date"}"#,
+        SubjectForm::Tin => r#"{"tin"}"#,
+    });
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { "null".to_owned() } else { words.join(", ") }
+}
+
+fn month_number(text: &str) -> Option<i64> {
+    let (year, month) = text.split_once('-')?;
+    let well_formed = year.len() == 4 && month.len() == 2 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let (year, month): (i64, i64) = (year.parse().ok()?, month.parse().ok()?);
+    (well_formed && (1..=12).contains(&month)).then_some(year * 12 + month)
+}
+
+fn input_value(input: &Input, raw: &Json, profile: Profile) -> Result<Value, String> {
+    let text = |rule: &str, good: &dyn Fn(&str) -> bool| match raw.as_str() {
+        Some(text) if good(text) => Ok(Value::Text(text.into())),
+        _ => Err(format!("must be {rule}")),
+    };
+    match input.kind {
+        Type::Text => text("a text of 1 to 256 bytes without control characters", &|text| {
+            (1..=INPUT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+        }),
+        Type::Fin => text(&format!("a FIN of the {} profile", profile.as_str()), &|text| profile.accepts_fin(text)),
+        Type::Tin => text(&format!("a TIN of the {} profile", profile.as_str()), &|text| profile.accepts_tin(text)),
+        Type::Code => text(&format!("one of {}", input.codes.join(", ")), &|text| input.codes.iter().any(|code| **code == *text)),
+        Type::Date => text("a date, yyyy-mm-dd", &|text| text.len() == 10 && text.parse::<Date>().is_ok()),
+        Type::Month => text("a month, yyyy-mm", &|text| month_number(text).is_some()),
+        Type::Bool => raw.as_bool().map(Value::Bool).ok_or_else(|| "must be true or false".to_owned()),
+        Type::Int | Type::Money => raw.as_i64().map(Value::Int).ok_or_else(|| "must be a whole number".to_owned()),
+        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => Err("this type is not taken as an input".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubled_key_is_refused_without_showing_content() {
+        let error = strict_json(br#"{"fin":"5K7QX2O","fin":"3M9RT4O"}"#).expect_err("doubled");
+        assert!(error.contains("twice") && !error.contains("5K7"), "{error}");
+        assert!(strict_json(b"{} x").is_err());
+        assert!(strict_json(b"\xff").is_err());
+    }
+
+    #[test]
+    fn months_are_counted_with_both_ends() {
+        assert_eq!(month_number("2026-02").expect("valid") - month_number("2025-03").expect("valid") + 1, 12);
+        for bad in ["2026-13", "2026-00", "26-01", "2026-1", "2026-01-01", "+026-01"] {
+            assert!(month_number(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The gateway as a whole: what its parts share, how it starts and how it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use journal::{Journal, Options, Recovered, SigningKey, VerifyingKey};
+use model::{Problems, Profile};
+use seal::{KeyTable, NodeKey};
+use store::Store;
+use tokio::sync::watch;
+
+use crate::call::Calls;
+use crate::clock;
+use crate::config::Config;
+use crate::data::{self, Active};
+use crate::dossier::Dossiers;
+use crate::listener::{self, Door, Limits, Refusals};
+use crate::metrics::Metrics;
+use crate::record::{Kind, Recorder};
+use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
+use crate::{api, ops};
+
+/// How often epochs, month keys, certificates' state and refusals are looked after.
+const UPKEEP: Duration = Duration::from_secs(60);
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    active: ArcSwap<Active>,
+    calls: Calls,
+    /// Writes the journal.
+    pub recorder: Arc<Recorder>,
+    /// Cases.
+    pub store: Arc<Store>,
+    /// Dossiers in memory.
+    pub dossiers: Dossiers,
+    /// Counters.
+    pub metrics: Metrics,
+    verifying_key: VerifyingKey,
+    drain: watch::Sender<bool>,
+}
+
+/// Why a gateway does not start: the data's problems, or one cause in words.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Configuration or data have problems; nothing was started.
+    #[error("configuration or data have problems")]
+    Problems(Problems),
+    /// Something else, with its causes.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl Gateway {
+    /// Loads the data, opens journal, keys and store, closes what a crash left open (R2) and
+    /// journals the activation (R7). Ready to answer when it returns.
+    ///
+    /// # Errors
+    /// The data's problems, or what could not be opened and what to do about it.
+    pub async fn start(config: Config) -> Result<Arc<Self>, StartError> {
+        let mut problems = Problems::default();
+        let active = data::load(&config.contracts, &config.mappings, model::time::day(clock::now()), &mut problems);
+        if !problems.is_empty() {
+            return Err(StartError::Problems(problems));
+        }
+        let signing_key = SigningKey::load_or_create(&config.signing_key).map_err(anyhow::Error::new)?;
+        let verifying_key = signing_key.public(&config.origin);
+        let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
+        let store_key = node_key.derive("qovsaq store");
+        let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
+        let options = Options::new(config.journal_dir.clone(), config.origin.clone());
+        let (journal, recovered) = Journal::open(options, signing_key).map_err(anyhow::Error::new)?;
+        let keys = KeyTable::open(&config.key_table, node_key).map_err(anyhow::Error::new)?;
+        let recorder = Recorder::start(journal, keys, config.origin.as_str()).await?;
+        close_what_a_crash_left_open(&recorder, &recovered).await?;
+        let started = serde_json::json!({
+            "configuration": active.hash,
+            "profile": config.profile.as_str(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "verifying_key": verifying_key.to_string(),
+        });
+        recorder.event(Kind::NodeStarted, &started).await.map_err(anyhow::Error::new)?;
+        recorder
+            .event(Kind::ConfigurationActivated, &serde_json::json!({"configuration": active.hash}))
+            .await
+            .map_err(anyhow::Error::new)?;
+        let calls = Calls::build(&config, &active.plans)?;
+        Ok(Arc::new(Self {
+            config,
+            active: ArcSwap::from_pointee(active),
+            calls,
+            recorder,
+            store: Arc::new(store),
+            dossiers: Dossiers::default(),
+            metrics: Metrics,
+            verifying_key,
+            drain: watch::Sender::new(false),
+        }))
+    }
+
+    /// The active data.
+    #[must_use]
+    pub fn active(&self) -> Guard<Arc<Active>> {
+        self.active.load()
+    }
+
+    /// Test or production.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.config.profile
+    }
+
+    /// The door to the providers.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// The key that receipts verify with.
+    #[must_use]
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    /// Whether the gateway is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *self.drain.borrow()
+    }
+
+    /// Completes when the gateway begins to stop.
+    pub async fn draining(&self) {
+        let mut drain = self.drain.subscribe();
+        // An error means that the gateway itself is gone: stopping all the more.
+        drain.wait_for(|stopping| *stopping).await.map(drop).unwrap_or_default();
+    }
+
+    /// Starts to stop: no new connections, requests in flight are finished.
+    pub fn stop(&self) {
+        self.drain.send_replace(true);
+    }
+}
+
+/// R2: recovery closes every open intent before the gateway is ready.
+async fn close_what_a_crash_left_open(recorder: &Recorder, recovered: &Recovered) -> anyhow::Result<()> {
+    if let Some(torn) = &recovered.torn {
+        let event = serde_json::json!({"torn_bytes": torn.bytes, "sha256": torn.sha256});
+        recorder.event(Kind::Recovered, &event).await?;
+        tracing::warn!(torn.bytes, "a torn tail of the journal was moved aside");
+    }
+    for open in &recovered.open {
+        recorder.abandoned(open.index).await?;
+    }
+    if !recovered.open.is_empty() {
+        tracing::warn!(count = recovered.open.len(), "exchanges that a stop had left open were closed as abandoned");
+    }
+    Ok(())
+}
+
+/// A running gateway: its listeners and their addresses.
+#[derive(Debug)]
+pub struct Running {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// Where subsystems connect.
+    pub internal: std::net::SocketAddr,
+    /// Where operations look.
+    pub ops: std::net::SocketAddr,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Binds the listeners first (so that a port in use is told before anything is written), then
+    /// starts the gateway and serves.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], or when an address cannot be bound or a certificate not be read.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let internal = &config.internal;
+        let tls = ServerTls::load(&ServerTlsFiles {
+            certificate: internal.certificate.clone(),
+            key: internal.key.clone(),
+            client_ca: internal.client_ca.clone(),
+            crl: Some(internal.crl.clone()),
+            crl_grace: internal.crl_grace,
+            minimum: Minimum::Tls13,
+        })
+        .map_err(anyhow::Error::new)?;
+        let internal_socket = listener::bind(internal.address).await.map_err(anyhow::Error::new)?;
+        let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
+        let metrics = crate::metrics::install();
+        let gateway = Gateway::start(config).await?;
+
+        let internal = internal_socket.local_addr().map_err(anyhow::Error::new)?;
+        let ops = ops_socket.local_addr().map_err(anyhow::Error::new)?;
+        let tls = Arc::new(ArcSwap::from_pointee(tls));
+        let refusals = Arc::new(Refusals::default());
+        let door = Door { name: "internal", tls: Some(Arc::clone(&tls)), limits: Limits::default(), refusals: Arc::clone(&refusals) };
+        let plain = Door { name: "ops", tls: None, limits: Limits::default(), refusals: Arc::new(Refusals::default()) };
+        let tasks = vec![
+            tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
+            tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.drain.subscribe())),
+            tokio::spawn(upkeep(Arc::clone(&gateway), tls, refusals)),
+        ];
+        Ok(Self { gateway, internal, ops, tasks })
+    }
+
+    /// Stops in order: drains, journals the stop, writes a last checkpoint.
+    ///
+    /// # Errors
+    /// When the journal cannot take its last entries.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.gateway.stop();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(error = %error, "a listener's task ended abnormally");
+            }
+        }
+        self.gateway.recorder.event(Kind::NodeStopped, &serde_json::json!({})).await?;
+        self.gateway.recorder.journal().close().await?;
+        Ok(())
+    }
+}
+
+/// Looks after what ages: epochs and month keys, the revocation list, and refusals before a consumer
+/// was known, which are journalled as one entry a minute (a flood must not fill the log).
+async fn upkeep(gateway: Arc<Gateway>, tls: Arc<ArcSwap<ServerTls>>, refusals: Arc<Refusals>) {
+    loop {
+        let stopping = tokio::select! {
+            () = tokio::time::sleep(UPKEEP) => false,
+            () = gateway.draining() => true,
+        };
+        let now = clock::now();
+        tls.load().observe("internal", now);
+        if let Err(error) = gateway.recorder.rotate(now).await {
+            tracing::error!(error = %error, "the next epoch could not be opened; the old one stays in use");
+        }
+        let counts = refusals.take();
+        if !counts.is_empty() {
+            let counts: serde_json::Map<_, _> =
+                counts.iter().map(|(reason, count)| (reason.as_str().to_owned(), (*count).into())).collect();
+            if let Err(error) = gateway.recorder.event(Kind::RefusalsSummarised, &counts).await {
+                tracing::error!(error = %error, "the summary of refused handshakes could not be journalled");
+            }
+        }
+        if stopping {
+            return;
+        }
+    }
+}

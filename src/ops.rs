@@ -1,0 +1,48 @@
+//! The operations listener: plain, for a loopback or otherwise closed address; names no person.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::gateway::Gateway;
+
+#[derive(Debug, Clone)]
+struct Ops {
+    gateway: Arc<Gateway>,
+    metrics: PrometheusHandle,
+}
+
+/// Every route of the operations listener.
+pub fn routes(gateway: Arc<Gateway>, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(render_metrics))
+        .with_state(Ops { gateway, metrics })
+}
+
+/// Alive: the process answers.
+async fn livez() -> &'static str {
+    "alive\n"
+}
+
+/// Ready: not stopping, and the journal takes entries. Without a journal nothing may be answered.
+async fn readyz(State(ops): State<Ops>) -> Response {
+    if ops.gateway.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    if ops.gateway.recorder.journal().reserve(1).is_err() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the journal has no room\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn render_metrics(State(ops): State<Ops>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], ops.metrics.render()).into_response()
+}

@@ -1,0 +1,367 @@
+//! One question's way through the house, and back, on one page:
+//!
+//! ```text
+//! listener ─ identify ─ parse ─ AUTHORISE ─ plan ─ INTENT ─ call ─ classify ─ read ─ check ─ ANSWERED
+//!                                                                                            │
+//!                                    answer + receipt ─ filter ─ DISCLOSED ──────────────────┘
+//! ```
+//!
+//! `identify` and `parse` have happened when a question arrives here (`identify.rs`, `envelope.rs`).
+//! Cache, shared flights and limits come between *plan* and *INTENT*; a dossier (`dossier.rs`) takes
+//! the same way for each of its elements and discloses them together.
+//!
+//! What the types guarantee: [`Authorised`] comes from the policy alone, [`crate::call::Calls`] is
+//! entered with a durable intent alone, and an answer is built from a durable disclosure alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_core::{CallError, CallErrorKind, Context, Origin, Sent};
+use jiff::Timestamp;
+use mapping::Reading;
+use model::contract::Capture;
+use model::{Absence, ConsumerId, Facts, Outcome, Service, Subject};
+use policy::{Ask, Authorised, Decision, Denial};
+use serde_json::Value as Json;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::data::Active;
+use crate::envelope::Envelope;
+use crate::gateway::Gateway;
+use crate::record::{AnswerEvidence, Disclosed, Disclosure, Given, Journalled, NoRecord, Place, Question};
+use crate::store_access;
+use crate::trace::Trace;
+
+/// Someone asks something: what identify and parse made of a request.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The exchange's id, on every surface and in every entry.
+    pub request_id: Uuid,
+    /// The data it began with; a reload does not change it under way.
+    pub active: Arc<Active>,
+    /// Who asks.
+    pub consumer: ConsumerId,
+    /// What is asked.
+    pub service: Arc<Service>,
+    /// The envelope.
+    pub envelope: Envelope,
+}
+
+/// What a question came to before it is disclosed.
+#[derive(Debug, Clone)]
+pub struct Obtained {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What absence means, with `NOT_FOUND`.
+    pub absence: Option<Absence>,
+    /// The record, with `FOUND`.
+    pub facts: Option<Arc<Facts>>,
+    /// When the source answered, or the attempt ended.
+    pub at: Timestamp,
+    /// The entry that proves it: Answered, Failed or Denied.
+    pub entry: Option<Place>,
+    /// What hindered, where something did.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why there is no usable answer; decides status and origin of the problem document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The deadline or the contract's timeout passed.
+    Deadline,
+    /// The provider or the route could not be reached, or is out of order.
+    Unreachable {
+        /// Whether the route (EHİS) rather than the provider failed.
+        route: bool,
+        /// When the source says that asking again makes sense, in seconds.
+        retry_after: Option<u64>,
+    },
+    /// The provider or the route refused.
+    Refused {
+        /// Whether the route refused.
+        route: bool,
+    },
+    /// The answer broke its contract.
+    Broken,
+}
+
+/// An answer on its way out: facts, what may be seen of them, and the durable disclosure.
+#[derive(Debug)]
+pub struct Answered {
+    /// The right it is given under.
+    pub authorised: Authorised,
+    /// What the question came to.
+    pub obtained: Obtained,
+    /// Proof that it is in the journal.
+    pub disclosed: Journalled<Disclosed>,
+}
+
+/// How a question ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// With an answer, good or bad.
+    Answered(Box<Answered>),
+    /// Refused by policy, journalled.
+    Denied(Denial, Journalled<crate::record::Denied>),
+    /// The journal could not take it: nothing was asked, or nothing is told.
+    NoRecord(NoRecord),
+}
+
+/// Takes one question all the way. Runs in a task of its own: a caller that goes away does not
+/// stop it (journal.md, "Cancellation").
+pub async fn run(gateway: Arc<Gateway>, exchange: Exchange, deadline: Instant, mut trace: Trace) -> (Ending, Trace) {
+    let ending = travel(&gateway, &exchange, deadline, &mut trace).await.unwrap_or_else(Ending::NoRecord);
+    (ending, trace)
+}
+
+async fn travel(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant, trace: &mut Trace) -> Result<Ending, NoRecord> {
+    let authorised = match authorise(gateway, exchange).await {
+        Decision::Authorised(authorised) => authorised,
+        Decision::Denied(denial) => {
+            let question = exchange.question("");
+            let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+            return Ok(Ending::Denied(denial, denied));
+        }
+    };
+    let obtained = obtain(gateway, exchange, &authorised, deadline, trace).await?;
+    let disclosed = disclose(gateway, exchange, &authorised, &obtained).await?;
+    Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed })))
+}
+
+impl Exchange {
+    /// The part of every entry that says who asks what for what.
+    #[must_use]
+    pub fn question<'a>(&'a self, act: &'a str) -> Question<'a> {
+        Question {
+            request_id: self.request_id,
+            consumer: self.consumer.as_str(),
+            service: self.service.id.as_str(),
+            version: self.service.version.as_str(),
+            purpose: self.envelope.purpose.as_str(),
+            act,
+            case: self.envelope.case.as_str(),
+            official: &self.envelope.official.name,
+            responsible: self.envelope.official.responsible.as_deref(),
+            role: self.envelope.role.as_str(),
+            configuration: &self.active.hash,
+        }
+    }
+
+    fn ask(&self) -> Ask {
+        let envelope = &self.envelope;
+        Ask {
+            service: self.service.id.clone(),
+            subject: envelope.subject.clone(),
+            purpose: envelope.purpose.clone(),
+            case: envelope.case.clone(),
+            official: policy::Official::parse(&envelope.official.name, envelope.official.responsible.as_deref()),
+            role: envelope.role.clone(),
+            assertion: envelope.assertion.clone(),
+            fields: envelope.fields.clone(),
+        }
+    }
+}
+
+/// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, and
+/// identifying inputs only where an answer in the same case gave them.
+pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Decision {
+    let case = store_access::case_view(gateway, exchange).await;
+    let snapshot = &exchange.active.snapshot;
+    // A consumer that identify found stands in the same data.
+    let consumer = &snapshot.consumers[&exchange.consumer];
+    policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now())
+}
+
+/// INTENT, call, classify, read, check, ANSWERED: asks the source and journals both ends. The
+/// result is not for the consumer yet: its disclosure must be durable first.
+///
+/// # Errors
+/// When the journal has no room for the intent: nothing was asked.
+pub async fn obtain(
+    gateway: &Arc<Gateway>,
+    exchange: &Exchange,
+    authorised: &Authorised,
+    deadline: Instant,
+    trace: &mut Trace,
+) -> Result<Obtained, NoRecord> {
+    let service = &exchange.service;
+    let envelope = &exchange.envelope;
+    // PLAN: the compiled mapping writes the question before anything is journalled, so that an
+    // intent means "about to send".
+    let plan = exchange.active.plans.get(&service.id).filter(|_| gateway.calls().can_ask(&service.id));
+    let written = plan
+        .and_then(|plan| plan.write(envelope.subject.as_ref(), &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
+    let Some((plan, wire)) = written else {
+        let trouble = Trouble::Unreachable { route: false, retry_after: None };
+        return Ok(Obtained::without_answer(Outcome::Unavailable, trouble, None));
+    };
+    trace.asked(&wire);
+    let question = crate::wire::question(wire);
+
+    let asked = serde_json::json!({"subject": envelope.subject, "input": envelope.inputs_as_json()});
+    let intent =
+        gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, envelope.subject.as_ref(), &asked).await?;
+
+    let started = Instant::now();
+    let deadline = deadline.min(started + service.timeout);
+    let context = Context { exchange_id: exchange.request_id, official: &envelope.official.name, case: envelope.case.as_str(), deadline };
+    let called = gateway.calls().perform(&intent, &service.id, &question, &context).await;
+    let took = started.elapsed();
+    gateway.metrics.called(service, took, called.as_ref().err());
+
+    // CLASSIFY: what came back, or why nothing did.
+    let wire = match called {
+        Ok(wire) => wire,
+        Err(error) => {
+            trace.failed(&error);
+            let (outcome, trouble) = classify(&error);
+            let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
+            return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
+        }
+    };
+    trace.answered(&wire);
+
+    // READ and CHECK: the mapping decides the outcome first, then reads the declared fields in the
+    // contract's types; anything the contract forbids is INVALID_DATA and not used.
+    let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
+    trace.read(plan, &read);
+    let broken = read.as_ref().err().map(ToString::to_string);
+    let evidence = AnswerEvidence {
+        outcome: read.as_ref().map_or(Outcome::InvalidData, |reading| reading.outcome),
+        rule: read.as_ref().ok().map(|reading| reading.rule),
+        status: wire.status,
+        bytes: wire.body.len(),
+        sha256: (service.capture != Capture::None).then(|| crate::wire::sha256_base64(&wire.body)),
+        undeclared: read.as_ref().map_or(0, |reading| reading.undeclared.count),
+        broken: broken.as_deref(),
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    };
+    gateway.metrics.answered(service, &evidence);
+    let captured = match (service.capture, &read) {
+        (Capture::Exact, _) => Some(wire.body.to_vec()),
+        (Capture::Fields, Ok(Reading { facts: Some(facts), .. })) => serde_json::to_vec(&facts.show(&service.agreed())).ok(),
+        _ => None,
+    };
+    let entry = intent.answered(&evidence, captured.as_deref());
+
+    Ok(match read {
+        Ok(reading) => {
+            let obtained = Obtained::of(reading, service, &wire, entry);
+            store_access::remember(gateway, exchange, &obtained).await;
+            obtained
+        }
+        Err(_) => Obtained::without_answer(Outcome::InvalidData, Trouble::Broken, Some(entry)),
+    })
+}
+
+/// What a failed call says about the question: never anything about the person.
+fn classify(error: &CallError) -> (Outcome, Trouble) {
+    let route = error.origin() == Origin::Route;
+    match error.kind() {
+        CallErrorKind::Deadline => (Outcome::Unavailable, Trouble::Deadline),
+        CallErrorKind::TooLarge | CallErrorKind::ContentType | CallErrorKind::Malformed => (Outcome::InvalidData, Trouble::Broken),
+        CallErrorKind::RouteRefused { .. } => (Outcome::Denied, Trouble::Refused { route }),
+        CallErrorKind::RouteUnavailable { .. }
+        | CallErrorKind::Connect
+        | CallErrorKind::Tls
+        | CallErrorKind::Reset
+        | CallErrorKind::Status(_)
+        | CallErrorKind::Question(_) => {
+            (Outcome::Unavailable, Trouble::Unreachable { route, retry_after: error.retry_after().map(|after| after.as_secs()) })
+        }
+    }
+}
+
+fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Provider => "provider",
+        Origin::Route => "route",
+        Origin::Gateway => "gateway",
+    }
+}
+
+impl Obtained {
+    /// Not asked at all, for this reason.
+    #[must_use]
+    pub fn not_asked(trouble: Trouble) -> Self {
+        Self::without_answer(Outcome::Unavailable, trouble, None)
+    }
+
+    /// Refused by our own policy.
+    #[must_use]
+    pub fn denied() -> Self {
+        Self { outcome: Outcome::Denied, absence: None, facts: None, at: clock::now(), entry: None, trouble: None }
+    }
+
+    fn without_answer(outcome: Outcome, trouble: Trouble, entry: Option<Place>) -> Self {
+        Self { outcome, absence: None, facts: None, at: clock::now(), entry, trouble: Some(trouble) }
+    }
+
+    fn of(reading: Reading, service: &Service, wire: &adapter_core::WireAnswer, entry: Place) -> Self {
+        let trouble = match reading.outcome {
+            Outcome::Unavailable => Some(Trouble::Unreachable { route: false, retry_after: wire.retry_after.map(|after| after.as_secs()) }),
+            Outcome::Denied => Some(Trouble::Refused { route: false }),
+            Outcome::InvalidData => Some(Trouble::Broken),
+            Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => None,
+        };
+        Self {
+            outcome: reading.outcome,
+            absence: (reading.outcome == Outcome::NotFound).then_some(service.absence),
+            facts: reading.facts.map(Arc::new),
+            at: clock::now(),
+            entry: Some(entry),
+            trouble,
+        }
+    }
+}
+
+/// DISCLOSED: what is about to be told, durable before any of it is (R3).
+async fn disclose(
+    gateway: &Arc<Gateway>,
+    exchange: &Exchange,
+    authorised: &Authorised,
+    obtained: &Obtained,
+) -> Result<Journalled<Disclosed>, NoRecord> {
+    let subjects = exchange.envelope.subject.iter().map(|subject| gateway.recorder.token(subject)).collect();
+    let given = given(None, authorised, obtained);
+    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str()), subjects, given: vec![given] };
+    gateway.recorder.disclosed(&disclosure).await
+}
+
+/// What one answer gives, for the disclosure's entry.
+#[must_use]
+pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained: &Obtained) -> Given<'a> {
+    let fields = if obtained.facts.is_some() { authorised.field_paths().collect() } else { Vec::new() };
+    Given { element, rests_on: obtained.entry.map(|entry| entry.index), outcome: Some(obtained.outcome), fields }
+}
+
+/// The deadline of a service call from `Prefer: wait=N`.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+/// The longest wait a caller may prefer.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A person of a case, as a dossier's elements address him.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The identifier.
+    pub subject: Subject,
+    /// His role in the case.
+    pub role: model::contract::PersonRole,
+}
+
+impl Envelope {
+    /// The inputs as the journal's sealed payload keeps them.
+    #[must_use]
+    pub fn inputs_as_json(&self) -> Json {
+        let text = |value: &model::Value| match value {
+            model::Value::Text(text) => Json::from(&**text),
+            model::Value::Int(int) => Json::from(*int),
+            model::Value::Bool(flag) => Json::from(*flag),
+            model::Value::Decimal(digits) => Json::from(digits.as_str()),
+            model::Value::Null | model::Value::Records(_) | model::Value::Values(_) => Json::Null,
+        };
+        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+    }
+}

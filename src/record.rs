@@ -1,0 +1,516 @@
+//! The journal's entry grammar as the gateway writes it, and the values that prove an entry is
+//! durable. `design/journal.md` has the rules; this file is where R1–R4, R6 and R8 are kept:
+//!
+//! - an [`Intent`] can only be made here, and is handed out only as [`Journalled`], which wraps an
+//!   acknowledgement that the journal alone can make (R1);
+//! - closing an intent consumes it, and dropping an open one writes Failed(cancelled) into the place
+//!   reserved for its outcome (R2, R6);
+//! - answers and refusals are built from a [`Journalled`] disclosure or denial (R3);
+//! - the log's order is the order in which entries are handed to it (R4);
+//! - an epoch is used only after its keys and its EpochOpened are durable (R8).
+//!
+//! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
+//! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base64::Engine as _;
+use jiff::Timestamp;
+use journal::{Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
+use model::{Outcome, ServiceId, Subject};
+use seal::entry::{Binding, Sealed};
+use seal::{Epoch, KeyTable, TokenKey};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::clock;
+
+/// Bytes set aside for an intent with its payload, and for its metadata-only outcome (R6).
+const INTENT_BYTES: usize = 8 * 1024;
+const OUTCOME_BYTES: usize = 2 * 1024;
+/// Longest life of an epoch.
+const EPOCH_LIFE: Duration = Duration::from_secs(15 * 60);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $word:literal;)*) => {
+        /// What an entry is about. The number is part of the leaf and never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Kind {
+            /// The kind's number in the leaf.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                match self { $(Self::$name => $number),* }
+            }
+
+            /// The kind's name as `journal show` prints it.
+            #[must_use]
+            pub fn name_of(number: u8) -> &'static str {
+                match number { $($number => $word,)* _ => "unknown" }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An epoch's keys are durable (metadata in clear: names no person).
+    EpochOpened = 1, "epoch-opened";
+    /// The gateway started.
+    NodeStarted = 2, "node-started";
+    /// The gateway stopped in order.
+    NodeStopped = 3, "node-stopped";
+    /// Recovery moved a torn tail aside.
+    Recovered = 4, "recovered";
+    /// A configuration became active.
+    ConfigurationActivated = 5, "configuration-activated";
+    /// About to send a question to a provider.
+    Intent = 10, "intent";
+    /// The provider answered.
+    Answered = 11, "answered";
+    /// The call failed.
+    Failed = 12, "failed";
+    /// Recovery closed an open intent: it may have been sent.
+    Abandoned = 13, "abandoned";
+    /// An answer or a failure was given to a consumer.
+    Disclosed = 20, "disclosed";
+    /// A question was refused.
+    Denied = 21, "denied";
+    /// A consumer opened a case.
+    CaseOpened = 30, "case-opened";
+    /// A consumer closed a case.
+    CaseClosed = 31, "case-closed";
+    /// Failures before a consumer was known, summed up over a minute.
+    RefusalsSummarised = 40, "refusals-summarised";
+}
+
+/// The journal cannot take the entry: nothing may be sent and nothing released.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRecord {
+    /// Queue or disk has no room (R6), or the journal has stopped.
+    #[error("the journal takes no entry")]
+    Refused(#[source] journal::Refused),
+    /// The metadata could not be written as JSON.
+    #[error("the entry's metadata could not be written")]
+    Metadata(#[source] serde_json::Error),
+}
+
+/// A value together with the proof that its entry is durable. Only this module makes one, and only
+/// from the journal's own acknowledgement.
+#[derive(Debug)]
+pub struct Journalled<T> {
+    value: T,
+    durable: Durable,
+}
+
+impl<T> Journalled<T> {
+    /// The journal's acknowledgement.
+    #[must_use]
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+}
+
+/// "About to send": an entry that must be closed exactly once.
+#[derive(Debug)]
+pub struct Intent {
+    recorder: Arc<Recorder>,
+    index: u64,
+    request_id: Uuid,
+    service: ServiceId,
+    /// The outcome's place; taken when the intent is closed.
+    outcome_place: Option<Reservation>,
+}
+
+/// A disclosure that is durable.
+#[derive(Debug)]
+pub struct Disclosed(());
+
+/// A denial that is durable.
+#[derive(Debug)]
+pub struct Denied(());
+
+/// Where an entry stands: enough for a short receipt and for other entries to rest on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index in this node's log.
+    pub index: u64,
+    /// RFC 6962 leaf hash.
+    pub leaf_hash: Hash,
+}
+
+/// Who asks what for what: the part common to entries about one question.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question<'a> {
+    /// The exchange.
+    pub request_id: Uuid,
+    /// The consumer.
+    pub consumer: &'a str,
+    /// The service, or the dossier.
+    pub service: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// The purpose.
+    pub purpose: &'a str,
+    /// The legal act; empty where none was decided.
+    pub act: &'a str,
+    /// The case.
+    pub case: &'a str,
+    /// The official or robot.
+    pub official: &'a str,
+    /// The person answerable for a robot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<&'a str>,
+    /// The role.
+    pub role: &'a str,
+    /// Hash of the active configuration and data.
+    pub configuration: &'a str,
+}
+
+/// Writes entries.
+#[derive(Debug)]
+pub struct Recorder {
+    journal: Journal,
+    keys: KeyTable,
+    origin: String,
+    epoch: ArcSwap<OpenEpoch>,
+    tokens: ArcSwap<MonthKey>,
+}
+
+#[derive(Debug)]
+struct OpenEpoch {
+    epoch: Arc<Epoch>,
+    opened_at: Timestamp,
+}
+
+#[derive(Debug)]
+struct MonthKey {
+    month: String,
+    key: Arc<TokenKey>,
+}
+
+impl Recorder {
+    /// Opens a first epoch and makes ready to write.
+    ///
+    /// # Errors
+    /// When keys cannot be made durable or the journal takes no entry.
+    pub async fn start(journal: Journal, keys: KeyTable, origin: &str) -> anyhow::Result<Arc<Self>> {
+        let now = clock::now();
+        let opened = open_epoch(&journal, &keys, origin, now).await?;
+        let month = month_of(now);
+        let key = keys.token_key(&month)?;
+        Ok(Arc::new(Self {
+            journal,
+            keys,
+            origin: origin.to_owned(),
+            epoch: ArcSwap::from_pointee(opened),
+            tokens: ArcSwap::from_pointee(MonthKey { month, key }),
+        }))
+    }
+
+    /// The log's name.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The journal underneath, for readiness and metrics.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Opens the next epoch and the month's token key when they are due; called by a timer.
+    ///
+    /// # Errors
+    /// When keys cannot be made durable or the journal takes no entry; the old epoch stays in use.
+    pub async fn rotate(&self, now: Timestamp) -> anyhow::Result<()> {
+        let age = now.duration_since(self.epoch.load().opened_at).unsigned_abs();
+        if age >= EPOCH_LIFE {
+            let opened = open_epoch(&self.journal, &self.keys, &self.origin, now).await?;
+            self.epoch.store(Arc::new(opened));
+        }
+        let month = month_of(now);
+        if self.tokens.load().month != month {
+            let key = self.keys.token_key(&month)?;
+            self.tokens.store(Arc::new(MonthKey { month, key }));
+        }
+        Ok(())
+    }
+
+    /// The keyed token of a subject, as entries carry it.
+    #[must_use]
+    pub fn token(&self, subject: &Subject) -> String {
+        base64::engine::general_purpose::STANDARD_NO_PAD.encode(self.tokens.load().key.token(&subject.canonical()))
+    }
+
+    /// INTENT: writes "about to send" and waits until it is durable (R1). The outcome's place is
+    /// set aside first (R6).
+    ///
+    /// # Errors
+    /// When the journal has no room for the intent and its outcome: nothing may be sent.
+    pub async fn intent(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        service: &ServiceId,
+        subject: Option<&Subject>,
+        asked: &impl Serialize,
+    ) -> Result<Journalled<Intent>, NoRecord> {
+        #[derive(Serialize)]
+        struct Metadata<'a> {
+            #[serde(flatten)]
+            question: &'a Question<'a>,
+            subject: Option<String>,
+        }
+        let mut place = self.journal.reserve(INTENT_BYTES + OUTCOME_BYTES).map_err(NoRecord::Refused)?;
+        let metadata = Metadata { question, subject: subject.map(|subject| self.token(subject)) };
+        let payload = serde_json::to_vec(asked).map_err(NoRecord::Metadata)?;
+        let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&payload))?;
+        let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
+        let appended = self.journal.append(entry, Urgency::Now, Some(&mut place)).map_err(NoRecord::Refused)?;
+        // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
+        let intent = Intent {
+            recorder: Arc::clone(self),
+            index: appended.index(),
+            request_id: question.request_id,
+            service: service.clone(),
+            outcome_place: Some(place),
+        };
+        let durable = appended.durable().await;
+        Ok(Journalled { value: intent, durable })
+    }
+
+    /// DISCLOSED: writes what is about to be given to a consumer and waits until it is durable (R3).
+    ///
+    /// # Errors
+    /// When the journal has no room: nothing may be released.
+    pub async fn disclosed(&self, disclosure: &Disclosure<'_>) -> Result<Journalled<Disclosed>, NoRecord> {
+        let durable = self.write(Kind::Disclosed, disclosure).await?;
+        Ok(Journalled { value: Disclosed(()), durable })
+    }
+
+    /// DENIED: writes a refusal with its reasons and waits until it is durable (R3).
+    ///
+    /// # Errors
+    /// When the journal has no room: the refusal itself may not be told.
+    pub async fn denied(
+        &self,
+        question: &Question<'_>,
+        subject: Option<&Subject>,
+        reasons: &[&'static str],
+    ) -> Result<Journalled<Denied>, NoRecord> {
+        let durable = self.write(Kind::Denied, &DenialMetadata::new(self, question, subject, reasons)).await?;
+        Ok(Journalled { value: Denied(()), durable })
+    }
+
+    /// Writes a refusal of one element of a dossier without waiting: the dossier's disclosure, which
+    /// comes later in the log, makes it durable before any of it is told (R4).
+    ///
+    /// # Errors
+    /// When the journal has no room.
+    pub fn denied_element(&self, question: &Question<'_>, subject: Option<&Subject>, reasons: &[&'static str]) -> Result<Place, NoRecord> {
+        let appended =
+            self.append(Kind::Denied, Role::Single, Urgency::Lazy, &DenialMetadata::new(self, question, subject, reasons), None, None)?;
+        Ok(Place { index: appended.index(), leaf_hash: *appended.leaf_hash() })
+    }
+
+    /// Writes an event that concerns no answer (cases, configuration, node) and waits until it is durable.
+    ///
+    /// # Errors
+    /// When the journal has no room.
+    pub async fn event(&self, kind: Kind, metadata: &impl Serialize) -> Result<(), NoRecord> {
+        self.write(kind, metadata).await.map(drop)
+    }
+
+    /// Closes an intent that a crash left open (R2): it may have been sent.
+    ///
+    /// # Errors
+    /// When the journal has no room.
+    pub async fn abandoned(&self, intent: u64) -> Result<(), NoRecord> {
+        let metadata = serde_json::json!({"intent": intent, "reason": "may have been sent"});
+        self.append(Kind::Abandoned, Role::Closes(intent), Urgency::Now, &metadata, None, None)?.durable().await;
+        Ok(())
+    }
+
+    async fn write(&self, kind: Kind, metadata: &impl Serialize) -> Result<Durable, NoRecord> {
+        Ok(self.append(kind, Role::Single, Urgency::Now, metadata, None, None)?.durable().await)
+    }
+
+    fn append(
+        &self,
+        kind: Kind,
+        role: Role,
+        urgency: Urgency,
+        metadata: &impl Serialize,
+        payload: Option<&[u8]>,
+        place: Option<&mut Reservation>,
+    ) -> Result<journal::Appended, NoRecord> {
+        let sealed = self.seal(kind, role, metadata, payload)?;
+        let entry = Entry { kind: kind.number(), role, body: sealed.body, payload: sealed.payload };
+        self.journal.append(entry, urgency, place).map_err(NoRecord::Refused)
+    }
+
+    fn seal(&self, kind: Kind, role: Role, metadata: &impl Serialize, payload: Option<&[u8]>) -> Result<Sealed, NoRecord> {
+        let metadata = serde_json::to_vec(metadata).map_err(NoRecord::Metadata)?;
+        let binding = binding(&self.origin, kind, role, clock::now());
+        Ok(seal::entry::seal_entry(&self.epoch.load().epoch, &binding, &metadata, payload))
+    }
+}
+
+fn binding(origin: &str, kind: Kind, role: Role, now: Timestamp) -> Binding<'_> {
+    let time_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: Uuid::now_v7(), time_ms }
+}
+
+/// R8: keys durable first, then EpochOpened durable, then the epoch is used.
+async fn open_epoch(journal: &Journal, keys: &KeyTable, origin: &str, now: Timestamp) -> anyhow::Result<OpenEpoch> {
+    let (epoch, notice) = keys.open_epoch(now)?;
+    let metadata = serde_json::to_vec(&serde_json::json!({
+        "epoch": notice.id,
+        "opened_at": model::time::rfc3339(notice.opened_at),
+        "wrapped_keys_sha256": base64::engine::general_purpose::STANDARD.encode(notice.commitment),
+    }))?;
+    let binding = binding(origin, Kind::EpochOpened, Role::Single, now);
+    let sealed = seal::entry::plain_entry(&binding, &metadata);
+    let entry = Entry { kind: Kind::EpochOpened.number(), role: Role::Single, body: sealed.body, payload: sealed.payload };
+    journal.append(entry, Urgency::Now, None)?.durable().await;
+    Ok(OpenEpoch { epoch, opened_at: now })
+}
+
+fn month_of(now: Timestamp) -> String {
+    model::time::day(now).strftime("%Y-%m").to_string()
+}
+
+#[derive(Serialize)]
+struct DenialMetadata<'a> {
+    #[serde(flatten)]
+    question: &'a Question<'a>,
+    subject: Option<String>,
+    reasons: &'a [&'static str],
+}
+
+impl<'a> DenialMetadata<'a> {
+    fn new(recorder: &Recorder, question: &'a Question<'a>, subject: Option<&Subject>, reasons: &'a [&'static str]) -> Self {
+        Self { question, subject: subject.map(|subject| recorder.token(subject)), reasons }
+    }
+}
+
+/// What is about to be given to a consumer.
+#[derive(Debug, Serialize)]
+pub struct Disclosure<'a> {
+    /// Who asked what.
+    #[serde(flatten)]
+    pub question: &'a Question<'a>,
+    /// Tokens of the persons it tells about.
+    pub subjects: Vec<String>,
+    /// One item per question answered: one for a service, one per element for a dossier.
+    pub given: Vec<Given<'a>>,
+}
+
+/// What one answer gives.
+#[derive(Debug, Serialize)]
+pub struct Given<'a> {
+    /// The dossier's element; none for a single service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub element: Option<&'a str>,
+    /// The entry it rests on: Answered, Failed or Denied.
+    pub rests_on: Option<u64>,
+    /// The outcome told; none where the element is not answered yet.
+    pub outcome: Option<Outcome>,
+    /// Paths of the fields given.
+    pub fields: Vec<&'a str>,
+}
+
+/// What the provider answered, as evidence.
+#[derive(Debug, Serialize)]
+pub struct AnswerEvidence<'a> {
+    /// The outcome read.
+    pub outcome: Outcome,
+    /// Number of the outcome rule that matched, from 0; none where no rule did.
+    pub rule: Option<usize>,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// Size of the answer, in bytes.
+    pub bytes: usize,
+    /// SHA-256 of the exact bytes, base64, where the contract captures it.
+    pub sha256: Option<String>,
+    /// How many undeclared fields were dropped.
+    pub undeclared: u64,
+    /// Where and by which rule the answer broke its contract, without values.
+    pub broken: Option<&'a str>,
+    /// How long the call took, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Journalled<Intent> {
+    /// ANSWERED: closes the intent with what the provider said. Rides lazily on the next frame; the
+    /// disclosure that follows it in the log makes it durable (R4).
+    pub fn answered(mut self, evidence: &AnswerEvidence<'_>, captured: Option<&[u8]>) -> Place {
+        #[derive(Serialize)]
+        struct Metadata<'a> {
+            request_id: Uuid,
+            service: &'a ServiceId,
+            intent: u64,
+            #[serde(flatten)]
+            evidence: &'a AnswerEvidence<'a>,
+        }
+        let intent = &self.value;
+        let (recorder, index) = (Arc::clone(&intent.recorder), intent.index);
+        let service = intent.service.clone();
+        let metadata = Metadata { request_id: intent.request_id, service: &service, intent: index, evidence };
+        let mut place = self.value.outcome_place.take();
+        let written = recorder.append(Kind::Answered, Role::Closes(index), Urgency::Lazy, &metadata, captured, place.as_mut());
+        match written {
+            Ok(appended) => Place { index: appended.index(), leaf_hash: *appended.leaf_hash() },
+            // The captured payload did not fit: the reserved place still takes the bare outcome (R6).
+            Err(_) => {
+                self.value.outcome_place = place;
+                self.failed("capture-did-not-fit", "gateway", true)
+            }
+        }
+    }
+
+    /// FAILED: closes the intent without an answer.
+    pub fn failed(mut self, reason: &'static str, origin: &'static str, may_have_been_sent: bool) -> Place {
+        self.value.close_failed(reason, origin, may_have_been_sent)
+    }
+}
+
+impl Intent {
+    fn close_failed(&mut self, reason: &'static str, origin: &'static str, may_have_been_sent: bool) -> Place {
+        #[derive(Serialize)]
+        struct Metadata<'a> {
+            request_id: Uuid,
+            service: &'a ServiceId,
+            intent: u64,
+            reason: &'static str,
+            origin: &'static str,
+            may_have_been_sent: bool,
+        }
+        let metadata =
+            Metadata { request_id: self.request_id, service: &self.service, intent: self.index, reason, origin, may_have_been_sent };
+        let mut place = self.outcome_place.take();
+        let written = self.recorder.append(Kind::Failed, Role::Closes(self.index), Urgency::Lazy, &metadata, None, place.as_mut());
+        match written {
+            Ok(appended) => Place { index: appended.index(), leaf_hash: *appended.leaf_hash() },
+            // The place was set aside for exactly this entry, so only a journal that has already
+            // failed comes here, and that ends the process; recovery then writes Abandoned.
+            Err(error) => {
+                tracing::error!(error = %error, intent = self.index, "the outcome of an intent could not be written");
+                Place { index: self.index, leaf_hash: Hash::default() }
+            }
+        }
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        if self.outcome_place.is_some() {
+            self.close_failed("cancelled", "gateway", true);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The pipeline's questions to the store. What is in the store's memory is answered at once; what is
+//! not is read off the runtime's threads.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::contract::{Dossier, PersonRole};
+use model::{CaseId, ConsumerId, PurposeId, Subject, Value};
+use policy::{CaseView, Denial, DenialReason};
+use store::{Closed, Opened, Store, StoreError};
+
+use crate::envelope::Envelope;
+use crate::gateway::Gateway;
+use crate::pipeline::{Exchange, Obtained};
+
+/// The store did not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFailed {
+    /// The store itself failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The task that asked it ended abnormally.
+    #[error("the store's task ended abnormally")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+async fn blocking<T: Send + 'static>(
+    gateway: &Gateway,
+    ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreFailed> {
+    let store = Arc::clone(&gateway.store);
+    Ok(tokio::task::spawn_blocking(move || ask(&store)).await??)
+}
+
+/// What the store says about the case of an exchange. A store that fails answers "no such case":
+/// nothing is asked on a guess.
+pub async fn case_view(gateway: &Gateway, exchange: &Exchange) -> Option<CaseView> {
+    let (consumer, case) = (&exchange.consumer, &exchange.envelope.case);
+    let record = load(gateway, consumer, case).await?;
+    let envelope = &exchange.envelope;
+    let has_subject = envelope.subject.as_ref().is_none_or(|subject| record.has(subject));
+    let mut inputs_known = true;
+    for input in &exchange.service.inputs {
+        let Some((service, field)) = &input.comes_from else { continue };
+        let Some((_, value)) = envelope.inputs.iter().find(|(name, _)| *name == input.name) else { continue };
+        inputs_known &= match value.as_text() {
+            Some(text) => has_answer(gateway, consumer, case, answer_name(service, field), text).await,
+            None => false,
+        };
+    }
+    Some(CaseView { open: record.is_open(), purpose: record.purpose().clone(), has_subject, inputs_known })
+}
+
+async fn has_answer(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId, name: String, text: &str) -> bool {
+    if gateway.store.cached_answer(consumer, case, &name, text) {
+        return true;
+    }
+    let (consumer, case, text) = (consumer.clone(), case.clone(), text.to_owned());
+    blocking(gateway, move |store| store.has_answer(&consumer, &case, &name, &text)).await.unwrap_or_else(|error| {
+        tracing::error!(error = %error, "the store did not answer; the input counts as unknown");
+        false
+    })
+}
+
+async fn load(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Option<Arc<store::Case>> {
+    if let Some(record) = gateway.store.cached_case(consumer, case) {
+        return Some(record);
+    }
+    let (consumer, case) = (consumer.clone(), case.clone());
+    match blocking(gateway, move |store| store.case(&consumer, &case)).await {
+        Ok(record) => record,
+        Err(error) => {
+            tracing::error!(error = %error, "the store did not answer; the case counts as unknown");
+            None
+        }
+    }
+}
+
+fn answer_name(service: &model::ServiceId, field: &str) -> String {
+    format!("{service}.{field}")
+}
+
+/// Remembers, in the case, identifying values that other contracts want to stem from it.
+pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Obtained) {
+    let Some(facts) = &obtained.facts else { return };
+    let wanted = exchange.active.remembered.iter().filter(|(service, _)| *service == exchange.service.id);
+    for (service, field) in wanted {
+        let Some(text) = facts.top_level(field).and_then(Value::as_text).map(str::to_owned) else { continue };
+        let (consumer, case) = (exchange.consumer.clone(), exchange.envelope.case.clone());
+        let name = answer_name(service, field);
+        if let Err(error) = blocking(gateway, move |store| store.remember_answer(&consumer, &case, &name, &text)).await {
+            tracing::error!(error = %error, "an answer could not be remembered in its case; what needs it will be denied");
+        }
+    }
+}
+
+/// Opens a case.
+///
+/// # Errors
+/// When the store fails.
+pub async fn open_case(
+    gateway: &Gateway,
+    consumer: &ConsumerId,
+    case: &CaseId,
+    purpose: &PurposeId,
+    persons: Vec<(Subject, PersonRole)>,
+    now: Timestamp,
+) -> Result<Opened, StoreFailed> {
+    let (consumer, case, purpose) = (consumer.clone(), case.clone(), purpose.clone());
+    blocking(gateway, move |store| store.open_case(&consumer, &case, &purpose, persons, now)).await
+}
+
+/// Closes a case.
+///
+/// # Errors
+/// When the store fails.
+pub async fn close_case(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId, now: Timestamp) -> Result<Closed, StoreFailed> {
+    let (consumer, case) = (consumer.clone(), case.clone());
+    blocking(gateway, move |store| store.close_case(&consumer, &case, now)).await
+}
+
+/// The persons of a case; `None` where the consumer has no such case.
+pub async fn persons(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Option<Vec<(Subject, PersonRole)>> {
+    Some(load(gateway, consumer, case).await?.persons().to_vec())
+}
+
+/// Whether a dossier may be opened at all: its purpose, an open case of that purpose, and the
+/// envelope's subject (where it names one) in the case.
+///
+/// # Errors
+/// The denial with every reason.
+pub async fn may_open(gateway: &Gateway, consumer: &ConsumerId, dossier: &Dossier, envelope: &Envelope) -> Result<(), Denial> {
+    let mut reasons = Vec::new();
+    if envelope.purpose != dossier.purpose {
+        reasons.push(DenialReason::PurposeNotGranted);
+    }
+    match load(gateway, consumer, &envelope.case).await {
+        None => reasons.push(DenialReason::CaseUnknown),
+        Some(case) => {
+            if !case.is_open() {
+                reasons.push(DenialReason::CaseClosed);
+            }
+            if *case.purpose() != envelope.purpose {
+                reasons.push(DenialReason::CasePurpose);
+            }
+            if envelope.subject.as_ref().is_some_and(|subject| !case.has(subject)) {
+                reasons.push(DenialReason::PersonNotInCase);
+            }
+        }
+    }
+    Denial::unless_none(reasons)
+}

@@ -1,0 +1,25 @@
+//! Between the mapping's question and the adapters': the two crates do not know each other.
+
+use adapter_core::{Question, SecretText};
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use http::Method;
+use mapping::WireQuestion;
+
+/// Turns what the mapping wrote into what an adapter sends.
+#[must_use]
+pub fn question(wire: WireQuestion) -> Question {
+    match wire {
+        WireQuestion::Soap { action, body } => Question::Soap { action, body: body.into() },
+        WireQuestion::Rest { method, path_and_query, body } => {
+            let method = if method == "POST" { Method::POST } else { Method::GET };
+            Question::Rest { method, path_and_query: SecretText::new(path_and_query), body: body.map(Into::into) }
+        }
+    }
+}
+
+/// SHA-256 in base64: the evidence of a `digest` capture, over the exact bytes of the answer.
+#[must_use]
+pub fn sha256_base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(digest::digest(&digest::SHA256, bytes))
+}
