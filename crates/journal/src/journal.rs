@@ -214,9 +214,10 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Self::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "the same form as `open`, whose callers are done with them")]
     pub fn open_on(disk: Arc<dyn Disk>, options: Options, key: SigningKey, fatal: Fatal) -> Result<(Self, Recovered), OpenError> {
         options.check()?;
-        let (writer, recovered) = recover::open(disk, &options, key)?;
+        let (writer, recovered) = recover::open(&disk, &options, key)?;
         let shared = Arc::new(Shared::new(&options, &writer));
         let thread =
             committer::start(writer, Arc::clone(&shared), fatal).map_err(|source| OpenError::Io { path: options.log_dir(), source })?;

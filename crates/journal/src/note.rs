@@ -93,6 +93,9 @@ impl SigningKey {
     }
 
     /// What others verify with, under the name of the log.
+    ///
+    /// # Panics
+    /// Never: every Ed25519 public key has 32 bytes.
     #[must_use]
     pub fn public(&self, origin: &Origin) -> VerifyingKey {
         let key = self.0.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes");
@@ -103,7 +106,7 @@ impl SigningKey {
     pub(crate) fn sign(&self, origin: &Origin, size: u64, root: Hash) -> SignedHead {
         let text = head_text(origin, size, &root);
         let signature = self.0.sign(text.as_bytes()).as_ref().try_into().expect("an Ed25519 signature has 64 bytes");
-        SignedHead::assemble(text, self.public(origin), size, root, signature)
+        SignedHead::assemble(&text, self.public(origin), size, root, signature)
     }
 }
 
@@ -262,7 +265,7 @@ impl SignedHead {
         Ok(Self { origin: key.origin.clone(), size: parsed, root, signature, note: note.to_owned() })
     }
 
-    fn assemble(text: String, key: VerifyingKey, size: u64, root: Hash, signature: [u8; 64]) -> Self {
+    fn assemble(text: &str, key: VerifyingKey, size: u64, root: Hash, signature: [u8; 64]) -> Self {
         let mut blob = [0; 68];
         blob[..4].copy_from_slice(&key.id());
         blob[4..].copy_from_slice(&signature);

@@ -21,7 +21,7 @@ use crate::scan::{self, Found, Frames, Position, Tail};
 use crate::tree::CompactRange;
 
 /// Opens the log, or makes it.
-pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options, key: SigningKey) -> Result<(Writer, Recovered), OpenError> {
+pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> Result<(Writer, Recovered), OpenError> {
     let log_dir = options.log_dir();
     let segments_dir = scan::segments_dir(&log_dir);
     let public = key.public(&options.origin);
@@ -30,10 +30,10 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options, key: SigningKey) -> R
         io::ErrorKind::WouldBlock => OpenError::Locked(log_dir.clone()),
         _ => OpenError::Io { path: log_dir.clone(), source },
     })?;
-    let checkpoint = read_note(&*disk, &log_dir.join("checkpoint"), &public)?;
-    let segments = scan::segments(&*disk, &log_dir).map_err(io(&segments_dir))?;
+    let checkpoint = read_note(&**disk, &log_dir.join("checkpoint"), &public)?;
+    let segments = scan::segments(&**disk, &log_dir).map_err(io(&segments_dir))?;
     let mut writer = Writer {
-        disk: Arc::clone(&disk),
+        disk: Arc::clone(disk),
         log_dir: log_dir.clone(),
         origin: options.origin.clone(),
         segment_bytes: options.segment_bytes,
@@ -96,24 +96,24 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options, key: SigningKey) -> R
         None => {}
     }
     let clean_path = log_dir.join("clean");
-    let clean = scan::note_text(&*disk, &clean_path).map_err(io(&clean_path))?;
+    let clean = scan::note_text(&**disk, &clean_path).map_err(io(&clean_path))?;
     let was_clean = torn_tail.is_none() && clean.as_ref().is_some_and(|note| note.as_deref() == Some(head.note()));
 
     // Put right.
-    remove_if_there(&*disk, &segments_dir.join("next")).map_err(io(&segments_dir))?;
+    remove_if_there(&**disk, &segments_dir.join("next")).map_err(io(&segments_dir))?;
     let offset = last.end.next_multiple_of(FRAME_ALIGN as u64);
     let mut torn = None;
     let file = if was_clean {
         file
     } else {
         if let Some((offset, bytes, sha256)) = torn_tail {
-            let kept = keep_torn(&*disk, &log_dir, &*file, first_index, (offset, bytes, sha256))?;
+            let kept = keep_torn(&**disk, &log_dir, &*file, first_index, (offset, bytes, sha256))?;
             tracing::warn!(bytes, sha256 = %sha256, "journal had an unfinished commit, moved aside");
             torn = Some(kept);
         }
         // What reads show may not be on disk: the last flush may have failed, and a system that has
         // once said so forgets it. So the good part is written to a new file, flushed, and takes the name.
-        rewrite(&*disk, &segments_dir, &*file, &path, last.header.segment_bytes, last.end).map_err(io(&path))?;
+        rewrite(&**disk, &segments_dir, &*file, &path, last.header.segment_bytes, last.end).map_err(io(&path))?;
         disk.open(&path, Access::Write).map_err(io(&path))?
     };
     if clean.is_some() {

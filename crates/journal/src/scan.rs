@@ -74,7 +74,7 @@ pub(crate) struct Frame<'a> {
 /// What stands at an offset.
 pub(crate) enum Found<'a> {
     /// A frame.
-    Frame(Frame<'a>),
+    Frame(Box<Frame<'a>>),
     /// Zeros where a header would be, or no room for one.
     Nothing,
     /// Part of a frame: what a crash leaves, if nothing follows.
@@ -150,7 +150,7 @@ impl<'a> Frames<'a> {
         }
         self.end = start + header.frame_bytes();
         self.offset = self.end.next_multiple_of(FRAME_ALIGN as u64);
-        Ok(Found::Frame(Frame { header, hash, entries }))
+        Ok(Found::Frame(Box::new(Frame { header, hash, entries })))
     }
 }
 

@@ -34,6 +34,9 @@ impl CompactRange {
     }
 
     /// Adds one leaf.
+    ///
+    /// # Panics
+    /// Never: there is one node per set bit of the size.
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;
         let mut rest = self.size;
@@ -74,7 +77,7 @@ pub struct BatchTree {
 }
 
 impl BatchTree {
-    /// Joins `leaves` to the tree `before`. Costs about two hashes per leaf... one per inner node made.
+    /// Joins `leaves` to the tree `before`: one hash per inner node that is completed.
     #[must_use]
     pub fn new(before: &CompactRange, leaves: &[Hash]) -> Self {
         let first = before.size;
@@ -144,6 +147,9 @@ impl BatchTree {
     }
 
     /// The inclusion path of a leaf of this batch (RFC 6962 section 2.1.1), nothing for any other index.
+    ///
+    /// # Panics
+    /// Never: every node on the way is in the batch or stood left of it.
     #[must_use]
     pub fn path(&self, index: u64) -> Option<Vec<Hash>> {
         if index < self.before || index >= self.size {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! offset  bytes  field
-//!      0     16  event id (UUIDv7)
+//!      0     16  event id (UUID version 7)
 //!     16      8  time, unix milliseconds
 //!     24      8  epoch; 0: the metadata is plain
 //!     32     12  nonce; zeros when plain
@@ -47,7 +47,7 @@ pub struct Binding<'a> {
     pub role: u8,
     /// The index of the entry this one closes, as in the leaf; 0 without one.
     pub link: u64,
-    /// The event's id, UUIDv7.
+    /// The event's id, a version 7 UUID.
     pub event_id: Uuid,
     /// The event's time, unix milliseconds.
     pub time_ms: u64,
@@ -317,4 +317,120 @@ fn commit(blind: &[u8; BLIND_BYTES], metadata: &[u8]) -> [u8; 32] {
     context.update(blind);
     context.update(metadata);
     digest_bytes(context.finish().as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{KeyTable, NodeKey};
+
+    fn epochs() -> (std::sync::Arc<Epoch>, std::sync::Arc<Epoch>) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let table = KeyTable::open(dir.path(), NodeKey::from_bytes([3; 32])).expect("opens");
+        let open = || table.open_epoch(Timestamp::UNIX_EPOCH).expect("opened").0;
+        (open(), open())
+    }
+
+    fn binding() -> Binding<'static> {
+        let event_id = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001);
+        Binding { origin: "node-1.test", kind: 4, role: 2, link: 41, event_id, time_ms: 1_700_000_000_000 }
+    }
+
+    fn open(epoch: &Epoch, at: &Binding<'_>, body: &[u8], payload: Option<&[u8]>) -> Result<Opened, EntryError> {
+        open_entry(epoch, at.origin, at.kind, at.role, at.link, body, payload)
+    }
+
+    #[test]
+    fn an_entry_opens_only_where_it_was_sealed() {
+        let (epoch, other) = epochs();
+        let at = binding();
+        let sealed = seal_entry(&epoch, &at, b"who asked what", None);
+        assert_eq!(sealed.body.len(), BODY_OVERHEAD + 14);
+        assert_eq!(open(&epoch, &at, &sealed.body, None).expect("opens").metadata, b"who asked what");
+        let places =
+            [Binding { origin: "node-2.test", ..at }, Binding { kind: 5, ..at }, Binding { role: 1, ..at }, Binding { link: 42, ..at }];
+        for place in places {
+            assert_eq!(open(&epoch, &place, &sealed.body, None), Err(EntryError::NotOpened), "{place:?}");
+        }
+        assert_eq!(open(&other, &at, &sealed.body, None), Err(EntryError::Epoch(epoch.id())));
+        let mut claims = sealed.body;
+        claims[24..32].copy_from_slice(&other.id().to_le_bytes());
+        assert_eq!(open(&other, &at, &claims, None), Err(EntryError::NotOpened));
+    }
+
+    #[test]
+    fn sealing_twice_shows_nothing_in_common_but_what_is_clear() {
+        let (epoch, _) = epochs();
+        let (one, two) = (seal_entry(&epoch, &binding(), b"same", None).body, seal_entry(&epoch, &binding(), b"same", None).body);
+        let (one, two) = (parse(&one).expect("body"), parse(&two).expect("body"));
+        assert_eq!((one.event_id, one.time_ms, one.epoch), (two.event_id, two.time_ms, two.epoch));
+        assert!(one.nonce != two.nonce && one.commitment != two.commitment && one.rest != two.rest);
+    }
+
+    #[test]
+    fn a_payload_belongs_to_its_entry() {
+        let (epoch, _) = epochs();
+        let at = binding();
+        let sealed = seal_entry(&epoch, &at, b"meta", Some(b"answer"));
+        let foreign = seal_entry(&epoch, &at, b"meta", Some(b"answer"));
+        assert_eq!(sealed.payload.len(), PAYLOAD_OVERHEAD + 6);
+        let opened = open(&epoch, &at, &sealed.body, Some(&sealed.payload)).expect("opens");
+        assert_eq!(opened.payload.as_deref(), Some(&b"answer"[..]));
+        assert_eq!(open(&epoch, &at, &sealed.body, Some(&foreign.payload)), Err(EntryError::Payload));
+        assert_eq!(open(&epoch, &at, &sealed.body, Some(&[])), Err(EntryError::Payload));
+        assert_eq!(open(&epoch, &at, &sealed.body, None).expect("opens").payload, None);
+        let without = seal_entry(&epoch, &at, b"meta", None);
+        assert_eq!(open(&epoch, &at, &without.body, Some(&[])).expect("opens").payload, None);
+        assert_eq!(open(&epoch, &at, &without.body, Some(&sealed.payload)), Err(EntryError::Payload));
+    }
+
+    #[test]
+    fn an_empty_payload_is_not_no_payload() {
+        let (epoch, _) = epochs();
+        let sealed = seal_entry(&epoch, &binding(), b"meta", Some(b""));
+        assert_eq!(open(&epoch, &binding(), &sealed.body, Some(&sealed.payload)).expect("opens").payload.as_deref(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn a_plain_entry_reads_without_a_key_and_says_when_it_was_changed() {
+        let mut body = plain_entry(&binding(), b"epoch 7 opened").body;
+        assert_eq!(parse(&body).expect("body").plain_metadata(), Some(&b"epoch 7 opened"[..]));
+        *body.last_mut().expect("not empty") ^= 1;
+        assert_eq!(parse(&body).expect("body").plain_metadata(), None);
+        let (epoch, _) = epochs();
+        let sealed = seal_entry(&epoch, &binding(), b"meta", None).body;
+        assert_eq!(parse(&sealed).expect("body").plain_metadata(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_and_any_flipped_bit_does_not(
+            metadata: Vec<u8>, payload: Option<Vec<u8>>, bit: prop::sample::Index, in_payload: bool,
+        ) {
+            let (epoch, _) = epochs();
+            let mut sealed = seal_entry(&epoch, &binding(), &metadata, payload.as_deref());
+            let there = (!sealed.payload.is_empty()).then_some(&sealed.payload[..]);
+            let opened = open(&epoch, &binding(), &sealed.body, there).expect("opens");
+            prop_assert_eq!(&opened.metadata, &metadata);
+            prop_assert_eq!(&opened.payload, &payload);
+            let bytes = if in_payload && payload.is_some() { &mut sealed.payload } else { &mut sealed.body };
+            let bit = bit.index(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let there = (!sealed.payload.is_empty()).then_some(&sealed.payload[..]);
+            prop_assert!(open(&epoch, &binding(), &sealed.body, there).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(body: Vec<u8>, payload: Option<Vec<u8>>, epoch_named: bool) {
+            let (epoch, _) = epochs();
+            let mut body = body;
+            if epoch_named && body.len() >= 32 {
+                body[24..32].copy_from_slice(&epoch.id().to_le_bytes());
+            }
+            prop_assert!(open(&epoch, &binding(), &body, payload.as_deref()).is_err());
+        }
+    }
 }

@@ -103,8 +103,9 @@ impl TokenKey {
     /// The text must be canonical (kind and identifier, one spelling) or the subject will not be found again.
     #[must_use]
     pub fn token(&self, canonical_subject: &str) -> [u8; 16] {
-        let tag = hmac::sign(&self.0, canonical_subject.as_bytes());
-        *tag.as_ref().first_chunk().expect("HMAC-SHA256 gives 32 bytes")
+        let mut token = [0; 16];
+        token.copy_from_slice(&hmac::sign(&self.0, canonical_subject.as_bytes()).as_ref()[..16]);
+        token
     }
 }
 
@@ -130,6 +131,9 @@ struct State {
     last_epoch: u64,
     tokens: Vec<(u64, Arc<TokenKey>)>,
 }
+
+/// A row's time of making and its keys.
+type Unwrapped<const N: usize> = (u64, Zeroizing<[u8; N]>);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -249,7 +253,7 @@ impl KeyTable {
         row
     }
 
-    fn read_row<const N: usize>(&self, kind: Kind, id: u64, path: &Path) -> Result<Option<(u64, Zeroizing<[u8; N]>)>, TableError> {
+    fn read_row<const N: usize>(&self, kind: Kind, id: u64, path: &Path) -> Result<Option<Unwrapped<N>>, TableError> {
         let wrong = || TableError::Row { path: path.to_owned() };
         let mut row = Vec::with_capacity(ROW_BYTES_MAX + 1);
         match File::open(path) {
