@@ -38,8 +38,8 @@ faults! {
     Hang = "hang", "The request is read and never answered; the connection stays open.";
     Slow = "slow", "The right answer comes three seconds late.";
     Drip = "drip", "The right answer comes one byte a second.";
-    Reset = "reset", "The connection is reset (RST) after the request was read, before anything is answered.";
-    ResetMidway = "reset-midway", "The connection is reset after half of the answer's body.";
+    Reset = "reset", "The request is read and, before anything is answered, the connection is reset; in HTTP/2 the call's stream alone.";
+    ResetMidway = "reset-midway", "The same after half of the answer's body.";
     Oversize = "oversize", "The right answer, padded to 100 MB and streamed without a length.";
     Malformed = "malformed", "The right answer, cut off after two thirds: not well-formed.";
     WrongType = "wrong-type", "An answer of the right form with values of the wrong type.";

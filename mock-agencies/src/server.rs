@@ -1,7 +1,6 @@
 //! How a call comes in: the listener with mutual TLS, the count, the latency, the fault, the answer.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -35,7 +34,7 @@ mod control;
 mod line;
 
 use body::AnswerBody;
-use line::{Cut, Line};
+use line::{Breaker, BrokenOff, Line};
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -312,9 +311,10 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>
     };
     let call = {
         let cut = Arc::clone(&cut);
-        hyper::service::service_fn(move |request| {
-            let (stage, cut) = (Arc::clone(&stage), Arc::clone(&cut));
-            async move { Ok::<_, Infallible>(serve_call(&stage, request, &cut).await) }
+        hyper::service::service_fn(move |request: http::Request<Incoming>| {
+            let breaker = if request.version() == http::Version::HTTP_2 { Breaker::Stream } else { Breaker::Line(Arc::clone(&cut)) };
+            let stage = Arc::clone(&stage);
+            async move { serve_call(&stage, request, breaker).await }
         })
     };
     let mut server = auto::Builder::new(TokioExecutor::new());
@@ -348,7 +348,7 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>
 }
 
 /// One call: count, read, think, answer, with the fault it was told to commit.
-async fn serve_call(stage: &Stage, request: http::Request<Incoming>, cut: &Arc<Cut>) -> Response<AnswerBody> {
+async fn serve_call(stage: &Stage, request: http::Request<Incoming>, breaker: Breaker) -> Result<Response<AnswerBody>, BrokenOff> {
     let (head, incoming) = request.into_parts();
     let number = stage.total.fetch_add(1, Ordering::AcqRel);
     let service = stage.agency.service(&head);
@@ -365,38 +365,27 @@ async fn serve_call(stage: &Stage, request: http::Request<Incoming>, cut: &Arc<C
     }
     let body = match Limited::new(incoming, REQUEST_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return respond(
-                Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", "request too large\n"),
-                AnswerBody::whole,
-            );
-        }
-        // The caller went away while sending.
-        Err(_) => {
-            return respond(Answer::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "incomplete request\n"), AnswerBody::whole);
+        Err(error) => {
+            // Too long, or the caller went away while sending.
+            let status = if error.is::<LengthLimitError>() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+            return Ok(respond(Answer::new(status, "text/plain; charset=utf-8", "unreadable request\n"), AnswerBody::whole));
         }
     };
     match fault {
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Reset) => {
-            cut.now();
-            std::future::pending().await
-        }
+        Some(Fault::Reset) => return Err(breaker.break_off().await),
         Some(Fault::Slow) => tokio::time::sleep(SLOW).await,
         Some(Fault::SlowTail) => tokio::time::sleep(latency::slow_tail(number)).await,
         _ => {}
     }
     let today = model::time::day(Timestamp::now());
     let mut answer = stage.agency.answer(&Request { head: &head, body: &body, fault, today });
-    match fault {
+    Ok(match fault {
         Some(Fault::Drip) => respond(answer, body::drip),
-        Some(Fault::ResetMidway) => {
-            let cut = Arc::clone(cut);
-            respond(answer, move |whole| body::half_then_cut(whole, cut))
-        }
+        Some(Fault::ResetMidway) => respond(answer, |whole| body::half(whole, breaker)),
         Some(Fault::Oversize) => {
             let xml = answer.content_type.contains("xml");
-            respond(answer, move |whole| body::padded(&whole, xml))
+            respond(answer, |whole| body::padded(&whole, xml))
         }
         Some(Fault::Malformed) => {
             answer.body.truncate(answer.body.len() * 2 / 3);
@@ -407,7 +396,7 @@ async fn serve_call(stage: &Stage, request: http::Request<Incoming>, cut: &Arc<C
             respond(answer, AnswerBody::whole)
         }
         _ => respond(answer, AnswerBody::whole),
-    }
+    })
 }
 
 fn respond(answer: Answer, body: impl FnOnce(Bytes) -> AnswerBody) -> Response<AnswerBody> {

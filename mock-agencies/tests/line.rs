@@ -39,14 +39,30 @@ async fn http_2_is_spoken_by_choice_of_the_caller() {
     let client = world.authority.client_speaking(&["h2", "http/1.1"], Some(&world.authority.issue()));
     let answer = client.get(world.url(ASK)).send().await.expect("answered");
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    let calls = (0..200).map(|_| got(client.get(world.url(ASK))));
+    assert!(futures_util::future::join_all(calls).await.iter().all(|got| got.status == 200));
+    assert_eq!(world.agency.calls().total, 201);
+}
+
+#[tokio::test]
+async fn in_http_2_a_fault_hits_its_own_call_alone() {
+    let world = World::new(AgencyCode::Azerishiq).await;
+    let client = world.authority.client_speaking(&["h2"], Some(&world.authority.issue()));
+    assert_eq!(got(client.get(world.url(ASK))).await.status, 200);
+    world.fault("slow");
+    let neighbour = tokio::spawn(got(client.get(world.url(ASK))));
+    while world.agency.calls().total < 2 {
+        tokio::task::yield_now().await;
+    }
     for (fault, timed_out) in [("reset", false), ("hang", true)] {
         world.fault(fault);
         let waiting = client.get(world.url(ASK)).timeout(Duration::from_millis(500)).send();
         assert_eq!(waiting.await.expect_err(fault).is_timeout(), timed_out, "{fault}");
     }
-    let calls = (0..200).map(|_| got(client.get(world.url(ASK))));
-    assert!(futures_util::future::join_all(calls).await.iter().all(|got| got.status == 200));
-    assert_eq!(world.agency.calls().total, 203);
+    world.fault("reset-midway");
+    let mut body = client.get(world.url(ASK)).send().await.expect("the head arrives").bytes_stream();
+    while let Some(Ok(_)) = body.next().await {}
+    assert_eq!(neighbour.await.expect("task").status, 200);
 }
 
 #[tokio::test]

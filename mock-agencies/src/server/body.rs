@@ -1,8 +1,6 @@
 //! Bodies of answers: whole, or spoilt on their way.
 
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,20 +8,22 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::line::Cut;
+use super::line::{Breaker, BrokenOff};
 
 /// What [`padded`] pads to, in bytes.
 const OVERSIZE: usize = 100_000_000;
 const PADDING: &[u8] = &[b' '; 64 * 1024];
+
+type Bytestream = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenOff>> + Send>>;
 
 /// The body of an answer.
 pub(super) enum AnswerBody {
     /// Bytes at hand, sent with their length.
     Whole(Option<Bytes>),
     /// Bytes over time, sent without a length.
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Stream(Bytestream),
     /// Bytes over time, whose length was promised.
-    Promised(Pin<Box<dyn Stream<Item = Bytes> + Send>>, u64),
+    Promised(Bytestream, u64),
 }
 
 impl AnswerBody {
@@ -34,13 +34,13 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream) | Self::Promised(stream, _) => {
-                stream.as_mut().poll_next(cx).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+                stream.as_mut().poll_next(cx).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
         }
     }
@@ -68,22 +68,21 @@ pub(super) fn drip(whole: Bytes) -> AnswerBody {
         if waited {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        Some((rest.split_to(1), (rest, true)))
+        Some((Ok(rest.split_to(1)), (rest, true)))
     });
     AnswerBody::Promised(bytes.boxed(), length)
 }
 
-/// The first half, then a reset line.
-pub(super) fn half_then_cut(mut whole: Bytes, cut: Arc<Cut>) -> AnswerBody {
+/// The first half, then a broken call.
+pub(super) fn half(mut whole: Bytes, breaker: Breaker) -> AnswerBody {
     let length = u64::try_from(whole.len()).unwrap_or(u64::MAX);
     let half = whole.split_to(whole.len() / 2);
     let end = stream::once(async move {
         // A reset throws away what the kernel has not sent: let the first half leave.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        cut.now();
-        std::future::pending().await
+        Err(breaker.break_off().await)
     });
-    AnswerBody::Promised(stream::once(std::future::ready(half)).chain(end).boxed(), length)
+    AnswerBody::Promised(stream::once(std::future::ready(Ok(half))).chain(end).boxed(), length)
 }
 
 /// The answer with blanks where its format ignores them, so that nothing but its size is wrong.
@@ -93,5 +92,5 @@ pub(super) fn padded(whole: &Bytes, xml: bool) -> AnswerBody {
     let (head, tail) = (whole.slice(..start), whole.slice(start..));
     let blanks = stream::iter((0..OVERSIZE.div_ceil(PADDING.len())).map(|_| Bytes::from_static(PADDING)));
     let bytes = stream::once(std::future::ready(head)).chain(blanks).chain(stream::once(std::future::ready(tail)));
-    AnswerBody::Stream(bytes.filter(|bytes| std::future::ready(!bytes.is_empty())).boxed())
+    AnswerBody::Stream(bytes.filter(|bytes| std::future::ready(!bytes.is_empty())).map(Ok).boxed())
 }

@@ -10,6 +10,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+/// How a call is broken off without an answer: the error that tells hyper to reset its HTTP/2 stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call is broken off, as told")]
+pub(super) struct BrokenOff;
+
+/// Breaks one call off: the whole line in HTTP/1, where a call has it alone; in HTTP/2 the call's
+/// stream, since others share the line and were not told to fail.
+#[derive(Debug, Clone)]
+pub(super) enum Breaker {
+    Line(Arc<Cut>),
+    Stream,
+}
+
+impl Breaker {
+    /// Breaks the call off. On a line it never returns: the connection's task drops this one's future.
+    pub(super) async fn break_off(self) -> BrokenOff {
+        match self {
+            Self::Line(cut) => {
+                cut.now();
+                std::future::pending().await
+            }
+            Self::Stream => BrokenOff,
+        }
+    }
+}
+
 /// Tells a [`Line`]'s owner to drop it, and the line to end with RST when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Cut {
