@@ -1,3 +1,5 @@
 //! Tests over whole logs.
 
 mod basic;
+mod crash;
+mod fake;
