@@ -1,1 +1,5 @@
-//! Laws of the decision.
+//! Laws of the decision over generated worlds, and the decisions of the repository's own contracts.
+
+mod laws;
+mod reference;
+mod world;

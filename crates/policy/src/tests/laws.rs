@@ -1,0 +1,305 @@
+//! What must hold in every world (product.md, invariant 2).
+
+use std::collections::BTreeSet;
+
+use model::contract::Class;
+use model::{FieldSet, Profile};
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::world::{CODES, TODAY, World, allowed, now, world};
+use crate::{Authorised, Decision, DenialReason, WithheldReason, filter};
+
+fn authorised(world: &World) -> Authorised {
+    world.decide().into_result().expect("the world allows it")
+}
+
+/// The leaves this world delivers; none where it denies.
+fn delivered(world: &World) -> FieldSet {
+    world.decide().into_result().map_or(FieldSet::EMPTY, |authorised| authorised.fields())
+}
+
+/// Paths of the leaves that JSON shows, and the codes of the rows.
+fn shown(json: &Json) -> (BTreeSet<String>, Vec<String>) {
+    let mut paths = BTreeSet::new();
+    let mut codes = Vec::new();
+    for (key, value) in json.as_object().expect("an object") {
+        match value {
+            Json::Array(rows) => {
+                for row in rows {
+                    for (name, value) in row.as_object().expect("a row") {
+                        paths.insert(format!("{key}[].{name}"));
+                        if name == "kind" {
+                            codes.push(value.as_str().expect("a code").to_owned());
+                        }
+                    }
+                }
+            }
+            _ => {
+                paths.insert(key.clone());
+            }
+        }
+    }
+    (paths, codes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn delivered_is_within_agreement_function_and_powers(world in allowed()) {
+        let authorised = authorised(&world);
+        let service = world.service();
+        let role = &world.consumer.roles[&world.ask.role];
+        prop_assert!(service.agreement.in_force(TODAY));
+        prop_assert!(authorised.fields().is_subset(service.agreed()));
+        // Some single grant, for this purpose and role and under an act in force, covers all of it.
+        let covers = |grant: &model::contract::Grant| {
+            let kept = grant.role_withholds.get(&world.ask.role).copied().unwrap_or_default();
+            grant.purposes.contains(&world.ask.purpose)
+                && grant.roles.contains(&world.ask.role)
+                && grant.acts.contains(authorised.act())
+                && world.snapshot.acts[authorised.act()].in_force(TODAY)
+                && authorised.fields().is_subset(grant.fields.difference(kept))
+        };
+        prop_assert!(world.consumer.grants.iter().any(covers));
+        prop_assert!(authorised.fields().iter().all(|index| service.leaves[index].class <= role.class_max));
+        prop_assert!(!authorised.fields().is_empty());
+    }
+
+    #[test]
+    fn without_the_agreement_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
+        let before = delivered(&world);
+        world.change_service(|service| {
+            if let Some(leaf) = service.leaves.get_mut(index) {
+                leaf.agreed = false;
+            }
+        });
+        let mut gone = FieldSet::EMPTY;
+        gone.insert(index);
+        prop_assert_eq!(delivered(&world), before.difference(gone));
+        world.change_service(|service| service.agreement.valid_until = TODAY.yesterday().expect("a day before"));
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert!(denial.has(DenialReason::AgreementNotInForce));
+    }
+
+    #[test]
+    fn without_the_function_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
+        let before = delivered(&world);
+        let mut gone = FieldSet::EMPTY;
+        gone.insert(index);
+        for grant in &mut world.consumer.grants {
+            grant.fields = grant.fields.difference(gone);
+        }
+        prop_assert_eq!(delivered(&world), before.difference(gone));
+        let kept = std::mem::take(&mut world.consumer.grants);
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert!(denial.has(DenialReason::NoGrant));
+        world.consumer.grants = kept;
+        world.snapshot.acts.clear();
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert!(denial.has(DenialReason::ActNotInForce));
+    }
+
+    #[test]
+    fn without_the_powers_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
+        let before = delivered(&world);
+        let mut gone = FieldSet::EMPTY;
+        gone.insert(index);
+        let role = world.ask.role.clone();
+        for grant in &mut world.consumer.grants {
+            let kept = grant.role_withholds.entry(role.clone()).or_default();
+            *kept = kept.union(gone);
+        }
+        prop_assert_eq!(delivered(&world), before.difference(gone));
+        world.consumer.roles.get_mut(&role).expect("the role").class_max = Class::O;
+        let service = world.service();
+        prop_assert!(delivered(&world).iter().all(|index| service.leaves[index].class == Class::O));
+        world.consumer.roles.remove(&role);
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert!(denial.has(DenialReason::RoleUnknown));
+    }
+
+    #[test]
+    fn production_denies_until_assertions_are_verified(mut world in world(), assertion in proptest::option::of("[a-z.]{1,40}")) {
+        world.profile = Profile::Production;
+        world.ask.assertion = assertion;
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        let wanted = if world.ask.assertion.is_some() { DenialReason::AssertionNotVerified } else { DenialReason::AssertionRequired };
+        prop_assert!(denial.has(wanted));
+    }
+
+    #[test]
+    fn a_closed_or_foreign_case_denies(mut world in allowed(), fault in 0..5_usize) {
+        let mut view = world.case.take().expect("allowed only in a case");
+        let wanted = match fault {
+            0 => {
+                view.open = false;
+                DenialReason::CaseClosed
+            }
+            1 => {
+                view.purpose = super::world::purpose(2);
+                DenialReason::CasePurpose
+            }
+            2 => {
+                view.has_subject = false;
+                DenialReason::PersonNotInCase
+            }
+            3 => {
+                view.inputs_known = false;
+                DenialReason::InputNotFromCase
+            }
+            _ => DenialReason::CaseUnknown,
+        };
+        world.case = (fault < 4).then_some(view);
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert_eq!(denial.reasons(), [wanted]);
+    }
+
+    #[test]
+    fn a_decision_is_the_same_each_time_and_its_explanation_agrees(world in world()) {
+        let explanation = world.explain();
+        match (world.decide(), world.decide()) {
+            (Decision::Authorised(one), Decision::Authorised(two)) => {
+                prop_assert_eq!(one.fields(), two.fields());
+                prop_assert_eq!(one.withheld(), two.withheld());
+                prop_assert_eq!(one.act(), two.act());
+                prop_assert!(explanation.allowed);
+                let paths: Vec<&str> = explanation.delivered.iter().map(|path| &**path).collect();
+                prop_assert_eq!(paths, one.field_paths().collect::<Vec<_>>());
+                prop_assert_eq!(&explanation.withheld[..], one.withheld());
+            }
+            (Decision::Denied(one), Decision::Denied(two)) => {
+                prop_assert_eq!(&one, &two);
+                let failed: Vec<_> = explanation.checks.iter().filter(|check| !check.passed).map(|check| check.reason).collect();
+                prop_assert_eq!(&failed[..], one.reasons());
+                // Never without a reason, each once, in the order of the list.
+                prop_assert!(!failed.is_empty() && failed.is_sorted() && !explanation.allowed);
+            }
+            _ => panic!("two decisions"),
+        }
+        // What is explained names no person and no official.
+        let text = format!("{explanation}{}", serde_json::to_string(&explanation).expect("JSON"));
+        prop_assert!(!text.contains("5K7QX2") && !text.contains("AZ-0001") && !text.contains("9900001233"));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_delivered_or_withheld_with_the_first_reason(world in allowed()) {
+        let authorised = authorised(&world);
+        let service = world.service();
+        let asked = world.ask.fields.as_ref().map_or(FieldSet::first(service.leaves.len()), |names| {
+            names.iter().fold(FieldSet::EMPTY, |set, name| set.union(service.fields_under(name)))
+        });
+        let mut withheld = FieldSet::EMPTY;
+        let mut places = Vec::new();
+        for entry in authorised.withheld() {
+            if entry.reason == WithheldReason::Row {
+                prop_assert_eq!(&*entry.field, "items[]");
+                prop_assert!(!authorised.rows().is_empty());
+                continue;
+            }
+            let index = service.leaf(&entry.field).expect("a leaf of the contract");
+            withheld.insert(index);
+            places.push(index);
+            let agreed = service.leaves[index].agreed;
+            prop_assert_eq!(entry.reason == WithheldReason::Agreement, !agreed);
+        }
+        prop_assert!(places.is_sorted());
+        prop_assert_eq!(authorised.fields().union(withheld), asked);
+        prop_assert!(authorised.fields().intersection(withheld).is_empty());
+    }
+
+    #[test]
+    fn an_answer_shows_the_delivered_leaves_and_rows_alone(world in allowed()) {
+        let authorised = authorised(&world);
+        let facts = world.facts();
+        let json = serde_json::to_value(filter(&authorised, &facts)).expect("JSON");
+        let (paths, codes) = shown(&json);
+        let wanted: BTreeSet<String> = authorised.field_paths().map(str::to_owned).collect();
+        prop_assert_eq!(&paths, &wanted);
+        let allowed = |code: &&str| authorised.rows().iter().all(|rule| rule.allow.iter().any(|allowed| **allowed == **code));
+        let expected: Vec<String> = CODES.iter().filter(|code| allowed(code)).map(|code| (*code).to_owned()).collect();
+        if paths.contains("items[].kind") {
+            prop_assert_eq!(codes, expected.clone());
+        }
+        // Rows are left out by the rule also where the code itself is withheld.
+        if let Some(rows) = json.get("items") {
+            prop_assert_eq!(rows.as_array().expect("rows").len(), expected.len());
+        }
+    }
+
+    #[test]
+    fn a_row_without_its_code_is_left_out(world in allowed()) {
+        let authorised = authorised(&world);
+        prop_assume!(!authorised.rows().is_empty());
+        let mut facts = world.facts();
+        for value in &mut facts.record.values {
+            if let model::Value::Records(rows) = value {
+                rows.iter_mut().for_each(|row| row.values[0] = model::Value::Null);
+            }
+        }
+        let json = serde_json::to_value(filter(&authorised, &facts)).expect("JSON");
+        prop_assert_eq!(json["items"].as_array().map(Vec::len), Some(0));
+    }
+
+    #[test]
+    fn facts_of_another_contract_show_nothing_that_is_not_authorised_by_path(world in allowed(), turn in 0..12_usize) {
+        let authorised = authorised(&world);
+        let mut other = World { snapshot: model::Snapshot::default(), consumer: world.consumer.clone(), ask: world.ask.clone(), case: None, profile: Profile::Test };
+        let mut service = (**world.service()).clone();
+        // A later version that counts its leaves differently.
+        let alone = service.shape.fields.iter().filter(|field| !field.path.ends_with("[]")).count();
+        if alone > 1 {
+            service.shape.fields[..alone].rotate_left(turn % alone);
+            service.leaves[..alone].rotate_left(turn % alone);
+            for (index, field) in service.shape.fields[..alone].iter_mut().enumerate() {
+                field.index = index;
+                field.leaves = FieldSet::EMPTY;
+                field.leaves.insert(index);
+            }
+        }
+        let id = service.id.clone();
+        other.snapshot.services.insert(id, std::sync::Arc::new(service));
+        let facts = other.facts();
+        let (paths, _) = shown(&serde_json::to_value(filter(&authorised, &facts)).expect("JSON"));
+        let wanted: BTreeSet<String> = authorised.field_paths().map(str::to_owned).collect();
+        let rows_left = authorised.rows().iter().all(|rule| !rule.allow.is_empty());
+        prop_assert!(rows_left && paths == wanted, "{:?} {:?}", paths, wanted);
+
+        let mut foreign = (*facts.service).clone();
+        foreign.id = model::ServiceId::new("justice/wills").expect("a service");
+        let foreign = model::Facts { service: std::sync::Arc::new(foreign), ..facts };
+        prop_assert_eq!(serde_json::to_value(filter(&authorised, &foreign)).expect("JSON"), serde_json::json!({}));
+    }
+
+    #[test]
+    fn a_stored_ask_is_read_back_and_its_debug_names_nobody(world in world()) {
+        let stored = serde_json::to_string(&world.ask).expect("JSON");
+        let read: crate::Ask = serde_json::from_str(&stored).expect("an ask");
+        prop_assert_eq!(&read, &world.ask);
+        let shown = format!("{:?} {:?}", world.ask, world.decide());
+        prop_assert!(!shown.contains("5K7QX2") && !shown.contains("AZ-0001") && !shown.contains("a.b.c"));
+    }
+}
+
+#[test]
+fn the_worlds_allow_and_deny() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let decisions: Vec<_> = (0..2_000).map(|_| world().new_tree(&mut runner).expect("a world").current().decide()).collect();
+    let allowed = decisions.iter().filter(|decision| matches!(decision, Decision::Authorised(_))).count();
+    // Laws over denials alone, or over allowances alone, would prove little.
+    assert!((100..1_900).contains(&allowed), "{allowed} of 2000");
+    let seen: BTreeSet<_> = decisions
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Denied(denial) => Some(denial.reasons().to_vec()),
+            Decision::Authorised(_) => None,
+        })
+        .flatten()
+        .collect();
+    let unseen: Vec<_> = DenialReason::ALL.iter().filter(|reason| !seen.contains(reason)).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+    assert_eq!(model::time::day(now()), TODAY);
+}

@@ -1,0 +1,310 @@
+//! Small generated worlds: one service, one consumer, some acts, purposes, roles and grants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use model::contract::{
+    Act, Agreement, Bilingual, Capture, Class, Consumer, Grant, Leaf, Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm,
+};
+use model::{
+    Absence, ActId, CaseId, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, PurposeId, Record, RoleId, Service, ServiceId,
+    Shape, Snapshot, Subject, Type, Value, Version,
+};
+use proptest::prelude::*;
+
+use crate::{Ask, CaseView, Decision, Explanation, Official, decide, explain};
+
+pub(super) const TODAY: Date = date(2026, 3, 12);
+/// Codes of the generated list's code field.
+pub(super) const CODES: [&str; 3] = ["birth", "marriage", "adoption"];
+
+pub(super) fn now() -> Timestamp {
+    "2026-03-12T08:00:00Z".parse().expect("a moment")
+}
+
+/// Everything a decision takes.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) snapshot: Snapshot,
+    pub(super) consumer: Consumer,
+    pub(super) ask: Ask,
+    pub(super) case: Option<CaseView>,
+    pub(super) profile: Profile,
+}
+
+impl World {
+    pub(super) fn decide(&self) -> Decision {
+        decide(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.profile, now())
+    }
+
+    pub(super) fn explain(&self) -> Explanation {
+        explain(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.profile, now())
+    }
+
+    pub(super) fn service(&self) -> &Arc<Service> {
+        &self.snapshot.services[&self.ask.service]
+    }
+
+    /// Changes the contract, as a new agreement would.
+    pub(super) fn change_service(&mut self, change: impl FnOnce(&mut Service)) {
+        let mut service = (**self.service()).clone();
+        change(&mut service);
+        self.snapshot.services.insert(service.id.clone(), Arc::new(service));
+    }
+
+    /// Facts in which every leaf's value is its own path, and the list has one row per code.
+    pub(super) fn facts(&self) -> Facts {
+        let service = Arc::clone(self.service());
+        let leaf = |field: &FieldDef| Value::Text(field.path.clone());
+        let values = service.shape.fields.iter().map(|field| match &field.kind {
+            FieldKind::List { shape, .. } => Value::Records(
+                CODES.iter().map(|code| Record { values: shape.fields.iter().map(|field| row_value(field, code)).collect() }).collect(),
+            ),
+            FieldKind::Scalar { .. } | FieldKind::Values { .. } => leaf(field),
+        });
+        let record = Record { values: values.collect() };
+        Facts { service, record, flags: Vec::new() }
+    }
+}
+
+fn row_value(field: &FieldDef, code: &str) -> Value {
+    Value::Text(if &*field.name == "kind" { code.into() } else { field.path.clone() })
+}
+
+pub(super) fn name() -> Bilingual {
+    Bilingual { az: "ad".to_owned(), en: "name".to_owned() }
+}
+
+pub(super) fn purpose(place: usize) -> PurposeId {
+    PurposeId::new(&format!("purpose-{place}")).expect("a purpose")
+}
+
+pub(super) fn act(place: usize) -> ActId {
+    ActId::new(&format!("act-{place}")).expect("an act")
+}
+
+pub(super) fn role(place: usize) -> RoleId {
+    RoleId::new(&format!("role-{place}")).expect("a role")
+}
+
+fn class() -> impl Strategy<Value = Class> {
+    prop_oneof![Just(Class::O), Just(Class::C), Just(Class::S)]
+}
+
+fn mostly() -> impl Strategy<Value = bool> {
+    proptest::bool::weighted(0.9)
+}
+
+fn rarely() -> impl Strategy<Value = bool> {
+    proptest::bool::weighted(0.1)
+}
+
+/// A service whose first leaves stand alone and whose last are the items of `items[]`, of which the
+/// first is the code field `kind`.
+fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool) -> Service {
+    let mut flat = Vec::new();
+    let mut fields: Vec<FieldDef> = Vec::new();
+    let mut items: Vec<FieldDef> = Vec::new();
+    for (index, (class, agreed)) in leaves.into_iter().enumerate() {
+        let in_list = index >= alone;
+        let is_code = index == alone;
+        let name = if is_code { "kind".to_owned() } else { format!("field_{index}") };
+        let path = if in_list { format!("items[].{name}") } else { name.clone() };
+        // The code field that row rules rest on is agreed, as `check` demands.
+        let agreed = agreed || is_code;
+        let mut leaves = FieldSet::EMPTY;
+        leaves.insert(index);
+        flat.push(Leaf { path: path.as_str().into(), class, agreed });
+        let kind = if is_code {
+            FieldKind::Scalar { kind: Type::Code, codes: CODES.iter().map(|code| Box::from(*code)).collect() }
+        } else {
+            FieldKind::Scalar { kind: Type::Text, codes: Vec::new() }
+        };
+        let field = FieldDef {
+            name: name.as_str().into(),
+            path: path.as_str().into(),
+            kind,
+            class,
+            optional: false,
+            agreed,
+            unit: None,
+            index,
+            leaves,
+        };
+        if in_list { items.push(field) } else { fields.push(field) }
+    }
+    if let Some(first) = items.first() {
+        let leaves = items.iter().fold(FieldSet::EMPTY, |set, item| set.union(item.leaves));
+        fields.push(FieldDef {
+            name: "items".into(),
+            path: "items[]".into(),
+            class: Class::O,
+            optional: false,
+            agreed: true,
+            unit: None,
+            index: first.index,
+            leaves,
+            kind: FieldKind::List { max: 10, shape: Shape { fields: items } },
+        });
+    }
+    Service {
+        id: ServiceId::new("justice/acts").expect("a service"),
+        version: Version::new("1.0.0").expect("a version"),
+        name: name(),
+        legal_reference: "634/4.1.3".into(),
+        agreement: Agreement {
+            number: "1".into(),
+            signed_on: date(2026, 1, 1),
+            valid_until: if in_force { TODAY } else { TODAY.yesterday().expect("a day before") },
+        },
+        route: Route::Ehis,
+        subject: vec![SubjectForm::Fin],
+        inputs: Vec::new(),
+        window: None,
+        absence: Absence::Fact,
+        lifetime: Duration::ZERO,
+        quota: Quota { per_second: 1, burst: 1 },
+        timeout: Duration::from_secs(1),
+        retry: Retry::Idempotent,
+        capture: Capture::Digest,
+        shape: Shape { fields },
+        leaves: flat,
+    }
+}
+
+fn field_set(mask: u16, count: usize) -> FieldSet {
+    let mut set = FieldSet::EMPTY;
+    (0..count.min(16)).filter(|index| mask & (1 << index) != 0).for_each(|index| set.insert(index));
+    set
+}
+
+prop_compose! {
+    fn grant(leaves: usize, list: FieldSet)(
+        mask in prop_oneof![3 => Just(u16::MAX), 1 => any::<u16>()],
+        purposes in proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+        acts in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
+        roles in proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+        kept in proptest::option::weighted(0.3, (0..3_usize, any::<u16>())),
+        rows in proptest::option::weighted(0.4, proptest::sample::subsequence(CODES.to_vec(), 1..=2)),
+    ) -> Grant {
+        let mut role_withholds = BTreeMap::new();
+        if let Some((place, mask)) = kept {
+            role_withholds.insert(role(place), field_set(mask, leaves));
+        }
+        let rule = |allow: Vec<&str>| RowRule { list: "items".into(), field: "kind".into(), allow: allow.into_iter().map(Box::from).collect(), leaves: list };
+        Grant {
+            service: ServiceId::new("justice/acts").expect("a service"),
+            fields: field_set(mask, leaves),
+            purposes: purposes.into_iter().map(purpose).collect(),
+            acts: acts.into_iter().map(act).collect(),
+            roles: roles.into_iter().map(role).collect(),
+            role_withholds,
+            rows: rows.filter(|_| !list.is_empty()).map(rule).into_iter().collect(),
+        }
+    }
+}
+
+fn official() -> impl Strategy<Value = Official> {
+    prop_oneof![
+        8 => Just(Official::Person("AZ-0001".to_owned())),
+        1 => Just(Official::Person(String::new())),
+        3 => proptest::option::of(Just("AZ-0001".to_owned())).prop_map(|responsible| Official::Robot { name: "intake".to_owned(), responsible }),
+    ]
+}
+
+fn subject() -> impl Strategy<Value = Option<Subject>> {
+    prop_oneof![
+        20 => Just(Some(Subject::Fin("5K7QX2O".to_owned()))),
+        1 => Just(Some(Subject::Fin("5K7QX2A".to_owned()))),
+        1 => Just(Some(Subject::Tin("9900001233".to_owned()))),
+        1 => Just(None),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Option<CaseView>> {
+    let view = (mostly(), mostly(), mostly(), mostly()).prop_map(|(open, same, has_subject, inputs_known)| CaseView {
+        open,
+        purpose: purpose(usize::from(!same)),
+        has_subject,
+        inputs_known,
+    });
+    proptest::option::weighted(0.95, view)
+}
+
+/// Any world of this kind; about a third of them allow the ask.
+pub(super) fn world() -> impl Strategy<Value = World> {
+    let contract = (1..12_usize).prop_flat_map(|count| {
+        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly())
+            .prop_map(|(leaves, alone, in_force)| service(leaves, alone, in_force))
+    });
+    contract
+        .prop_flat_map(|service| {
+            let count = service.leaves.len();
+            let list = service.shape.fields.last().filter(|field| &*field.path == "items[]").map_or(FieldSet::EMPTY, |field| field.leaves);
+            let paths: Vec<String> = service.leaves.iter().map(|leaf| leaf.path.to_string()).chain(["items".to_owned()]).collect();
+            let asked = proptest::option::weighted(0.2, proptest::sample::subsequence(paths.clone(), 1..=paths.len()));
+            let consumer = (
+                proptest::collection::vec(grant(count, list), 0..4),
+                proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
+            );
+            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject());
+            let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, proptest::option::weighted(0.3, Just("a.b.c".to_owned())));
+            let acts = proptest::collection::vec(mostly(), 3);
+            (Just(service), consumer, who, what, acts, case(), rarely(), rarely())
+        })
+        .prop_map(
+            |(
+                service,
+                (grants, roles),
+                (role_place, official, subject),
+                (purpose_place, fields, assertion),
+                acts,
+                case,
+                production,
+                elsewhere,
+            )| {
+                let mut snapshot = Snapshot::default();
+                for (place, in_force) in acts.into_iter().enumerate() {
+                    let in_force_until = if in_force { None } else { Some(TODAY.yesterday().expect("a day before")) };
+                    snapshot.acts.insert(act(place), Act { id: act(place), name: name(), in_force_from: None, in_force_until });
+                }
+                for place in 0..3 {
+                    snapshot.purposes.insert(purpose(place), Purpose { id: purpose(place), name: name() });
+                }
+                let id = service.id.clone();
+                snapshot.services.insert(id.clone(), Arc::new(service));
+                let roles = roles
+                    .into_iter()
+                    .enumerate()
+                    .map(|(place, (class_max, automated))| (role(place), Role { name: name(), class_max, automated }));
+                let consumer = Consumer {
+                    id: ConsumerId::new("child-protection").expect("a consumer"),
+                    name: name(),
+                    clause: "634/2.1.15".into(),
+                    certificate_names: Vec::new(),
+                    roles: roles.collect(),
+                    grants,
+                };
+                let service = if elsewhere { ServiceId::new("justice/wills").expect("a service") } else { id };
+                let ask = Ask {
+                    service,
+                    subject,
+                    purpose: purpose(purpose_place),
+                    case: CaseId::new("c-2026-000042").expect("a case"),
+                    official,
+                    role: role(role_place),
+                    assertion,
+                    fields,
+                };
+                World { snapshot, consumer, ask, case, profile: if production { Profile::Production } else { Profile::Test } }
+            },
+        )
+}
+
+/// A world in which the ask is allowed, with what it allows.
+pub(super) fn allowed() -> impl Strategy<Value = World> {
+    world().prop_filter("allowed", |world| matches!(world.decide(), Decision::Authorised(_)))
+}
