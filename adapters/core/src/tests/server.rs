@@ -217,8 +217,10 @@ async fn accept_all(listener: TcpListener, acceptor: TlsAcceptor, accepted: Arc<
         let number = accepted.fetch_add(1, Ordering::SeqCst);
         let (acceptor, counters, script) = (acceptor.clone(), counters.clone(), Arc::clone(&script));
         connections.spawn(async move {
-            if let Ok(stream) = acceptor.accept(stream).await {
-                serve(stream, number, &counters, &script).await;
+            match acceptor.accept(stream).into_fallible().await {
+                Ok(stream) => serve(stream, number, &counters, &script).await,
+                // Closing at once, with the client's question unread, could overtake the alert.
+                Err((_, mut tcp)) => while tcp.read_buf(&mut Vec::with_capacity(4096)).await.is_ok_and(|read| read > 0) {},
             }
             counters.ended.fetch_add(1, Ordering::SeqCst);
         });
