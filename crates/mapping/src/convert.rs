@@ -103,7 +103,7 @@ impl Conversion {
                 return Err("wrong-kind");
             }
             for step in &self.steps {
-                text = step.apply(text)?;
+                text = Cow::Owned(step.apply(&text)?);
             }
         }
         if let Some(table) = &self.table {
@@ -199,20 +199,20 @@ pub(crate) fn normal(text: &str) -> Cow<'_, str> {
 }
 
 impl Step {
-    fn apply<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>, &'static str> {
-        Ok(Cow::Owned(match self {
-            Self::Collapse => format::collapse(&text),
-            Self::Upper => format::upper(&text),
-            Self::Lower => format::lower(&text),
+    fn apply(&self, text: &str) -> Result<String, &'static str> {
+        Ok(match self {
+            Self::Collapse => format::collapse(text),
+            Self::Upper => format::upper(text),
+            Self::Lower => format::lower(text),
             Self::Capture(expression) => {
-                let group = expression.captures(&text).and_then(|captures| captures.get(1)).ok_or("no-match")?;
+                let group = expression.captures(text).and_then(|captures| captures.get(1)).ok_or("no-match")?;
                 group.as_str().to_owned()
             }
             Self::Pad(to, with) => {
                 let missing = to.saturating_sub(text.chars().count());
                 std::iter::repeat_n(*with, missing).chain(text.chars()).collect()
             }
-        }))
+        })
     }
 }
 

@@ -274,10 +274,11 @@ struct Sent {
 impl Sent {
     fn check(&self, check: &mut Check<'_>) {
         let service = check.service;
-        for form in &service.subject {
-            for word in words(*form).iter().filter(|word| !self.subject.contains(**word)) {
-                check.problem_at_key("/request", "unsent-input", format!("the request does not send `{word}`"), format!("value: {word}"));
-            }
+        // Where a needed input comes from an earlier answer about the same person, that input names the subject.
+        let named = service.inputs.iter().any(|input| input.required && input.comes_from.is_some());
+        let all = service.subject.iter().flat_map(|form| words(*form));
+        for word in all.filter(|word| !(self.subject.contains(**word) || named && self.subject.is_empty())) {
+            check.problem_at_key("/request", "unsent-input", format!("the request does not send `{word}`"), format!("value: {word}"));
         }
         for input in service.inputs.iter().filter(|input| !self.inputs.contains(&*input.name)) {
             let name = &input.name;

@@ -283,7 +283,9 @@ impl Builder {
             FieldKind::Scalar { kind, codes } => {
                 let scalar = Scalars { kind: *kind, codes, optional: def.optional };
                 match (&field.from, &field.count) {
-                    (Some(raw::From::One(path)), _) => self.scalar(check, values, at, place, def, field, scalar, &[path.clone()]),
+                    (Some(raw::From::One(path)), _) => {
+                        self.scalar(check, values, at, place, def, field, scalar, std::slice::from_ref(path))
+                    }
                     (Some(raw::From::First(paths)), _) => self.scalar(check, values, at, place, def, field, scalar, paths),
                     (None, Some(path)) => self.count(check, at, place, def, field, path),
                     (None, None) => check.problem_at_key(at.pointer, "wrong-type", "the contract's field is one value", "from, or count"),
@@ -546,7 +548,7 @@ fn kind_view(values: &Values, field: &raw::Field, scalar: Scalars<'_>) -> String
         Some(Kind::Month) => Some(values.month.as_str()),
         _ => None,
     };
-    for part in field.format.as_deref().or(default) {
+    if let Some(part) = field.format.as_deref().or(default) {
         view.push(' ');
         view.push_str(part);
     }

@@ -360,7 +360,8 @@ fn sample(name: &str) -> &str {
     let formed = name.len() <= 64 && name.chars().all(|sign| sign.is_alphanumeric() || matches!(sign, '_' | '-' | '.'));
     let starts_well = name.chars().next().is_some_and(|sign| sign.is_alphabetic() || sign == '_');
     let digits = name.chars().filter(char::is_ascii_digit).count();
-    let like_fin = name.len() == 7 && digits > 0;
+    let ascii = |good: fn(&u8) -> bool| name.bytes().all(|b| good(&b));
+    let like_fin = name.len() == 7 && (digits > 0 && ascii(u8::is_ascii_alphanumeric) || ascii(u8::is_ascii_uppercase));
     if formed && starts_well && digits < 4 && !like_fin { name } else { "…" }
 }
 
@@ -373,7 +374,7 @@ mod tests {
         for good in ["QanQrupu", "GozRengi", "qan_qrupu", "Ünvan2", "foto"] {
             assert_eq!(sample(good), good);
         }
-        for bad in ["", "5K7QX2O", "AK7QX2O", "9900001233", "n9900", "a b", "a\u{1b}[2J", &"x".repeat(65)] {
+        for bad in ["", "5K7QX2O", "AK7QX2O", "ak7qx2o", "ABCDEFG", "9900001233", "n9900", "a b", "a\u{1b}[2J", &"x".repeat(65)] {
             assert_eq!(sample(bad), "…", "{bad}");
         }
     }

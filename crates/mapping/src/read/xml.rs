@@ -1,6 +1,7 @@
 //! SOAP answers as a stream of XML events: envelope, body and fault in the same single pass.
 
 use quick_xml::NsReader;
+use quick_xml::errors::SyntaxError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, QName, ResolveResult};
 
@@ -423,6 +424,9 @@ fn syntax_rule(error: &quick_xml::Error) -> &'static str {
         quick_xml::Error::Namespace(_) => "namespace",
         quick_xml::Error::IllFormed(_) => "ill-formed",
         quick_xml::Error::Encoding(_) => "encoding",
+        quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => "syntax",
+        // All the others are something still open at the end.
+        quick_xml::Error::Syntax(_) => "cut-off",
         _ => "syntax",
     }
 }

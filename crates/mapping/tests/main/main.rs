@@ -1,0 +1,64 @@
+//! Mappings as an integration engineer meets them: the shipped files, broken files, hostile answers.
+
+mod shipped;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mapping::{Inputs, Limits, Plan, ReadError, Reading, WireAnswer};
+use model::document::Document;
+use model::{Problems, Profile, Service, ServiceId, Value};
+
+/// The shipped services.
+const SHIPPED: [&str; 4] = ["interior/person-identity", "taxes/person-income", "azerishiq/subscriber", "azerishiq/consumption"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A shipped contract.
+fn service(id: &str) -> Arc<Service> {
+    let mut problems = Problems::default();
+    let today = jiff::civil::date(2026, 3, 11);
+    let snapshot = model::load::load(&root().join("contracts"), today, &mut problems);
+    let id = ServiceId::new(id).expect("a service");
+    Arc::clone(snapshot.services.get(&id).expect("a shipped contract"))
+}
+
+fn file(id: &str) -> PathBuf {
+    root().join("mappings").join(format!("{id}@1.0.0.yaml"))
+}
+
+fn lines(problems: Problems) -> Vec<String> {
+    problems
+        .into_sorted()
+        .into_iter()
+        .map(|mut problem| {
+            problem.file = problem.file.file_name().map(PathBuf::from).unwrap_or_default();
+            problem.to_string()
+        })
+        .collect()
+}
+
+/// A shipped mapping, compiled.
+fn plan(id: &str) -> Plan {
+    let mut problems = Problems::default();
+    let document = Document::read(&file(id)).expect("the file");
+    let plan = mapping::compile(&document, &service(id), &mut problems);
+    assert_eq!(lines(problems), Vec::<String>::new());
+    plan.expect("a plan without problems")
+}
+
+fn example(id: &str, name: &str) -> Vec<u8> {
+    let (provider, service) = id.split_once('/').expect("a service");
+    let path = root().join("mappings").join(provider).join("examples").join(service).join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn read(plan: &Plan, status: u16, body: &[u8]) -> Result<Reading, ReadError> {
+    plan.read(WireAnswer { status, body }, Profile::Test, &Limits::default())
+}
+
+fn inputs(values: &[(&str, &str)]) -> Inputs {
+    values.iter().map(|(name, text)| ((*name).into(), Value::Text((*text).into()))).collect()
+}
