@@ -48,7 +48,7 @@ faults! {
     Error = "error", "A technical error of the provider in its own form, with HTTP 500.";
     FaultIn200 = "fault-in-200", "A technical error of the provider in its own form, with HTTP 200.";
     RetryAfter = "retry-after", "A refusal with `Retry-After: 2`: 503 from a SOAP service, 429 from a REST one.";
-    Down = "down", "The whole agency is off: open connections are reset, new ones dropped before TLS.";
+    Down = "down", "The whole agency is off: open connections are reset, new ones dropped before TLS; `times` counts the dropped ones.";
     XmlBomb = "xml-bomb", "An answer with a DOCTYPE whose entities would expand to gigabytes.";
     ExternalEntity = "external-entity", "An answer with a DOCTYPE whose entity names a local file.";
     DeepNesting = "deep-nesting", "An answer of 200,000 nested elements or arrays.";
@@ -192,6 +192,11 @@ impl Faults {
         Self::spend(&mut self.lock(), service, |fault| fault != Fault::Down)
     }
 
+    /// Whether the agency is down now; counts nothing.
+    pub(crate) fn is_down(&self) -> bool {
+        self.lock().values().any(|active| active.fault == Fault::Down)
+    }
+
     /// Whether this connection must be dropped because the agency is down; counts it.
     pub(crate) fn take_down(&self) -> bool {
         let mut active = self.lock();
@@ -246,8 +251,8 @@ mod tests {
         let faults = Faults::new(AgencyCode::Azerishiq);
         faults.set("consumption", "down", Some(1)).expect("accepted");
         assert_eq!(faults.take("consumption"), None);
-        assert!(faults.take_down());
-        assert!(!faults.take_down());
+        assert!(faults.is_down() && faults.take_down());
+        assert!(!faults.is_down() && !faults.take_down());
     }
 
     #[test]

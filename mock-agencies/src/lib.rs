@@ -5,6 +5,27 @@
 //!
 //! A newcomer reads `personas` (who exists), then one agency under `agency` (`interior` is the
 //! richest), then `fault` (what can be made to go wrong) and `server` (how a call comes in).
+//!
+//! ```no_run
+//! # async fn example(tls: mock_agencies::ServerTls) -> std::io::Result<()> {
+//! use mock_agencies::{AgencyCode, AgencyOptions, Latency, Personas, start};
+//!
+//! let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+//! let interior = start(AgencyOptions {
+//!     code: AgencyCode::Interior,
+//!     address: any,
+//!     control: any,
+//!     tls,
+//!     latency: Latency::None,
+//!     personas: Personas::embedded(),
+//! })
+//! .await?;
+//! interior.set_fault("person-identity", "hang", Some(1)).expect("accepted");
+//! assert_eq!(interior.calls().total, 0);
+//! interior.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod agency;
 mod fault;

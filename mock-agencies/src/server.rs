@@ -349,6 +349,10 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>
 
 /// One call: count, read, think, answer, with the fault it was told to commit.
 async fn serve_call(stage: &Stage, request: http::Request<Incoming>, breaker: Breaker) -> Result<Response<AnswerBody>, BrokenOff> {
+    if stage.faults.is_down() {
+        // The line is about to be cut; until then nothing may be answered on it.
+        std::future::pending::<()>().await;
+    }
     let (head, incoming) = request.into_parts();
     let number = stage.total.fetch_add(1, Ordering::AcqRel);
     let service = stage.agency.service(&head);

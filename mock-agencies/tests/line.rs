@@ -1,11 +1,14 @@
 //! What happens on the line: TLS, faults of the connection, drain.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use mock_agencies::{AgencyCode, Latency, start};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::world::{self, Authority, World, got, options};
 
@@ -31,6 +34,17 @@ async fn only_a_certificate_of_the_named_authority_gets_in() {
     assert!(stranger.client(Some(&world.authority.issue())).get(&url).send().await.is_err());
     assert_eq!(world.agency.calls().total, 0);
     assert_eq!(got(world.client.get(&url)).await.status, 200);
+}
+
+#[tokio::test]
+async fn tls_1_2_is_refused() {
+    let world = World::new(AgencyCode::Azerishiq).await;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let old = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS12]).expect("versions");
+    let connector = TlsConnector::from(Arc::new(old.with_root_certificates(RootCertStore::empty()).with_no_client_auth()));
+    let line = TcpStream::connect(world.agency.address).await.expect("connects");
+    let error = connector.connect("127.0.0.1".try_into().expect("name"), line).await.expect_err("refused");
+    assert!(error.to_string().contains("ProtocolVersion"), "{error}");
 }
 
 #[tokio::test]
@@ -80,6 +94,8 @@ async fn down_drops_new_connections_before_tls_and_cuts_open_ones() {
     let world = World::new(AgencyCode::Azerishiq).await;
     assert_eq!(got(world.client.get(world.url(ASK))).await.status, 200);
     world.agency.set_fault("consumption", "down", None).expect("accepted");
+    // On the connection that is still open at this moment, and on new ones.
+    assert!(world.client.get(world.url(ASK)).send().await.is_err());
     let mut line = TcpStream::connect(world.agency.address).await.expect("the system accepts");
     assert!(matches!(line.read(&mut [0; 16]).await, Ok(0) | Err(_)), "nothing was sent");
     let error = world.client.get(world.url(ASK)).send().await.expect_err("down");
