@@ -1,8 +1,10 @@
 //! The gateway as a whole: what its parts share, how it starts and how it stops.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use arc_swap::{ArcSwap, Guard};
 use journal::{Journal, Options, Recovered, SigningKey, VerifyingKey};
 use model::{Problems, Profile};
@@ -65,6 +67,7 @@ impl Gateway {
         if !problems.is_empty() {
             return Err(StartError::Problems(problems));
         }
+        make_folders(&config)?;
         let signing_key = SigningKey::load_or_create(&config.signing_key).map_err(anyhow::Error::new)?;
         let verifying_key = signing_key.public(&config.origin);
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
@@ -141,6 +144,16 @@ impl Gateway {
     pub fn stop(&self) {
         self.drain.send_replace(true);
     }
+}
+
+/// The folders of what the gateway writes, open to their owner alone.
+fn make_folders(config: &Config) -> anyhow::Result<()> {
+    let parents = [&config.signing_key, &config.node_key, &config.store].map(|file| file.parent());
+    for folder in parents.into_iter().flatten().chain([config.journal_dir.as_path(), config.key_table.as_path()]) {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// R2: recovery closes every open intent before the gateway is ready.

@@ -29,7 +29,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -38,6 +37,7 @@ use tokio::time::{Instant, MissedTickBehavior, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::clock;
 pub use crate::tls::Refusal;
 use crate::tls::{PeerCertificate, ServerTls};
 
@@ -230,7 +230,7 @@ struct Admission {
 impl House {
     fn observe(&self) {
         if let Some(tls) = &self.door.tls {
-            tls.load().observe(self.door.name, Timestamp::now());
+            tls.load().observe(self.door.name, clock::now());
         }
     }
 
@@ -275,7 +275,7 @@ impl House {
         stream: TcpStream,
         under: Arc<ServerTls>,
     ) -> Result<(tokio_rustls::server::TlsStream<TcpStream>, Admission), Option<Refusal>> {
-        let now = Timestamp::now();
+        let now = clock::now();
         under.observe(self.door.name, now);
         let mut shutdown = self.shutdown.clone();
         let mut place = self.handshakes.join();
@@ -366,7 +366,7 @@ impl House {
         asked.requests.fetch_add(1, Ordering::Relaxed);
         let (Some(admission), Some(tls)) = (admission, &self.door.tls) else { return Ok(()) };
         let current = tls.load();
-        if let Err(reason) = current.admits(&admission.peer, &admission.under, Timestamp::now()) {
+        if let Err(reason) = current.admits(&admission.peer, &admission.under, clock::now()) {
             self.refuse(reason);
             asked.superseded.notify_one();
             return Err(Refused(reason));

@@ -3,6 +3,7 @@ use std::path::Path;
 use axum::Extension;
 use axum::routing::get;
 use http::Version;
+use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tempfile::TempDir;
@@ -352,6 +353,27 @@ async fn a_reload_reaches_open_connections_and_resumed_sessions() {
     ask(&mut good_stream, "").await.expect_err("closed gracefully");
     open.visit(&good).await.expect("served");
     assert!(open.refusals.take().is_empty());
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_revoked_client_is_refused_on_its_open_http_2_connection_too() {
+    let mut pki = Pki::new();
+    let files = pki.client("bad");
+    let open = open(Some(pki.server(HOUR)), Limits::default(), app()).await;
+    let mut config = client_config(&files).expect("a client");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let client = reqwest::Client::builder().tls_backend_preconfigured(config).build().expect("a client");
+    let url = format!("https://localhost:{}/", open.address.port());
+    client.get(&url).send().await.expect("served");
+
+    pki.authority.revoke("bad", Timestamp::now()).expect("revoked");
+    open.tls.as_ref().expect("has TLS").store(Arc::new(pki.server(HOUR)));
+    // Neither the open connection nor the new one that the client then tries is of any use.
+    for _ in 0..3 {
+        client.get(&url).send().await.expect_err("revoked since");
+    }
+    assert!(open.refused().await.keys().eq([&Refusal::Revoked]));
     open.close().await;
 }
 
