@@ -113,6 +113,16 @@ impl Open {
         ask(&mut self.knock(files).await?, "").await
     }
 
+    /// Knocks and says nothing: the refusal that TLS itself tells, before any request.
+    async fn turned_away(&self, files: &ClientTlsFiles) -> Refusal {
+        let mut stream = self.knock(files).await.expect("TLS 1.3 clients learn of it at their first read");
+        let told = timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("told").expect_err("an alert");
+        assert_eq!(told.kind(), io::ErrorKind::InvalidData, "{told}");
+        let counts = self.refused().await;
+        assert_eq!(counts.values().sum::<u64>(), 1);
+        *counts.keys().next().expect("one")
+    }
+
     /// The refusals, as soon as there are any.
     async fn refused(&self) -> BTreeMap<Refusal, u64> {
         let mut counts = BTreeMap::new();
@@ -230,8 +240,7 @@ async fn whoever_cannot_show_a_good_certificate_is_refused_and_counted_by_reason
         (early, Refusal::Expired),
         (revoked, Refusal::Revoked),
     ] {
-        open.visit(&files).await.expect_err(reason.as_str());
-        assert_eq!(open.refused().await, BTreeMap::from([(reason, 1)]));
+        assert_eq!(open.turned_away(&files).await, reason);
     }
     open.close().await;
 }
@@ -291,16 +300,12 @@ async fn an_overdue_revocation_list_admits_within_its_grace_and_nobody_after_it(
 
     let lenient = open(Some(pki.server(24 * HOUR)), Limits::default(), app()).await;
     lenient.visit(&good).await.expect("served");
-    lenient.visit(&revoked).await.expect_err("revoked all the same");
-    assert_eq!(lenient.refused().await, BTreeMap::from([(Refusal::Revoked, 1)]));
+    assert_eq!(lenient.turned_away(&revoked).await, Refusal::Revoked);
 
     let strict = open(Some(pki.server(HOUR)), Limits::default(), app()).await;
     for files in [&good, &revoked] {
-        strict.visit(files).await.expect_err("nobody knows who is revoked");
-        strict.refused().await;
+        assert_eq!(strict.turned_away(files).await, Refusal::RevocationUnknown);
     }
-    strict.visit(&good).await.expect_err("again");
-    assert_eq!(strict.refused().await, BTreeMap::from([(Refusal::RevocationUnknown, 1)]));
 }
 
 #[test]
@@ -354,6 +359,51 @@ async fn a_reload_reaches_open_connections_and_resumed_sessions() {
     open.visit(&good).await.expect("served");
     assert!(open.refusals.take().is_empty());
     open.close().await;
+}
+
+#[tokio::test]
+async fn a_resumed_session_does_not_outlive_its_certificate() {
+    let mut pki = Pki::new();
+    let open = open(Some(pki.server(HOUR)), Limits::default(), app()).await;
+    // Long enough for one visit, which takes longer on a busy machine.
+    for lasts in [2, 10, 60] {
+        let until = Timestamp::now() + Duration::from_secs(lasts);
+        let files = pki.client_for("brief", Validity { from: until - HOUR, until });
+        let config = client_config(&files).expect("a client");
+        let visit = async { ask(&mut open.knock_with(config.clone()).await?, "").await };
+        if visit.await.is_err() {
+            continue;
+        }
+        until_then(until).await;
+        drop(open.refusals.take());
+        let mut stream = open.knock_with(config).await.expect("TLS alone would resume");
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
+        let ended = timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("closed");
+        assert!(matches!(ended, Ok(0) | Err(_)));
+        assert_eq!(open.refused().await, BTreeMap::from([(Refusal::Expired, 1)]));
+        return open.close().await;
+    }
+    panic!("no visit took less than a minute");
+}
+
+async fn until_then(moment: Timestamp) {
+    until(|| Timestamp::now() > moment).await;
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_ends_by_itself() {
+    let mut pki = Pki::new();
+    let files = pki.client("targeted-aid");
+    let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
+    let open = open(Some(pki.server(HOUR)), limits, app()).await;
+    for protocol in [b"h2".to_vec(), b"http/1.1".to_vec()] {
+        let mut config = client_config(&files).expect("a client");
+        config.alpn_protocols = vec![protocol];
+        let mut stream = open.knock_with(config).await.expect("served");
+        let end = async { while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {} };
+        timeout(PATIENCE, end).await.expect("closed");
+    }
+    assert!(open.refusals.take().is_empty(), "nobody was refused");
 }
 
 #[tokio::test]
