@@ -304,6 +304,7 @@ impl Loader<'_> {
                 self.snapshot.services.insert(service.id.clone(), Arc::new(service));
             }
         }
+        self.snapshot.broken = files.into_keys().filter(|id| !self.snapshot.services.contains_key(id)).collect();
     }
 
     fn consumers(&mut self, paths: &[PathBuf]) {

@@ -1,7 +1,7 @@
 //! Everything the data folders say, checked and immutable. A reload builds a new snapshot beside
 //! the old one and swaps one pointer; an exchange keeps the snapshot it began with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::contract::{Act, Consumer, Dossier, Provider, Purpose, Service};
@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub providers: BTreeMap<ProviderId, Provider>,
     /// Services by `provider/service`; one version of each is active.
     pub services: BTreeMap<ServiceId, Arc<Service>>,
+    /// Services whose contracts are there but broken, or doubled: not usable, and not unknown either.
+    pub broken: BTreeSet<ServiceId>,
     /// Consumers by code.
     pub consumers: BTreeMap<ConsumerId, Consumer>,
     /// Purposes by code.

@@ -530,16 +530,42 @@ fn every_problem_has_its_rule_place_and_remedy() {
     assert!(untested.is_empty(), "{untested:?}");
 }
 
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 #[test]
 fn the_guide_lists_every_rule() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/check.md");
-    let guide = fs::read_to_string(path).expect("the guide");
+    let guide = fs::read_to_string(repository().join("docs/guide/check.md")).expect("the guide");
     let rows: Vec<_> = rule::ALL.iter().map(|(name, meaning)| format!("| `{name}` | {meaning} |")).collect();
     let missing: Vec<_> = rows.iter().filter(|row| !guide.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/guide/check.md lacks:\n{missing:#?}");
     let part = guide.split("<!-- mapping rules -->").next().expect("the first part");
     let listed = part.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(listed, rows.len(), "docs/guide/check.md lists rules that do not exist");
+}
+
+/// The checks outside this crate name their rules where they apply them: every hyphenated word in
+/// quotes there is a rule, but for these.
+const NO_RULES: &[&str] = &["partial-date"];
+
+#[test]
+fn the_guide_lists_the_rules_of_mappings_and_configuration() {
+    let guide = fs::read_to_string(repository().join("docs/guide/check.md")).expect("the guide");
+    let listed: BTreeSet<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let quoted = regex_lite::Regex::new(r#""([a-z]+(?:-[a-z]+)+)""#).expect("an expression");
+    let mapping = repository().join("crates/mapping/src");
+    let mut sources =
+        vec![mapping.join("compile.rs"), mapping.join("example.rs"), repository().join("src/data.rs"), repository().join("src/config.rs")];
+    sources.extend(fs::read_dir(mapping.join("compile")).expect("the compiler").flatten().map(|entry| entry.path()));
+    let mut unlisted = BTreeSet::new();
+    for source in sources.iter().filter(|source| !source.ends_with("tests.rs")) {
+        let text = fs::read_to_string(source).expect("a source");
+        let code = text.split("#[cfg(test)]").next().expect("the first part");
+        let words = quoted.captures_iter(code).filter_map(|found| Some(found.get(1)?.as_str().to_owned()));
+        unlisted.extend(words.filter(|word| !listed.contains(word.as_str()) && !NO_RULES.contains(&word.as_str())));
+    }
+    assert!(unlisted.is_empty(), "docs/guide/check.md lacks {unlisted:?}");
 }
 
 #[test]
@@ -557,6 +583,7 @@ fn all_problems_of_all_files_are_reported_at_once() {
     assert_eq!(rules, ["unknown-purpose", "wrong-form", "direct-without-reason", "wrong-duration"]);
     assert!(!snapshot.services.contains_key(&ServiceId::new("interior/person-identity").expect("valid")));
     assert_eq!(snapshot.services.len(), 3);
+    assert_eq!(snapshot.broken.iter().map(ServiceId::as_str).collect::<Vec<_>>(), ["interior/person-identity"]);
     assert!(snapshot.consumers.values().all(|consumer| consumer.grants.iter().all(|grant| snapshot.services.contains_key(&grant.service))));
     assert!(snapshot.dossiers.is_empty());
 }
@@ -600,4 +627,33 @@ fn a_missing_folder_is_one_problem() {
     let snapshot = load(Path::new("no/such/folder"), today(), &mut problems);
     assert!(snapshot.services.is_empty());
     assert!(problems.as_slice().iter().all(|problem| problem.rule == "unreadable-file"), "{problems:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 128, ..proptest::test_runner::Config::default() })]
+
+    /// Whatever a writer's hand does to a file, the check ends with problems or a sound snapshot, and
+    /// every problem lies inside the file.
+    #[test]
+    fn a_damaged_file_never_stops_the_check(file in proptest::sample::select(vec![IDENTITY, CONSUMPTION, AID, DOSSIER, "acts.yaml"]), at in 0.0..1.0_f64, cut in 0..40_usize, put in "[a-z0-9:{}\\[\\],\"&*!#\\- \n\tə]{0,12}") {
+        let copy = Copy::new();
+        let path = copy.0.path().join(file);
+        let text: Vec<char> = fs::read_to_string(&path).expect(file).chars().collect();
+        let place = (0..text.len()).find(|place| f64::from(u32::try_from(*place).expect("small")) >= at * f64::from(u32::try_from(text.len()).expect("small"))).unwrap_or(0);
+        let damaged: String = text.iter().take(place).copied().chain(put.chars()).chain(text.iter().skip(place + cut).copied()).collect();
+        fs::write(&path, &damaged).expect(file);
+        let mut problems = Problems::default();
+        let snapshot = load(copy.0.path(), today(), &mut problems);
+        let lines = damaged.lines().count() + 1;
+        for problem in problems.as_slice().iter().filter(|problem| problem.file == path) {
+            proptest::prop_assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem}");
+        }
+        for grant in snapshot.consumers.values().flat_map(|consumer| &consumer.grants) {
+            let service = snapshot.services.get(&grant.service).expect("a grant only for a sound contract");
+            proptest::prop_assert!(!grant.acts.is_empty() && grant.fields.is_subset(crate::FieldSet::first(service.leaves.len())));
+        }
+        for element in snapshot.dossiers.values().flat_map(|dossier| &dossier.elements) {
+            proptest::prop_assert!(snapshot.services.contains_key(&element.service));
+        }
+    }
 }
