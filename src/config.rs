@@ -88,6 +88,10 @@ struct RawPlainListener {
 struct RawJournal {
     /// Folder of the log's files.
     dir: PathBuf,
+    /// Size of a segment file in bytes, 65536 to 1073741824; default 64 MiB. The journal sets at least
+    /// two of them aside, so that a disk that fills up is noticed while there is still room for outcomes.
+    #[serde(default)]
+    segment_bytes: Option<u64>,
 }
 
 /// Key files; made on first start where they are missing.
@@ -179,6 +183,8 @@ pub struct Config {
     pub ops: SocketAddr,
     /// Folder of the journal.
     pub journal_dir: PathBuf,
+    /// Size of a segment file of the journal, in bytes; the journal checks its range.
+    pub journal_segment_bytes: Option<u64>,
     /// The node key's file.
     pub node_key: PathBuf,
     /// The signing key's file.
@@ -320,6 +326,7 @@ impl Checker<'_> {
             internal,
             ops: ops?,
             journal_dir,
+            journal_segment_bytes: raw.journal.segment_bytes,
             node_key: self.base.join(raw.keys.node),
             signing_key: self.base.join(raw.keys.signing),
             key_table,

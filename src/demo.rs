@@ -359,7 +359,11 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, mock_agencies::Running>) -> anyhow::Result<()> {
+/// Writes `qovsaq.yaml` for agencies that are up.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, mock_agencies::Running>) -> anyhow::Result<()> {
     use std::fmt::Write as _;
     let mut text = format!(
         "# Written by `qovsaq demo`; serve it with `qovsaq serve --config qovsaq.yaml`.\n\

@@ -73,7 +73,7 @@ impl Gateway {
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
         let store_key = node_key.derive("qovsaq store");
         let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
-        let options = Options::new(config.journal_dir.clone(), config.origin.clone());
+        let options = journal_options(&config);
         let (journal, recovered) = Journal::open(options, signing_key).map_err(anyhow::Error::new)?;
         let keys = KeyTable::open(&config.key_table, node_key).map_err(anyhow::Error::new)?;
         let recorder = Recorder::start(journal, keys, config.origin.as_str()).await?;
@@ -144,6 +144,13 @@ impl Gateway {
     pub fn stop(&self) {
         self.drain.send_replace(true);
     }
+}
+
+fn journal_options(config: &Config) -> Options {
+    let defaults = Options::new(config.journal_dir.clone(), config.origin.clone());
+    let Some(segment_bytes) = config.journal_segment_bytes else { return defaults };
+    let half = usize::try_from(segment_bytes / 2).unwrap_or(usize::MAX);
+    Options { segment_bytes, queue_bytes: defaults.queue_bytes.min(half), ..defaults }
 }
 
 /// The folders of what the gateway writes, open to their owner alone.
