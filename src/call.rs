@@ -2,6 +2,7 @@
 //! a [`Journalled`] intent alone, so that no question can leave before it is durable in the journal.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use adapter_core::{Call, CallError, CallErrorKind, Context, Identity, Question, 
 use adapter_rest::{Rest, RestConfig};
 use adapter_soap::{Addressing, Soap, SoapConfig, SoapVersion};
 use adapter_xroad::{Dialect, Member, XroadConfig, XroadSoap};
+use anyhow::Context as _;
 use mapping::{Plan, Protocol};
 use model::{ProviderId, ServiceId};
 
@@ -18,8 +20,41 @@ use crate::record::{Intent, Journalled};
 /// Longest wait for a connection to a provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One adapter per service, over one transport per provider.
+/// The connections to the providers, one transport each. They outlive a reload of data or keys, and
+/// with them their open connections.
 #[derive(Debug)]
+pub struct Transports(HashMap<ProviderId, Arc<Transport>>);
+
+impl Transports {
+    /// Makes a transport for every configured provider.
+    ///
+    /// # Errors
+    /// When a certificate or key cannot be read or used; the message names the provider.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let mut transports = HashMap::new();
+        for (id, provider) in &config.providers {
+            let transport = transport(provider).with_context(|| format!("provider {id}"))?;
+            transports.insert(id.clone(), Arc::new(transport));
+        }
+        Ok(Self(transports))
+    }
+
+    /// Reads our certificates and keys towards the providers again. Calls in flight keep theirs.
+    ///
+    /// # Errors
+    /// When one cannot be read or used: that provider and those after it keep the old one.
+    pub fn reload_identities(&self, config: &Config) -> anyhow::Result<()> {
+        for (id, provider) in &config.providers {
+            let Some(transport) = self.0.get(id) else { continue };
+            let identity = identity(provider).with_context(|| format!("provider {id}"))?;
+            transport.replace_identity(&identity).with_context(|| format!("provider {id}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// One adapter per service, over one transport per provider.
+#[derive(Debug, Default)]
 pub struct Calls {
     adapters: HashMap<ServiceId, Arc<dyn Call>>,
 }
@@ -29,21 +64,14 @@ impl Calls {
     /// answered `UNAVAILABLE`, and the catalogue says so.
     ///
     /// # Errors
-    /// When a certificate or key cannot be read, or the configuration lacks what a protocol needs;
-    /// the message names the provider.
-    pub fn build(config: &Config, plans: &HashMap<ServiceId, Arc<Plan>>) -> anyhow::Result<Self> {
-        let mut transports: HashMap<&ProviderId, Arc<Transport>> = HashMap::new();
-        for (id, provider) in &config.providers {
-            let transport = transport(provider).map_err(|error| error.context(format!("provider {id}")))?;
-            transports.insert(id, Arc::new(transport));
-        }
+    /// When the configuration lacks what a protocol needs; the message names the service.
+    pub fn build(config: &Config, transports: &Transports, plans: &HashMap<ServiceId, Arc<Plan>>) -> anyhow::Result<Self> {
         let mut adapters = HashMap::new();
         for (service, plan) in plans {
             let found = config.providers.iter().find(|(id, _)| id.as_str() == service.provider());
             let Some((id, provider)) = found else { continue };
-            let Some(transport) = transports.get(id) else { continue };
-            let adapter =
-                adapter(Arc::clone(transport), provider, plan.protocol()).map_err(|error| error.context(format!("service {service}")))?;
+            let Some(transport) = transports.0.get(id) else { continue };
+            let adapter = adapter(Arc::clone(transport), provider, plan.protocol()).with_context(|| format!("service {service}"))?;
             adapters.insert(service.clone(), adapter);
         }
         Ok(Self { adapters })
@@ -74,12 +102,16 @@ impl Calls {
 }
 
 fn transport(provider: &ProviderConfig) -> anyhow::Result<Transport> {
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| anyhow::Error::new(error).context(format!("cannot read {}", path.display())))
-    };
-    let identity = Identity::new(read(&provider.certificate)?, read(&provider.key)?);
-    let defaults = TransportOptions::new(provider.url.clone(), read(&provider.server_ca)?, Some(identity));
+    let defaults = TransportOptions::new(provider.url.clone(), read(&provider.server_ca)?, Some(identity(provider)?));
     Ok(Transport::new(TransportOptions { connect_timeout: CONNECT_TIMEOUT, body_bytes_max: provider.answer_bytes_max, ..defaults })?)
+}
+
+fn identity(provider: &ProviderConfig) -> anyhow::Result<Identity> {
+    Ok(Identity::new(read(&provider.certificate)?, read(&provider.key)?))
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The one list of protocols the gateway speaks.

@@ -11,6 +11,8 @@ use mapping::Plan;
 use model::document::Document;
 use model::{Problems, ServiceId, Snapshot};
 
+use crate::call::Calls;
+
 /// Most files read from a data folder.
 const FILES_MAX: usize = 10_000;
 
@@ -21,6 +23,8 @@ pub struct Active {
     pub snapshot: Snapshot,
     /// One compiled mapping per service.
     pub plans: HashMap<ServiceId, Arc<Plan>>,
+    /// The door to the providers; closed (no adapter) where only the data are looked at.
+    pub calls: Calls,
     /// Identifying values that some contract wants to stem from an answer in the same case.
     pub remembered: BTreeSet<(ServiceId, Box<str>)>,
     /// SHA-256 over names and contents of all data files, hexadecimal: the configuration's version
@@ -59,7 +63,7 @@ pub fn load(contracts: &Path, mappings: &Path, today: Date, problems: &mut Probl
     }
     let remembered = snapshot.services.values().flat_map(|service| &service.inputs).filter_map(|input| input.comes_from.clone()).collect();
     let hash = hash_of(contracts, mappings, problems);
-    Active { snapshot, plans, remembered, hash }
+    Active { snapshot, plans, calls: Calls::default(), remembered, hash }
 }
 
 fn is_mapping(file: &Path) -> bool {

@@ -207,9 +207,23 @@ impl Environment {
             "pid": std::process::id(),
             "consumers": consumers,
             "agencies": agencies,
-            "requests": requests,
+            "requests": &requests,
         });
-        write(&self.dir.join("demo.json"), &serde_json::to_vec_pretty(&demo)?)
+        // The bodies once more as files, for `curl -d @…`.
+        for (name, request) in requests.as_object().into_iter().flatten() {
+            write(&self.request_file(name), request["body"].to_string().as_bytes())?;
+        }
+        // Last and in one step: who sees demo.json finds everything ready.
+        let file = self.dir.join("demo.json");
+        let beside = self.dir.join("demo.json.new");
+        write(&beside, &serde_json::to_vec_pretty(&demo)?)?;
+        Ok(std::fs::rename(&beside, &file)?)
+    }
+
+    /// The file with the ready-made body of a service or dossier.
+    #[must_use]
+    pub fn request_file(&self, name: &str) -> PathBuf {
+        self.dir.join("requests").join(format!("{}.json", name.replace('/', "_")))
     }
 
     async fn requests(&self) -> anyhow::Result<Json> {

@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for Strict {
 /// What an envelope is read against.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// Accepted subject forms; `None` where the dossier's elements name their own subjects.
+    /// Accepted subject forms; `None` for dossiers, where a subject may be named but the case's persons count.
     pub subject: Option<&'a [SubjectForm]>,
     /// Declared inputs.
     pub inputs: &'a [Input],
@@ -272,10 +272,11 @@ impl Reader<'_> {
     }
 
     fn subject(&mut self, expected: Expected<'_>) -> Option<Subject> {
-        let forms = expected.subject?;
+        let every_form = [SubjectForm::Fin, SubjectForm::Pin, SubjectForm::Document, SubjectForm::Tin];
+        let forms = expected.subject.unwrap_or(&every_form);
         let raw = self.members.get("subject").unwrap_or(&Json::Null);
         if raw.is_null() {
-            if !forms.is_empty() {
+            if expected.subject.is_some() && !forms.is_empty() {
                 self.refuse("/subject", format!("`subject` is required; accepted: {}", accepted_forms(forms)));
             }
             return None;

@@ -12,7 +12,7 @@ use seal::{KeyTable, NodeKey};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::call::Calls;
+use crate::call::{Calls, Transports};
 use crate::clock;
 use crate::config::Config;
 use crate::data::{self, Active};
@@ -31,7 +31,7 @@ const UPKEEP: Duration = Duration::from_secs(60);
 pub struct Gateway {
     config: Config,
     active: ArcSwap<Active>,
-    calls: Calls,
+    transports: Transports,
     /// Writes the journal.
     pub recorder: Arc<Recorder>,
     /// Cases.
@@ -62,11 +62,8 @@ impl Gateway {
     /// # Errors
     /// The data's problems, or what could not be opened and what to do about it.
     pub async fn start(config: Config) -> Result<Arc<Self>, StartError> {
-        let mut problems = Problems::default();
-        let active = data::load(&config.contracts, &config.mappings, model::time::day(clock::now()), &mut problems);
-        if !problems.is_empty() {
-            return Err(StartError::Problems(problems));
-        }
+        let transports = Transports::open(&config)?;
+        let active = load(&config, &transports)?;
         make_folders(&config)?;
         let signing_key = SigningKey::load_or_create(&config.signing_key).map_err(anyhow::Error::new)?;
         let verifying_key = signing_key.public(&config.origin);
@@ -85,15 +82,11 @@ impl Gateway {
             "verifying_key": verifying_key.to_string(),
         });
         recorder.event(Kind::NodeStarted, &started).await.map_err(anyhow::Error::new)?;
-        recorder
-            .event(Kind::ConfigurationActivated, &serde_json::json!({"configuration": active.hash}))
-            .await
-            .map_err(anyhow::Error::new)?;
-        let calls = Calls::build(&config, &active.plans)?;
+        recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
         Ok(Arc::new(Self {
             config,
             active: ArcSwap::from_pointee(active),
-            calls,
+            transports,
             recorder,
             store: Arc::new(store),
             dossiers: Dossiers::default(),
@@ -115,10 +108,23 @@ impl Gateway {
         self.config.profile
     }
 
-    /// The door to the providers.
-    #[must_use]
-    pub fn calls(&self) -> &Calls {
-        &self.calls
+    /// Reads our certificates towards providers again and, in the test profile, the data (in
+    /// production a change is activated as a signed bundle). Exchanges under way keep what they
+    /// began with. Both are journalled before they take effect (R7).
+    ///
+    /// # Errors
+    /// The data's problems, or a certificate that cannot be used; what was active stays active.
+    pub async fn reload(&self) -> Result<(), StartError> {
+        self.recorder.event(Kind::KeyChanged, &serde_json::json!({"what": "certificates read again"})).await.map_err(anyhow::Error::new)?;
+        self.transports.reload_identities(&self.config)?;
+        if self.config.profile == Profile::Test {
+            let active = load(&self.config, &self.transports)?;
+            if active.hash != self.active().hash {
+                self.recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
+                self.active.store(Arc::new(active));
+            }
+        }
+        Ok(())
     }
 
     /// The key that receipts verify with.
@@ -144,6 +150,22 @@ impl Gateway {
     pub fn stop(&self) {
         self.drain.send_replace(true);
     }
+}
+
+/// The data, checked, with the adapters that serve them.
+fn load(config: &Config, transports: &Transports) -> Result<Active, StartError> {
+    let mut problems = Problems::default();
+    let mut active = data::load(&config.contracts, &config.mappings, model::time::day(clock::now()), &mut problems);
+    if !problems.is_empty() {
+        return Err(StartError::Problems(problems));
+    }
+    active.calls = Calls::build(config, transports, &active.plans)?;
+    Ok(active)
+}
+
+fn activation(active: &Active) -> serde_json::Value {
+    let services: Vec<String> = active.snapshot.services.values().map(|service| service.versioned()).collect();
+    serde_json::json!({"configuration": active.hash, "services": services})
 }
 
 fn journal_options(config: &Config) -> Options {
@@ -188,6 +210,7 @@ pub struct Running {
     pub internal: std::net::SocketAddr,
     /// Where operations look.
     pub ops: std::net::SocketAddr,
+    tls: Arc<ArcSwap<ServerTls>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -198,17 +221,8 @@ impl Running {
     /// # Errors
     /// As [`Gateway::start`], or when an address cannot be bound or a certificate not be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let internal = &config.internal;
-        let tls = ServerTls::load(&ServerTlsFiles {
-            certificate: internal.certificate.clone(),
-            key: internal.key.clone(),
-            client_ca: internal.client_ca.clone(),
-            crl: Some(internal.crl.clone()),
-            crl_grace: internal.crl_grace,
-            minimum: Minimum::Tls13,
-        })
-        .map_err(anyhow::Error::new)?;
-        let internal_socket = listener::bind(internal.address).await.map_err(anyhow::Error::new)?;
+        let tls = server_tls(&config)?;
+        let internal_socket = listener::bind(config.internal.address).await.map_err(anyhow::Error::new)?;
         let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
         let metrics = crate::metrics::install();
         let gateway = Gateway::start(config).await?;
@@ -222,9 +236,20 @@ impl Running {
         let tasks = vec![
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
             tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.drain.subscribe())),
-            tokio::spawn(upkeep(Arc::clone(&gateway), tls, refusals)),
+            tokio::spawn(upkeep(Arc::clone(&gateway), Arc::clone(&tls), refusals)),
         ];
-        Ok(Self { gateway, internal, ops, tasks })
+        Ok(Self { gateway, internal, ops, tls, tasks })
+    }
+
+    /// Reads certificates, keys, the revocation list and (in the test profile) the data again.
+    ///
+    /// # Errors
+    /// What could not be used; what was active stays active.
+    pub async fn reload(&self) -> Result<(), StartError> {
+        let tls = server_tls(&self.gateway.config)?;
+        self.gateway.reload().await?;
+        self.tls.store(Arc::new(tls));
+        Ok(())
     }
 
     /// Stops in order: drains, journals the stop, writes a last checkpoint.
@@ -242,6 +267,18 @@ impl Running {
         self.gateway.recorder.journal().close().await?;
         Ok(())
     }
+}
+
+fn server_tls(config: &Config) -> anyhow::Result<ServerTls> {
+    let internal = &config.internal;
+    Ok(ServerTls::load(&ServerTlsFiles {
+        certificate: internal.certificate.clone(),
+        key: internal.key.clone(),
+        client_ca: internal.client_ca.clone(),
+        crl: Some(internal.crl.clone()),
+        crl_grace: internal.crl_grace,
+        minimum: Minimum::Tls13,
+    })?)
 }
 
 /// Looks after what ages: epochs and month keys, the revocation list, and refusals before a consumer

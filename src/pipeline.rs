@@ -190,7 +190,7 @@ pub async fn obtain(
     let envelope = &exchange.envelope;
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
-    let plan = exchange.active.plans.get(&service.id).filter(|_| gateway.calls().can_ask(&service.id));
+    let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
     let written = plan
         .and_then(|plan| plan.write(envelope.subject.as_ref(), &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
     let Some((plan, wire)) = written else {
@@ -207,7 +207,7 @@ pub async fn obtain(
     let started = Instant::now();
     let deadline = deadline.min(started + service.timeout);
     let context = Context { exchange_id: exchange.request_id, official: &envelope.official.name, case: envelope.case.as_str(), deadline };
-    let called = gateway.calls().perform(&intent, &service.id, &question, &context).await;
+    let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
     let took = started.elapsed();
     gateway.metrics.called(service, took, called.as_ref().err());
 

@@ -68,6 +68,8 @@ kinds! {
     Recovered = 4, "recovered";
     /// A configuration became active.
     ConfigurationActivated = 5, "configuration-activated";
+    /// Certificates and keys were read again.
+    KeyChanged = 6, "key-changed";
     /// About to send a question to a provider.
     Intent = 10, "intent";
     /// The provider answered.

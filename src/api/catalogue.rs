@@ -23,8 +23,9 @@ pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Res
     let Some(consumer) = snapshot.consumers.get(&asked.consumer) else {
         return Err(asked.not_found("İstehlakçı tapılmadı", "The consumer is not in the active data"));
     };
-    let services: Vec<Json> =
-        granted(consumer, snapshot).map(|(service, grants)| service_entry(service, &grants, &gateway, asked.language)).collect();
+    let services: Vec<Json> = granted(consumer, snapshot)
+        .map(|(service, grants)| service_entry(service, &grants, asked.active.calls.can_ask(&service.id), asked.language))
+        .collect();
     let names = |name: &model::contract::Bilingual| asked.language.pick(&name.az, &name.en).to_owned();
     let dossiers: Vec<Json> = snapshot
         .dossiers
@@ -62,7 +63,7 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
     })
 }
 
-fn service_entry(service: &Service, grants: &[&Grant], gateway: &Gateway, language: Language) -> Json {
+fn service_entry(service: &Service, grants: &[&Grant], configured: bool, language: Language) -> Json {
     let in_force = service.agreement.in_force(model::time::day(clock::now()));
     json!({
         "service": service.id,
@@ -77,7 +78,7 @@ fn service_entry(service: &Service, grants: &[&Grant], gateway: &Gateway, langua
         "class": service.class(),
         "lifetime_seconds": service.lifetime.as_secs(),
         "timeout_seconds": service.timeout.as_secs_f64(),
-        "state": if gateway.calls().can_ask(&service.id) { "configured" } else { "not-configured" },
+        "state": if configured { "configured" } else { "not-configured" },
         "grants": grants.iter().map(|grant| json!({
             "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles,
             "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class})).collect::<Vec<_>>(),

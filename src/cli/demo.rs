@@ -124,16 +124,11 @@ fn progress_bar(total: usize) -> ProgressBar {
 fn curl_lines(environment: &Environment) -> String {
     let (cert, key) = consumer_files(&environment.dir, CONSUMER);
     let curl = format!("curl --cacert {} --cert {} --key {}", ca_file(&environment.dir).display(), cert.display(), key.display());
-    let body = |request: &str| {
-        format!(
-            "-H 'content-type: application/json' -d \"$(jq -c '.requests[\"{request}\"].body' {}/demo.json)\"",
-            environment.dir.display()
-        )
-    };
+    let body = |request: &str| format!("-H 'content-type: application/json' -d @{}", environment.request_file(request).display());
     let internal = environment.internal();
     let interior = &environment.agencies["interior"];
     format!(
-        "Try it (jq reads ready-made bodies from demo.json):\n\
+        "Try it:\n\
          \x20 {curl} {internal}/v1/catalogue\n\
          \x20 {curl} {internal}/v1/services/interior/person-identity {}\n\
          \x20 {curl} {internal}/v1/dossiers/adsy-means-test {}\n\

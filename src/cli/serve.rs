@@ -10,7 +10,8 @@ use super::{Ended, complain, say_problems};
 use crate::config::Config;
 use crate::gateway::{Running, StartError};
 
-/// Run the gateway until SIGTERM or Ctrl-C, then drain and write a last checkpoint.
+/// Run the gateway until SIGTERM or Ctrl-C, then drain and write a last checkpoint. SIGHUP reloads
+/// certificates and, in the test profile, changed data.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The configuration file
@@ -38,12 +39,32 @@ impl Serve {
             Err(StartError::Other(error)) => return Err(error),
         };
         complain(&format!("ready: internal https://{}, ops http://{}", running.internal, running.ops));
-        until_told_to_stop().await?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut stop = std::pin::pin!(until_told_to_stop());
+        loop {
+            tokio::select! {
+                stopped = &mut stop => break stopped?,
+                _ = hangup.recv() => reload(&running).await?,
+            }
+        }
         complain("stopping: finishing requests in flight");
         running.stop().await?;
         complain("stopped; the journal is closed with a checkpoint");
         Ok(Ended::Well)
     }
+}
+
+/// SIGHUP: what cannot be used is told, and what was active stays active.
+async fn reload(running: &Running) -> anyhow::Result<()> {
+    match running.reload().await {
+        Ok(()) => complain("reloaded"),
+        Err(StartError::Problems(problems)) => {
+            say_problems(problems)?;
+            complain("not reloaded; the old data stay active");
+        }
+        Err(StartError::Other(error)) => complain(&format!("not reloaded: {error:#}")),
+    }
+    Ok(())
 }
 
 /// Waits for SIGTERM or Ctrl-C.
