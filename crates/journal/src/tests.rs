@@ -1,5 +1,10 @@
 //! Tests over whole logs.
 
 mod basic;
+mod bytes;
 mod crash;
 mod fake;
+mod proofs;
+mod queue;
+mod tamper;
+mod tree;

@@ -142,6 +142,12 @@ impl FakeDisk {
         self.lock().flushes
     }
 
+    /// Blocks until so many files have been flushed.
+    pub(super) fn wait_for_flushes(&self, flushes: u64) {
+        let state = self.lock();
+        drop(self.0.flushes.wait_while(state, |state| state.flushes < flushes).expect("no panic under the lock"));
+    }
+
     pub(super) fn hold_flushes(&self) {
         self.lock().hold_flushes = true;
     }
@@ -345,7 +351,7 @@ impl Disk for FakeDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send>> {
-        if !FakeDisk::lock(self).locked.insert(path.to_owned()) {
+        if !Self::lock(self).locked.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(Box::new(Lock { disk: self.clone(), path: path.to_owned() }))
@@ -421,6 +427,7 @@ impl DiskFile for FakeFile {
             }
             durable.resize(seen.len(), 0);
             *flushes += 1;
+            self.disk.0.flushes.notify_all();
         }
         outcome(strike)
     }
