@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use journal::{Durable, Hash};
 use model::outcome::{Absence, Outcome};
-use model::{FieldSet, Service};
-use policy::{Filtered, Withheld};
+use model::{Facts, Service};
+use policy::{Authorised, Filtered, Withheld};
 use serde::{Serialize, Serializer};
 
 /// The answer to one question (`POST /v1/services/…`).
@@ -39,11 +39,14 @@ pub struct FlagBody<'a> {
     pub reason: &'static str,
 }
 
-/// The flags of an answer that concern delivered fields; others would tell of withheld values.
+/// The flags of an answer that concern delivered fields; others would tell of withheld values, and a
+/// flag in a list with a row rule might tell of a withheld row.
 #[must_use]
-pub fn flags<'a>(facts: &'a model::Facts, service: &'a Service, delivered: FieldSet) -> Vec<FlagBody<'a>> {
-    let shown = facts.flags.iter().filter(|flag| delivered.contains(flag.field));
-    shown.filter_map(|flag| Some(FlagBody { field: &service.leaves.get(flag.field)?.path, reason: flag.reason })).collect()
+pub fn flags<'a>(authorised: &Authorised, facts: &'a Facts) -> Vec<FlagBody<'a>> {
+    let delivered = policy::filter(authorised, facts).fields();
+    let in_ruled_list = |field: usize| authorised.rows().iter().any(|rule| rule.leaves.contains(field));
+    let shown = facts.flags.iter().filter(|flag| delivered.contains(flag.field) && !in_ruled_list(flag.field));
+    shown.filter_map(|flag| Some(FlagBody { field: &facts.service.leaves.get(flag.field)?.path, reason: flag.reason })).collect()
 }
 
 /// Where an answer comes from.

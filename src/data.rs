@@ -79,6 +79,11 @@ fn compile(document: &Document, snapshot: &Snapshot, problems: &mut Problems) ->
         (service.version == version).then_some(service)
     });
     let Some(service) = service else {
+        // A contract that is there but broken has had its own messages.
+        let broken = model::id::split_versioned(name).is_ok_and(|(name, _)| snapshot.broken.iter().any(|id| id.as_str() == name));
+        if broken {
+            return None;
+        }
         let known: Vec<_> = snapshot.services.values().map(|service| service.versioned()).collect();
         problems.push(document.problem("/mapping", "mapping-without-contract", "no contract of this name and version", known.join(", ")));
         return None;

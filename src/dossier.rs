@@ -467,7 +467,7 @@ impl View<'_> {
             if let Some(facts) = &obtained.facts {
                 let shown = policy::filter(authorised, facts);
                 body.data = serde_json::value::to_raw_value(&shown).ok();
-                body.flags = flags(facts, &known.exchange.service, authorised.fields());
+                body.flags = flags(authorised, facts);
             }
         }
         body

@@ -356,7 +356,7 @@ impl Reader<'_> {
         };
         let mut chosen = Vec::with_capacity(names.len());
         for (place, name) in names.iter().enumerate() {
-            match name.as_str().filter(|name| names_a_field(service, name)) {
+            match name.as_str().filter(|name| !service.fields_under(name).is_empty()) {
                 Some(name) => chosen.push(name.to_owned()),
                 None => {
                     let known: Vec<_> = service.leaves.iter().map(|leaf| &*leaf.path).collect();
@@ -372,12 +372,6 @@ impl Reader<'_> {
             self.refuse(&format!("/{key}"), detail);
         }
     }
-}
-
-/// Whether a path names a leaf, or a list with leaves below it (`months`, `months[]`).
-fn names_a_field(service: &Service, name: &str) -> bool {
-    let prefix = format!("{}[].", name.strip_suffix("[]").unwrap_or(name));
-    service.leaves.iter().any(|leaf| *leaf.path == *name || leaf.path.starts_with(&prefix))
 }
 
 fn accepted_forms(forms: &[SubjectForm]) -> String {

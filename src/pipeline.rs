@@ -188,11 +188,13 @@ pub async fn obtain(
 ) -> Result<Obtained, NoRecord> {
     let service = &exchange.service;
     let envelope = &exchange.envelope;
+    // Whom the policy decided about is whom the question names; the envelope is not looked at again.
+    let subject = authorised.subject();
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
     let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
     let written = plan
-        .and_then(|plan| plan.write(envelope.subject.as_ref(), &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
+        .and_then(|plan| plan.write(subject, &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
     let Some((plan, wire)) = written else {
         let trouble = Trouble::Unreachable { route: false, retry_after: None };
         return Ok(Obtained::without_answer(Outcome::Unavailable, trouble, None));
@@ -200,9 +202,9 @@ pub async fn obtain(
     trace.asked(&wire);
     let question = crate::wire::question(wire);
 
-    let asked = serde_json::json!({"subject": envelope.subject, "input": envelope.inputs_as_json()});
+    let asked = serde_json::json!({"subject": subject, "input": envelope.inputs_as_json()});
     let intent =
-        gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, envelope.subject.as_ref(), &asked).await?;
+        gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, subject, &asked).await?;
 
     let started = Instant::now();
     let deadline = deadline.min(started + service.timeout);

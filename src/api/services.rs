@@ -95,7 +95,7 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
         absence: obtained.absence,
         data: obtained.facts.as_deref().map(|facts| policy::filter(authorised, facts)),
         withheld: authorised.withheld(),
-        flags: obtained.facts.as_deref().map(|facts| flags(facts, service, authorised.fields())).unwrap_or_default(),
+        flags: obtained.facts.as_deref().map(|facts| flags(authorised, facts)).unwrap_or_default(),
         source: SourceBody::provider(service, obtained.at, clock::now(), authorised.act().as_str()),
         receipt,
     };
