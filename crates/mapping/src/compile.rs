@@ -25,6 +25,12 @@ pub fn target(document: &Document) -> Option<(ServiceId, Version)> {
     Some((ServiceId::new(name).ok()?, version))
 }
 
+/// The JSON Schema of mapping files, by the name it has in `contracts/schema/`.
+#[must_use]
+pub fn schema() -> (&'static str, serde_json::Value) {
+    ("mapping.schema.json", schemars::schema_for!(raw::Mapping).to_value())
+}
+
 /// Compiles a mapping against its contract. Every problem is added to `problems`; `None` when there
 /// was one. Does no I/O: the examples are read by [`crate::check_examples`].
 pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Problems) -> Option<Plan> {

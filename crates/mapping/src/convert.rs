@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc_quick};
 
 use crate::format::{self, DecimalFormat, Pattern};
-use crate::raw::{MoneyUnit, Unmapped};
+use crate::raw::{MoneyUnit, Unmapped, UnmappedWord};
 
 /// Longest canonical text, in characters (`model::Type::Text`).
 const TEXT_CHARS_MAX: usize = 4_096;
@@ -104,6 +104,9 @@ impl Conversion {
             }
             for step in &self.steps {
                 text = Cow::Owned(step.apply(&text)?);
+            }
+            if text.is_empty() {
+                return Err("empty-text");
             }
         }
         if let Some(table) = &self.table {
@@ -222,11 +225,11 @@ impl Table {
             return Ok(Converted::Value(self.rows[row].1.clone()));
         }
         match self.unmapped {
-            Unmapped::Invalid => Err("unmapped-code"),
-            Unmapped::Keep if code.chars().any(char::is_control) => Err("control-character"),
-            Unmapped::Keep if code.chars().count() > TEXT_CHARS_MAX => Err("text-too-long"),
-            Unmapped::Keep => Ok(Converted::Flagged(Value::Text(code.into()))),
-            Unmapped::Null => Ok(Converted::Flagged(Value::Null)),
+            Unmapped::Word(UnmappedWord::Invalid) => Err("unmapped-code"),
+            Unmapped::Word(UnmappedWord::Keep) if code.chars().any(char::is_control) => Err("control-character"),
+            Unmapped::Word(UnmappedWord::Keep) if code.chars().count() > TEXT_CHARS_MAX => Err("text-too-long"),
+            Unmapped::Word(UnmappedWord::Keep) => Ok(Converted::Flagged(Value::Text(code.into()))),
+            Unmapped::Null(()) => Ok(Converted::Flagged(Value::Null)),
         }
     }
 }

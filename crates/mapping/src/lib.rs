@@ -16,9 +16,10 @@ mod path;
 mod plan;
 pub mod raw;
 mod read;
+pub mod rule;
 mod write;
 
-pub use compile::{compile, target};
+pub use compile::{compile, schema, target};
 pub use example::{Example, Mismatch, check_examples};
 pub use plan::{FieldView, Plan, Protocol, RuleView};
 pub use read::{Limits, ReadError, Reading, Undeclared, WireAnswer};

@@ -152,16 +152,29 @@ pub enum TableType {
 }
 
 /// What a code without a row does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub enum Unmapped {
+    /// The field is null, with a flag; only for optional fields.
+    Null(()),
+    /// A word.
+    Word(UnmappedWord),
+}
+
+/// What a code without a row does, where it is not null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnmappedWord {
     /// The answer is `INVALID_DATA`.
-    #[default]
     Invalid,
     /// The code is delivered as it came, with a flag; only where the contract does not close the list.
     Keep,
-    /// The field is null, with a flag; only for optional fields.
-    Null,
+}
+
+impl Default for Unmapped {
+    fn default() -> Self {
+        Self::Word(UnmappedWord::Invalid)
+    }
 }
 
 /// A plain value.

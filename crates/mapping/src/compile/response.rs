@@ -33,7 +33,9 @@ pub(super) fn compile(check: &mut Check<'_>, values: &Values) -> Option<(Tree, V
         builder.ignore(check, "/response/ignore", record, &raw.ignore);
         builder.fields(check, values, At { pointer: "/response/fields", scope: 0, base: record }, shape, &raw.fields);
     }
-    values.unused(check, &builder.tables);
+    if record.is_some() {
+        values.unused(check, &builder.tables);
+    }
     builder.structure(check);
     let shown = rules.iter().map(|(_, view)| view.clone()).collect();
     builder.views.sort_by_key(|(index, _)| *index);

@@ -10,7 +10,7 @@ use regex_lite::RegexBuilder;
 use super::Check;
 use crate::convert::{Conversion, Step, Table, is_blank, normal};
 use crate::format::{DecimalFormat, Part, Pattern};
-use crate::raw::{self, Kind, MoneyUnit, Scalar, TableType, Unmapped};
+use crate::raw::{self, Kind, MoneyUnit, Scalar, TableType, Unmapped, UnmappedWord};
 
 const DATE: [Part; 3] = [Part::Year, Part::Month, Part::Day];
 const MONTH: [Part; 2] = [Part::Year, Part::Month];
@@ -203,9 +203,9 @@ impl Values {
         }
         let unmapped = format!("/tables/{}/unmapped", escape(name));
         match table.unmapped {
-            Unmapped::Invalid => {}
-            Unmapped::Keep if matches!(to.kind, Type::Text) || to.kind == Type::Code && to.codes.is_empty() => {}
-            Unmapped::Keep => {
+            Unmapped::Word(UnmappedWord::Invalid) => {}
+            Unmapped::Word(UnmappedWord::Keep) if matches!(to.kind, Type::Text) || to.kind == Type::Code && to.codes.is_empty() => {}
+            Unmapped::Word(UnmappedWord::Keep) => {
                 check.problem(
                     &unmapped,
                     "wrong-unmapped",
@@ -213,8 +213,8 @@ impl Values {
                     "invalid, or null where optional",
                 );
             }
-            Unmapped::Null if field.optional && to.optional => {}
-            Unmapped::Null => {
+            Unmapped::Null(()) if field.optional && to.optional => {}
+            Unmapped::Null(()) => {
                 check.problem(&unmapped, "wrong-unmapped", "the field that uses the table is not optional", "invalid");
             }
         }

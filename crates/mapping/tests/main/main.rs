@@ -1,5 +1,6 @@
 //! Mappings as an integration engineer meets them: the shipped files, broken files, hostile answers.
 
+mod broken;
 mod shipped;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,241 @@
+//! Broken mappings: every problem of a file at once, each at its place, each with what is accepted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use mapping::check_examples;
+use model::Problems;
+use model::document::Document;
+
+use super::{file, lines, service};
+
+const PERSON: &str = "interior/person-identity";
+const INCOME: &str = "taxes/person-income";
+const SUBSCRIBER: &str = "azerishiq/subscriber";
+const CONSUMPTION: &str = "azerishiq/consumption";
+
+/// The problems of a shipped mapping after a change to its text.
+fn problems(id: &str, changes: &[(&str, &str)]) -> Vec<String> {
+    let mut text = std::fs::read_to_string(file(id)).expect("the file");
+    for (old, new) in changes {
+        assert!(text.contains(old), "{id} has no `{old}`");
+        text = text.replacen(old, new, 1);
+    }
+    let mut problems = Problems::default();
+    match Document::parse(&file(id), &text) {
+        Ok(document) => {
+            if let Some(plan) = mapping::compile(&document, &service(id), &mut problems) {
+                assert!(problems.is_empty(), "a plan in spite of problems");
+                check_examples(&document, &plan, &mut problems);
+            }
+        }
+        Err(problem) => problems.push(problem),
+    }
+    lines(problems).iter().map(|line| line.split_once(".yaml:").map_or(line.as_str(), |(_, rest)| rest).to_owned()).collect()
+}
+
+/// Changes to a shipped mapping, and the rules they break; the whole messages are in the snapshot.
+struct Case(&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // The head.
+    Case(PERSON, &[("mapping: interior/person-identity@1.0.0", "mapping: interior/person-identity@1.0.1")],
+        &["wrong-service"]),
+    Case(PERSON, &[("  service: {code: SexsMelumatiSorgusu, version: v2}\n", "")],
+        &["missing-key"]),
+    Case(PERSON, &[("code: SexsMelumatiSorgusu, version", "code: \"a/b\", version")],
+        &["wrong-value"]),
+    Case(SUBSCRIBER, &[("{protocol: rest-json}", "{protocol: rest-json, action: \"urn:x\"}")],
+        &["unused-key"]),
+    Case(INCOME, &[("ns: {t: \"urn:vergiler:gelir:v1\"}", "ns: {t: \"urn:vergiler:gelir:v1\", u: \"urn:vergiler:gelir:v1\"}")],
+        &["doubled-namespace"]),
+    Case(INCOME, &[("protocol: soap12", "protocol: soap13")],
+        &["unknown-word"]),
+    // Formats and tables.
+    Case(INCOME, &[("{month: MM.yyyy}", "{month: mm.yyyy}")],
+        &["wrong-format"]),
+    Case(INCOME, &[("{month: MM.yyyy}", "{month: MM.yyyy, decimal: {point: \".\", group: \".\"}}")],
+        &["wrong-value"]),
+    Case(INCOME, &[("DG: other", "DG: others")],
+        &["unreachable-code", "unmapped-code"]),
+    Case(INCOME, &[(", DG: other}", "}")],
+        &["unreachable-code"]),
+    Case(PERSON, &[("rows: {K: male", "rows: {\"-\": male, K: male")],
+        &["unreachable-row"]),
+    Case(PERSON, &[("rows: {K: male", "rows: {\" K\": male, K: male")],
+        &["doubled-row"]),
+    Case(PERSON, &[("rows: {K: male", "rows: {K: 1")],
+        &["unreachable-code", "wrong-type"]),
+    Case(PERSON, &[("rows: {K: male, Q: female}}", "rows: {K: male, Q: female}, unmapped: keep}")],
+        &["wrong-unmapped"]),
+    Case(PERSON, &[("rows: {K: male, Q: female}}", "rows: {K: male, Q: female}, unmapped: null}")],
+        &["wrong-unmapped"]),
+    Case(PERSON, &[("tables:\n", "tables:\n  x: {to: bool, rows: {B: true}}\n")],
+        &["unused-table"]),
+    Case(PERSON, &[("as: code, table: cins", "as: code, table: cinsi")],
+        &["unused-table", "unknown-table"]),
+    // The request.
+    Case(INCOME, &[("    - {to: t:FIN, value: subject.fin}\n", "")],
+        &["unsent-input"]),
+    Case(INCOME, &[("    - {to: t:AySon, value: input.month_to, as: month}\n", "")],
+        &["unsent-input"]),
+    Case(INCOME, &[("input.month_to", "input.month_till")],
+        &["unsent-input", "unknown-input"]),
+    Case(INCOME, &[("value: subject.fin}", "value: subject.tin}")],
+        &["unsent-input", "unknown-input"]),
+    Case(PERSON, &[("value: subject.fin, if: present", "value: subject.fin")],
+        &["not-always-present"]),
+    Case(INCOME, &[("value: input.month_to, as: month", "value: input.month_to, as: date")],
+        &["wrong-type"]),
+    Case(INCOME, &[("to: t:AySon", "to: t:AyEvvel")],
+        &["duplicate-path"]),
+    Case(INCOME, &[("to: t:AySon", "to: x:AySon")],
+        &["unknown-prefix"]),
+    Case(SUBSCRIBER, &[("path: [abonent, v1]", "path: [abonent, \"v1?x=1\"]")],
+        &["wrong-path"]),
+    Case(SUBSCRIBER, &[("  method: GET", "  root: x\n  method: GET")],
+        &["unused-key"]),
+    // Outcome rules.
+    Case(INCOME, &[("    - {when: {exists: t:FizikiSexsGelirleriCavabi/t:Aylar/t:Ay_Melumati}, is: FOUND}\n", "")],
+        &["missing-found-rule"]),
+    Case(SUBSCRIBER, &[("empty: abonentler}, is: NOT_FOUND", "empty: abonentler}, is: DENIED")],
+        &["missing-absence-rule"]),
+    Case(SUBSCRIBER, &[("    - {when: {status: [5xx, 429]}, is: UNAVAILABLE}\n    - {when: {status: 200, exists: xeta}, is: UNAVAILABLE}", "   ")],
+        &["missing-unavailable-rule"]),
+    Case(INCOME, &[("    - {when: {fault: t:MelumatYoxdur}, is: NOT_FOUND}\n", "    - {when: {fault: any}, is: UNAVAILABLE}\n"), ("    - {when: {fault: any}, is: UNAVAILABLE}              #", "    - {when: {fault: t:MelumatYoxdur}, is: NOT_FOUND}   #")],
+        &["unreachable-rule"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{status: [500, 503]}, is")],
+        &["unreachable-rule"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{}, is")],
+        &["empty-condition"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{fault: any}, is")],
+        &["unused-key"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{status: 6xx}, is")],
+        &["wrong-value"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: abonentler}, is: FOUND", "{status: 200}, is: FOUND")],
+        &["found-without-record"]),
+    Case(INCOME, &[("{when: {fault: any}, is", "{when: {fault: any, missing: t:FizikiSexsGelirleriCavabi}, is")],
+        &["impossible-rule"]),
+    Case(INCOME, &[("empty: t:FizikiSexsGelirleriCavabi/t:Aylar}, is: NOT_FOUND", "empty: t:FizikiSexsGelirleriCavabi/t:Aylar}, is: STALE")],
+        &["unknown-word"]),
+    // Fields.
+    Case(PERSON, &[("    birth_place: {from: d:DogumYeri, as: text}\n", "")],
+        &["unmapped-field"]),
+    Case(PERSON, &[("    birth_place: ", "    birthplace: ")],
+        &["unmapped-field", "undeclared-field"]),
+    Case(PERSON, &[("  ignore: [d:Sekil]  ", "  "), ("    birth_place: ", "    photo: {from: d:Sekil, as: text}\n    birth_place: ")],
+        &["not-agreed-field"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi, as: text}")],
+        &["wrong-type"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi}")],
+        &["missing-type"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi, as: date, optional: true}")],
+        &["wrong-optional"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi, each: d:X, as: date}")],
+        &["wrong-field"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{each: d:DogumTarixi, max: 2, as: date}")],
+        &["wrong-type"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi, as: date, max: 2}")],
+        &["unused-key"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: \"d:Dogum Tarixi\", as: date}")],
+        &["wrong-path"]),
+    Case(PERSON, &[("{from: d:DogumTarixi, as: date}", "{from: d:DogumTarixi/d:Gun, as: date}"), ("as: text}\n    citizenship", "as: text}\n    citizenship"), ("{from: d:DogumYeri, as: text}", "{from: d:DogumTarixi, as: text}")],
+        &["path-conflict"]),
+    Case(PERSON, &[("ignore: [d:Sekil]", "ignore: [d:Sekil, d:Soyad]")],
+        &["duplicate-path"]),
+    Case(PERSON, &[("ignore: [d:Sekil]", "ignore: [d:Sekil, d:Sekil]")],
+        &["duplicate-path"]),
+    Case(PERSON, &[("^(.+) (?:oğlu|qızı)$", "^(.+) (oğlu|qızı)$")],
+        &["wrong-expression"]),
+    Case(PERSON, &[("steps: [collapse]", "steps: [squeeze]")],
+        &["wrong-form"]),
+    Case(INCOME, &[("      max: 120\n", "")],
+        &["missing-max"]),
+    Case(INCOME, &[("max: 120", "max: 121")],
+        &["wrong-max"]),
+    Case(INCOME, &[("    fin: {from: t:FIN, as: text}", "    fin: {from: t:Aylar/t:Ay_Melumati/t:FIN, as: text}")],
+        &["crossed-list"]),
+    Case(INCOME, &[("  at: t:FizikiSexsGelirleriCavabi\n", "")],
+        &["missing-key"]),
+    // Examples.
+    Case(SUBSCRIBER, &[("answer: none.answer.json, expect", "answer: absent.json, expect")],
+        &["missing-example"]),
+    Case(SUBSCRIBER, &[("answer: none.answer.json, expect", "answer: ../none.answer.json, expect")],
+        &["wrong-value"]),
+    Case(SUBSCRIBER, &[("saygac_novu, as: code", "tarif_qrupu, as: code")],
+        &["example-mismatch", "example-mismatch", "example-mismatch", "example-mismatch"]),
+    Case(CONSUMPTION, &[("charged_qapik: {from: hesablanib", "charged_qapik: {from: odenilib")],
+        &["example-mismatch", "example-mismatch", "example-mismatch"]),
+    Case(CONSUMPTION, &[("  - {answer: none.answer.json, status: 404, expect: {outcome: NOT_FOUND, undeclared: 0}}\n", "")],
+        &["rule-without-example"]),
+];
+
+#[test]
+fn each_problem_has_its_rule_its_place_and_what_is_accepted() {
+    let mut report = String::new();
+    let mut surprises = Vec::new();
+    let mut seen = BTreeSet::new();
+    for Case(id, changes, expected) in CASES {
+        let found = problems(id, changes);
+        let rules: Vec<_> = found.iter().filter_map(|line| line.split(": ").nth(1)).collect();
+        if rules != *expected {
+            surprises.push(format!("{id} with {changes:?}: {found:#?} instead of {expected:?}"));
+        }
+        seen.extend(rules.into_iter().map(str::to_owned));
+        let lines: String = found.iter().map(|line| format!("  {line}\n")).collect();
+        report.push_str(&format!("{id}\n{lines}"));
+    }
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    insta::assert_snapshot!(report);
+    // `no-examples` has its own test below.
+    let untested: Vec<_> =
+        mapping::rule::MAPPING.iter().map(|(name, _)| *name).filter(|name| !seen.contains(*name) && *name != "no-examples").collect();
+    assert!(untested.is_empty(), "{untested:?}");
+    let shared: BTreeSet<&str> = model::rule::ALL.iter().map(|(name, _)| *name).collect();
+    let own: BTreeSet<&str> = mapping::rule::MAPPING.iter().map(|(name, _)| *name).collect();
+    let unlisted: Vec<_> = seen.iter().filter(|name| !own.contains(name.as_str()) && !shared.contains(name.as_str())).collect();
+    assert!(unlisted.is_empty(), "{unlisted:?}");
+}
+
+#[test]
+fn all_problems_of_a_file_come_at_once() {
+    let found = problems(
+        INCOME,
+        &[("MM.yyyy", "M.yyyy"), ("value: subject.fin", "value: subject.pin"), ("DG: other", "DG: rest"), ("max: 120", "max: 0")],
+    );
+    let rules: Vec<_> = found.iter().filter_map(|line| line.split(": ").nth(1)).collect();
+    assert_eq!(rules, ["wrong-format", "unreachable-code", "unmapped-code", "unsent-input", "unknown-input", "wrong-max"]);
+}
+
+#[test]
+fn a_mapping_needs_examples() {
+    let text = std::fs::read_to_string(file(INCOME)).expect("the file");
+    let (before, _) = text.split_once("examples:").expect("examples");
+    let mut problems = Problems::default();
+    let document = Document::parse(Path::new("x.yaml"), &format!("{before}examples: []\n")).expect("YAML");
+    assert!(mapping::compile(&document, &service(INCOME), &mut problems).is_none());
+    assert_eq!(lines(problems), ["x.yaml:37:11: no-examples: a mapping without examples, accepted: an answer for every outcome rule"]);
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let (name, schema) = mapping::schema();
+    let path = super::root().join("contracts/schema").join(name);
+    let text = format!("{}\n", serde_json::to_string_pretty(&schema).expect("a schema is JSON"));
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).expect("a written schema");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "{name} is not current: run UPDATE_SCHEMAS=1 cargo nextest run -p mapping schema");
+}
+
+#[test]
+fn the_guide_lists_every_rule() {
+    let guide = std::fs::read_to_string(super::root().join("docs/guide/check.md")).expect("the guide");
+    let own = guide.split("<!-- mapping rules -->").nth(1).unwrap_or_default();
+    let listed = |own: &str| own.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect::<Vec<_>>();
+    let rules = mapping::rule::MAPPING.iter().chain(mapping::rule::ANSWER);
+    let rows: Vec<String> = rules.map(|(name, meaning)| format!("| `{name}` | {meaning} |")).collect();
+    assert_eq!(listed(own), rows, "the part of docs/guide/check.md after the mark");
+}
