@@ -305,6 +305,8 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.stop(State::Dropping);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The committer itself may drop the last clone, in what it calls at its end: it cannot wait for itself.
+        let thread = thread.filter(|thread| thread.thread().id() != std::thread::current().id());
         // A panicked committer has said so itself; there is nothing to add here.
         drop(thread.map(JoinHandle::join));
     }

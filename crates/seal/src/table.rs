@@ -229,14 +229,15 @@ impl KeyTable {
         Ok(key)
     }
 
-    /// The highest number ever given out: from the mark, and from the rows in case the mark was lost.
+    /// The highest number ever given out: the mark says it; without it, the rows that are left.
     fn last_epoch(&self) -> Result<u64, TableError> {
         let mark = self.dir.join("last-epoch");
-        let mut last = match fs::read_to_string(&mark) {
-            Ok(text) => text.trim_end().parse().map_err(|_| TableError::Row { path: mark })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        match fs::read_to_string(&mark) {
+            Ok(text) => return text.trim_end().parse().map_err(|_| TableError::Row { path: mark }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io(&mark)(error)),
-        };
+        }
+        let mut last = 0;
         let dir = self.dir.join("epochs");
         for file in fs::read_dir(&dir).map_err(io(&dir))? {
             let name = file.map_err(io(&dir))?.file_name();
@@ -363,6 +364,11 @@ mod tests {
         let second = table.open_epoch(at(1_000)).expect("opened").0.id();
         let third = table.open_epoch(at(1_000)).expect("opened").0.id();
         assert!(first < second && second < third, "{first} {second} {third}");
+        drop(table);
+        // Should the mark be lost, the rows that are left say where to go on.
+        fs::remove_file(dir.path().join("last-epoch")).expect("removed");
+        let fourth = self::table(dir.path()).open_epoch(at(1_000)).expect("opened").0.id();
+        assert!(third < fourth, "{third} {fourth}");
     }
 
     #[test]
