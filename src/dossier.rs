@@ -65,7 +65,7 @@ enum State {
     /// Not asked, since what it needs said there is nothing to ask.
     NotNeeded(String),
     /// Asked, or denied.
-    Known(Known),
+    Known(Box<Known>),
 }
 
 #[derive(Debug, Clone)]
@@ -181,11 +181,11 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
     let state = match dossier.inputs(element, &slot.person, deadline).await {
         Inputs::Ready(inputs) => ask_element(gateway, dossier, element, &slot.person, inputs, deadline).await,
         Inputs::NotNeeded(because) => State::NotNeeded(because),
-        Inputs::NotYet => State::Known(Known {
+        Inputs::NotYet => State::Known(Box::new(Known {
             obtained: Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None }),
             exchange: dossier.exchange(element, &slot.person, Vec::new()),
             next_attempt_at: None,
-        }),
+        })),
     };
     dossier.settle(place, state);
 }
@@ -213,7 +213,7 @@ async fn ask_element(
     if obtained.absence.is_some() {
         obtained.absence = Some(element.absence);
     }
-    State::Known(Known { obtained, exchange, next_attempt_at: None })
+    State::Known(Box::new(Known { obtained, exchange, next_attempt_at: None }))
 }
 
 enum Inputs {

@@ -146,8 +146,11 @@ pub struct FieldError {
 }
 
 /// A failure on its way to the caller.
+#[derive(Debug)]
+pub struct Problem(Box<Body>);
+
 #[derive(Debug, Serialize)]
-pub struct Problem {
+struct Body {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
@@ -172,7 +175,7 @@ impl Problem {
     /// A problem with its code's title; `detail` says what happened and what to do next.
     #[must_use]
     pub fn new(code: Code, origin: Origin, request_id: &str, language: Language, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Body {
             kind: format!("urn:qovsaq:problem:{}", code.as_str()),
             title: code.title(language),
             status: code.status().as_u16(),
@@ -185,52 +188,52 @@ impl Problem {
             receipt: None,
             language,
             retry_after_secs: None,
-        }
+        }))
     }
 
     /// Adds the outcome of the exchange.
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
-        self.outcome = Some(outcome);
+        self.0.outcome = Some(outcome);
         self
     }
 
     /// Adds the broken rules.
     #[must_use]
     pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// Adds the proof that the exchange was journalled.
     #[must_use]
     pub fn receipt(mut self, receipt: ReceiptBody) -> Self {
-        self.receipt = Some(receipt);
+        self.0.receipt = Some(receipt);
         self
     }
 
     /// Says when asking again makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_secs = Some(seconds);
+        self.0.retry_after_secs = Some(seconds);
         self
     }
 
     /// The status it answers with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
-        if let Some(seconds) = self.retry_after_secs {
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.0.language.tag()));
+        if let Some(seconds) = self.0.retry_after_secs {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

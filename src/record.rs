@@ -7,7 +7,7 @@
 //!   reserved for its outcome (R2, R6);
 //! - answers and refusals are built from a [`Journalled`] disclosure or denial (R3);
 //! - the log's order is the order in which entries are handed to it (R4);
-//! - an epoch is used only after its keys and its EpochOpened are durable (R8).
+//! - an epoch is used only after its keys and its epoch-opened entry are durable (R8).
 //!
 //! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
 //! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
@@ -368,7 +368,7 @@ fn binding(origin: &str, kind: Kind, role: Role, now: Timestamp) -> Binding<'_> 
     Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: Uuid::now_v7(), time_ms }
 }
 
-/// R8: keys durable first, then EpochOpened durable, then the epoch is used.
+/// R8: keys durable first, then the epoch-opened entry durable, then the epoch is used.
 async fn open_epoch(journal: &Journal, keys: &KeyTable, origin: &str, now: Timestamp) -> anyhow::Result<OpenEpoch> {
     let (epoch, notice) = keys.open_epoch(now)?;
     let metadata = serde_json::to_vec(&serde_json::json!({

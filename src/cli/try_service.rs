@@ -29,7 +29,7 @@ Exit codes: 0 the source answered, 1 it did not or was refused, 2 wrong usage.")
 pub struct Try {
     /// provider/service
     service: String,
-    /// fin, or any input of the contract; month_from and month_to default to the last twelve months
+    /// `fin`, or any input of the contract; `month_from` and `month_to` default to the last twelve months
     #[arg(value_name = "KEY=VALUE")]
     inputs: Vec<String>,
     /// A fault the mock shows (see `qovsaq mock --faults`)
@@ -133,7 +133,7 @@ impl Try {
             Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&active), consumer, service: Arc::clone(&service), envelope };
         let deadline = Instant::now() + WAIT_DEFAULT;
         let (ending, trace) = pipeline::run(Arc::clone(gateway), exchange, deadline, Trace::collecting()).await;
-        self.print(&service.id, &active, ending, trace.into_steps())
+        self.print(&service.id, &active, ending, &trace.into_steps())
     }
 
     fn split(&self) -> anyhow::Result<(String, Map<String, Json>)> {
@@ -150,7 +150,7 @@ impl Try {
         Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
     }
 
-    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, steps: Steps) -> anyhow::Result<Ended> {
+    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, steps: &Steps) -> anyhow::Result<Ended> {
         let masked = |text: &str| if self.unmasked { text.to_owned() } else { mask(text) };
         if let Some(question) = &steps.question {
             say(&format!("2. wire request     {}", masked(question)))?;
