@@ -1,12 +1,16 @@
 //! Answers as the consumer sees them: outcome, delivered values, what was withheld and why, where
 //! the values come from and how old they are, and the receipt.
 
+use http::HeaderName;
 use jiff::Timestamp;
 use journal::{Durable, Hash};
 use model::outcome::{Absence, Outcome};
 use model::{Facts, Service};
 use policy::{Authorised, Filtered, Withheld};
 use serde::{Serialize, Serializer};
+
+/// The response header with the exchange's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The answer to one question (`POST /v1/services/…`).
 #[derive(Debug, Serialize)]

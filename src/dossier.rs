@@ -55,6 +55,8 @@ pub struct OpenDossier {
 struct Slot {
     element: usize,
     person: Person,
+    /// Number of the round that settled it last, from 1; 0 before the first.
+    round: u32,
     state: State,
 }
 
@@ -128,7 +130,7 @@ pub fn open(
         progress: watch::Sender::new(0),
     });
     gateway.dossiers.keep(&dossier);
-    tokio::spawn(ask_until_settled(Arc::clone(gateway), Arc::clone(&dossier)));
+    gateway.exchanges.spawn(ask_until_settled(Arc::clone(gateway), Arc::clone(&dossier)));
     dossier
 }
 
@@ -136,15 +138,15 @@ fn slots(contract: &Dossier, persons: &[Person]) -> Vec<Slot> {
     let mut slots = Vec::new();
     for (element, declared) in contract.elements.iter().enumerate() {
         let concerned = persons.iter().filter(|person| declared.roles.contains(&person.role));
-        slots.extend(concerned.map(|person| Slot { element, person: person.clone(), state: State::Waiting }));
+        slots.extend(concerned.map(|person| Slot { element, person: person.clone(), round: 0, state: State::Waiting }));
     }
     slots
 }
 
 /// Rounds of asking, until everything is settled or the dossier is due.
 async fn ask_until_settled(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>) {
-    loop {
-        ask_round(&gateway, &dossier).await;
+    for round in 1.. {
+        ask_round(&gateway, &dossier, round).await;
         if dossier.is_settled() || clock::now() >= dossier.due || gateway.is_draining() {
             return;
         }
@@ -157,7 +159,7 @@ async fn ask_until_settled(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>) {
 
 /// Asks every unsettled element once: each in a task of its own, those that need another's answer
 /// after it, all under one deadline.
-async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>) {
+async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, round: u32) {
     let deadline = Instant::now() + dossier.contract.deadline;
     let open: Vec<usize> = {
         let slots = lock(&dossier.slots);
@@ -166,7 +168,7 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>) {
     let mut tasks = tokio::task::JoinSet::new();
     for place in open {
         let (gateway, dossier) = (Arc::clone(gateway), Arc::clone(dossier));
-        tasks.spawn(async move { ask_slot(&gateway, &dossier, place, deadline).await });
+        tasks.spawn(async move { ask_slot(&gateway, &dossier, place, round, deadline).await });
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -175,10 +177,10 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>) {
     }
 }
 
-async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, deadline: Instant) {
+async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, round: u32, deadline: Instant) {
     let slot = lock(&dossier.slots)[place].clone();
     let element = &dossier.contract.elements[slot.element];
-    let state = match dossier.inputs(element, &slot.person, deadline).await {
+    let state = match dossier.inputs(element, &slot.person, round, deadline).await {
         Inputs::Ready(inputs) => ask_element(gateway, dossier, element, &slot.person, inputs, deadline).await,
         Inputs::NotNeeded(because) => State::NotNeeded(because),
         Inputs::NotYet => State::Known(Box::new(Known {
@@ -187,7 +189,7 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
             next_attempt_at: None,
         })),
     };
-    dossier.settle(place, state);
+    dossier.settle(place, round, state);
 }
 
 async fn ask_element(
@@ -224,13 +226,13 @@ enum Inputs {
 
 impl OpenDossier {
     /// The inputs of an element, waiting for the answer it needs where it needs one.
-    async fn inputs(&self, element: &Element, person: &Person, deadline: Instant) -> Inputs {
+    async fn inputs(&self, element: &Element, person: &Person, round: u32, deadline: Instant) -> Inputs {
         let mut inputs = Vec::with_capacity(element.inputs.len());
         for (name, source) in &element.inputs {
             let value = match source {
                 InputSource::MonthsAgo(months) => Some(month_ago(clock::now(), *months)),
                 InputSource::Input(own) => self.envelope.inputs.iter().find(|(key, _)| key == own).map(|(_, value)| value.clone()),
-                InputSource::Answer { element, field } => match self.answer_of(*element, person, deadline).await {
+                InputSource::Answer { element, field } => match self.answer_of(*element, person, round, deadline).await {
                     Some(State::Known(known)) => match (&known.obtained.facts, known.obtained.outcome) {
                         (Some(facts), _) => facts.top_level(field).cloned(),
                         (None, Outcome::Unavailable | Outcome::InvalidData | Outcome::Denied) => return Inputs::NotYet,
@@ -249,22 +251,26 @@ impl OpenDossier {
         Inputs::Ready(inputs)
     }
 
-    /// The state of another element for the same person, once it is known.
-    async fn answer_of(&self, element: usize, person: &Person, deadline: Instant) -> Option<State> {
+    /// The state of another element for the same person, once this round has settled it.
+    async fn answer_of(&self, element: usize, person: &Person, round: u32, deadline: Instant) -> Option<State> {
         let mut progress = self.progress.subscribe();
-        let state = || {
-            let slots = lock(&self.slots);
-            slots.iter().find(|slot| slot.element == element && slot.person.subject == person.subject).map(|slot| slot.state.clone())
-        };
         loop {
-            match state() {
-                Some(State::Waiting) => {}
-                other => return other,
+            if let Some(known) = self.settled_in(element, person, round) {
+                return known;
             }
             if tokio::time::timeout_at(deadline, progress.changed()).await.is_err() {
-                return state();
+                return None;
             }
         }
+    }
+
+    /// The state of an element for a person if this round will not change it any more; inner `None`
+    /// where it is not asked about that person.
+    fn settled_in(&self, element: usize, person: &Person, round: u32) -> Option<Option<State>> {
+        let slots = lock(&self.slots);
+        let found = slots.iter().find(|slot| slot.element == element && slot.person.subject == person.subject);
+        let Some(slot) = found else { return Some(None) };
+        (!self.is_open(slot) || slot.round == round).then(|| Some(slot.state.clone()))
     }
 
     fn exchange(&self, element: &Element, person: &Person, inputs: Vec<(Box<str>, Value)>) -> Exchange {
@@ -274,7 +280,7 @@ impl OpenDossier {
         Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&self.active), consumer: self.consumer.clone(), service, envelope }
     }
 
-    fn settle(&self, place: usize, mut state: State) {
+    fn settle(&self, place: usize, round: u32, mut state: State) {
         let mut slots = lock(&self.slots);
         if let State::Known(known) = &mut state
             && self.is_unanswered(&self.contract.elements[slots[place].element], &known.obtained)
@@ -282,6 +288,7 @@ impl OpenDossier {
             let next = clock::now().checked_add(RETRY_AFTER).ok();
             known.next_attempt_at = next.filter(|next| *next < self.due);
         }
+        slots[place].round = round;
         slots[place].state = state;
         drop(slots);
         self.progress.send_modify(|count| *count += 1);

@@ -11,6 +11,7 @@ use model::{Problems, Profile};
 use seal::{KeyTable, NodeKey};
 use store::Store;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::call::{Calls, Transports};
 use crate::clock;
@@ -26,6 +27,9 @@ use crate::{api, ops};
 /// How often epochs, month keys, certificates' state and refusals are looked after.
 const UPKEEP: Duration = Duration::from_secs(60);
 
+/// Longest wait for exchanges under way when the gateway stops: the longest a caller may wait for one.
+const EXCHANGES_WAIT: Duration = Duration::from_secs(60);
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Gateway {
@@ -40,6 +44,8 @@ pub struct Gateway {
     pub dossiers: Dossiers,
     /// Counters.
     pub metrics: Metrics,
+    /// Exchanges under way: a stop waits for them.
+    pub exchanges: TaskTracker,
     verifying_key: VerifyingKey,
     drain: watch::Sender<bool>,
 }
@@ -91,6 +97,7 @@ impl Gateway {
             store: Arc::new(store),
             dossiers: Dossiers::default(),
             metrics: Metrics,
+            exchanges: TaskTracker::new(),
             verifying_key,
             drain: watch::Sender::new(false),
         }))
@@ -262,6 +269,10 @@ impl Running {
             if let Err(error) = task.await {
                 tracing::error!(error = %error, "a listener's task ended abnormally");
             }
+        }
+        self.gateway.exchanges.close();
+        if tokio::time::timeout(EXCHANGES_WAIT, self.gateway.exchanges.wait()).await.is_err() {
+            tracing::warn!("exchanges were still under way; the next start closes them as abandoned");
         }
         self.gateway.recorder.event(Kind::NodeStopped, &serde_json::json!({})).await?;
         self.gateway.recorder.journal().close().await?;

@@ -85,6 +85,8 @@ pub enum Trouble {
     },
     /// The answer broke its contract.
     Broken,
+    /// The answer could not be journalled with what its contract captures, so it is not used.
+    NotJournalled,
 }
 
 /// An answer on its way out: facts, what may be seen of them, and the durable disclosure.
@@ -193,8 +195,7 @@ pub async fn obtain(
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
     let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
-    let written = plan
-        .and_then(|plan| plan.write(subject, &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
+    let written = plan.and_then(|plan| plan.write(subject, &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
     let Some((plan, wire)) = written else {
         let trouble = Trouble::Unreachable { route: false, retry_after: None };
         return Ok(Obtained::without_answer(Outcome::Unavailable, trouble, None));
@@ -203,8 +204,7 @@ pub async fn obtain(
     let question = crate::wire::question(wire);
 
     let asked = serde_json::json!({"subject": subject, "input": envelope.inputs_as_json()});
-    let intent =
-        gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, subject, &asked).await?;
+    let intent = gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, subject, &asked).await?;
 
     let started = Instant::now();
     let deadline = deadline.min(started + service.timeout);
@@ -246,7 +246,10 @@ pub async fn obtain(
         (Capture::Fields, Ok(Reading { facts: Some(facts), .. })) => serde_json::to_vec(&facts.show(&service.agreed())).ok(),
         _ => None,
     };
-    let entry = intent.answered(&evidence, captured.as_deref());
+    let entry = match intent.answered(&evidence, captured.as_deref()) {
+        Ok(entry) => entry,
+        Err(entry) => return Ok(Obtained::without_answer(Outcome::Unavailable, Trouble::NotJournalled, Some(entry))),
+    };
 
     Ok(match read {
         Ok(reading) => {

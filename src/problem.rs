@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use model::Outcome;
 use serde::Serialize;
 
-use crate::answer::ReceiptBody;
+use crate::answer::{REQUEST_ID, ReceiptBody};
 
 /// Language of titles and details, from `Accept-Language`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -233,6 +233,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.0.language.tag()));
+        if let Ok(id) = HeaderValue::from_str(&self.0.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
         if let Some(seconds) = self.0.retry_after_secs {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -30,8 +30,8 @@ use crate::clock;
 /// Bytes set aside for an intent with its payload, and for its metadata-only outcome (R6).
 const INTENT_BYTES: usize = 8 * 1024;
 const OUTCOME_BYTES: usize = 2 * 1024;
-/// Longest life of an epoch.
-const EPOCH_LIFE: Duration = Duration::from_secs(15 * 60);
+/// Age at which an epoch is followed by the next: with a look every minute none lives over 15 minutes.
+const EPOCH_LIFE: Duration = Duration::from_secs(14 * 60);
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $word:literal;)*) => {
@@ -451,7 +451,11 @@ pub struct AnswerEvidence<'a> {
 impl Journalled<Intent> {
     /// ANSWERED: closes the intent with what the provider said. Rides lazily on the next frame; the
     /// disclosure that follows it in the log makes it durable (R4).
-    pub fn answered(mut self, evidence: &AnswerEvidence<'_>, captured: Option<&[u8]>) -> Place {
+    ///
+    /// # Errors
+    /// When what the contract captures does not fit into the journal: the intent is closed as Failed
+    /// in the place set aside for it, and nothing of the answer may be released (R6).
+    pub fn answered(mut self, evidence: &AnswerEvidence<'_>, captured: Option<&[u8]>) -> Result<Place, Place> {
         #[derive(Serialize)]
         struct Metadata<'a> {
             request_id: Uuid,
@@ -465,13 +469,13 @@ impl Journalled<Intent> {
         let service = intent.service.clone();
         let metadata = Metadata { request_id: intent.request_id, service: &service, intent: index, evidence };
         let mut place = self.value.outcome_place.take();
-        let written = recorder.append(Kind::Answered, Role::Closes(index), Urgency::Lazy, &metadata, captured, place.as_mut());
-        match written {
-            Ok(appended) => Place { index: appended.index(), leaf_hash: *appended.leaf_hash() },
-            // The captured payload did not fit: the reserved place still takes the bare outcome (R6).
+        // The place set aside is for the bare outcome; captured bytes ask for room of their own.
+        let room = if captured.is_some() { None } else { place.as_mut() };
+        match recorder.append(Kind::Answered, Role::Closes(index), Urgency::Lazy, &metadata, captured, room) {
+            Ok(appended) => Ok(Place { index: appended.index(), leaf_hash: *appended.leaf_hash() }),
             Err(_) => {
                 self.value.outcome_place = place;
-                self.failed("capture-did-not-fit", "gateway", true)
+                Err(self.failed("capture-did-not-fit", "gateway", true))
             }
         }
     }

@@ -9,21 +9,19 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::ConsumerId;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use crate::answer::REQUEST_ID;
 use crate::data::Active;
 use crate::envelope::{self, BODY_BYTES_MAX};
 use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
 use crate::tls::PeerCertificate;
-
-/// The response header with the exchange's id.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request whose sender is a known consumer.
 #[derive(Debug)]
@@ -50,10 +48,6 @@ impl FromRequestParts<Arc<Gateway>> for Asked {
         let language = Language::from_header(parts.headers.get(ACCEPT_LANGUAGE));
         let refuse =
             |code, az: &str, en: &str| Problem::new(code, Origin::Consumer, &request_id.to_string(), language, language.pick(az, en));
-        if gateway.is_draining() {
-            let detail = language.pick("Şlüz dayandırılır, bir azdan yenidən cəhd edin", "The gateway is stopping; try again shortly");
-            return Err(Problem::new(Code::GatewayUnavailable, Origin::Gateway, &request_id.to_string(), language, detail).retry_after(5));
-        }
         let active = Arc::clone(&gateway.active());
         let peer = parts.extensions.get::<Arc<PeerCertificate>>();
         let identified = peer.ok_or(NotIdentified::Unknown).and_then(|peer| identify(peer, &active.snapshot));

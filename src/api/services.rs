@@ -42,7 +42,7 @@ pub async fn ask(
         Exchange { request_id: asked.request_id, active: Arc::clone(&asked.active), consumer: asked.consumer.clone(), service, envelope };
 
     // A task of its own: a caller that goes away does not stop an exchange that has begun.
-    let task = tokio::spawn(pipeline::run(Arc::clone(&gateway), exchange, deadline, Trace::default()));
+    let task = gateway.exchanges.spawn(pipeline::run(Arc::clone(&gateway), exchange, deadline, Trace::default()));
     let ending = match task.await {
         Ok((ending, _)) => ending,
         Err(error) => {
@@ -127,6 +127,14 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
             let origin = if route { Origin::Route } else { Origin::Provider };
             asked.problem(Code::ProviderDenied, origin, "Operatora müraciət edin", "Ask the operator")
         }
+        Trouble::NotJournalled => asked
+            .problem(
+                Code::JournalUnavailable,
+                Origin::Gateway,
+                "Cavab jurnala sığmadı və istifadə edilmədi; bir azdan yenidən cəhd edin",
+                "The answer did not fit into the journal and was not used; try again shortly",
+            )
+            .retry_after(5),
         Trouble::Broken => asked.problem(
             Code::InvalidData,
             Origin::Provider,
