@@ -94,3 +94,18 @@ fn a_segment_is_named_after_its_first_index() {
         assert_eq!(SegmentHeader::first_index(no), None, "{no}");
     }
 }
+
+/// The bytes of a whole log, fixed: should this fail, the format has changed and `docs/journal-format.md` with it.
+#[tokio::test]
+async fn the_format_is_what_it_was() {
+    let disk = super::fake::FakeDisk::new(1);
+    let (journal, ..) = super::crash::open(&disk).expect("opens");
+    for role in [Role::Single, Role::Opens, Role::Opens, Role::Closes(1)] {
+        let entry = Entry { kind: 7, role, body: b"body".to_vec(), payload: b"payload".to_vec() };
+        journal.append(entry, crate::Urgency::Now, None).expect("taken").durable().await;
+    }
+    let head = journal.close().await.expect("closes");
+    let (_, segment) = disk.find("0000000000000000.seg");
+    assert_eq!(Hash::of(&segment).to_string(), "Q0QNsR5S6L7CmUzSbEf1k8sZpoP7QlbT1sX0seNxPxs=");
+    assert_eq!(Hash::of(head.note().as_bytes()).to_string(), "gm3ayR+tY37CZhbrjcVcrJmxP5cl0CjcIey1e2IZPoQ=");
+}
