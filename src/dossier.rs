@@ -552,8 +552,8 @@ pub fn question<'a>(
         purpose: envelope.purpose.as_str(),
         act: "",
         case: envelope.case.as_str(),
-        official: &envelope.official.name,
-        responsible: envelope.official.responsible.as_deref(),
+        official: &envelope.official,
+        responsible: envelope.responsible.as_deref(),
         role: envelope.role.as_str(),
         configuration: &active.hash,
     }

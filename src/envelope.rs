@@ -16,23 +16,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest text input, in bytes.
 const INPUT_BYTES_MAX: usize = 256;
 
-/// Who asks, as the envelope names him: an official, or an automated caller with a responsible person.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Official {
-    /// `AZ-0001`, or `robot:<name>`.
-    pub name: String,
-    /// The person answerable for an automated caller.
-    pub responsible: Option<String>,
-}
-
-impl fmt::Debug for Official {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Official(…)")
-    }
-}
-
-/// The part of the envelope that every question has.
-#[derive(Debug, Clone)]
+/// The part of the envelope that every question has. `Debug` shows neither whom it is about nor who asks.
+#[derive(Clone)]
 pub struct Envelope {
     /// Whom it is about; none where the contract asks about no person.
     pub subject: Option<Subject>,
@@ -42,14 +27,26 @@ pub struct Envelope {
     pub purpose: PurposeId,
     /// The consumer's case.
     pub case: CaseId,
-    /// Who asks.
-    pub official: Official,
+    /// Who asks: `AZ-0001`, or `robot:<name>`.
+    pub official: String,
+    /// The person answerable for an automated caller.
+    pub responsible: Option<String>,
     /// In which role.
     pub role: RoleId,
     /// The identity provider's assertion about the official.
     pub assertion: Option<String>,
     /// Narrower fields by their paths, where asked for; each names something in the contract.
     pub fields: Option<Vec<String>>,
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("purpose", &self.purpose)
+            .field("case", &self.case)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Parses JSON, refusing a key that stands twice (which of the two was meant would be a guess).
@@ -182,14 +179,14 @@ impl Envelope {
         let purpose = reader.parse("purpose", PurposeId::new);
         let case = reader.parse("case", CaseId::new);
         let role = reader.parse("role", RoleId::new);
-        let official = reader.official();
+        let (official, responsible) = reader.official();
         let assertion = reader.optional_text("assertion", 16 * 1024);
         let fields = reader.fields(expected.service);
         reader.not_offered("on_behalf_of", |value| value.is_null(), "representation is not offered yet; send null");
         reader.not_offered("consent", |value| value.as_array().is_some_and(Vec::is_empty), "this contract takes no consent; send []");
         match (purpose, case, role, official, reader.errors.is_empty()) {
             (Some(purpose), Some(case), Some(role), Some(official), true) => {
-                Ok(Self { subject, inputs, purpose, case, official, role, assertion, fields })
+                Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, fields })
             }
             _ => Err(reader.errors),
         }
@@ -249,26 +246,25 @@ impl Reader<'_> {
         }
     }
 
-    fn official(&mut self) -> Option<Official> {
-        let named = |text: &str| {
-            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'))
-        };
+    fn official(&mut self) -> (Option<String>, Option<String>) {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
+        let named = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(allowed);
         let responsible = self.optional_text("responsible", 64);
-        let name = match self.members.get("official") {
+        let official = match self.members.get("official") {
             None | Some(Json::Null) => {
                 self.refuse("/official", "`official` is required");
-                return None;
+                return (None, responsible);
             }
             Some(Json::String(text)) if named(text) => text.clone(),
             Some(_) => {
                 self.refuse("/official", "must be an official's number or robot:<name>: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'");
-                return None;
+                return (None, responsible);
             }
         };
-        if name.starts_with("robot:") && responsible.is_none() {
+        if official.starts_with("robot:") && responsible.is_none() {
             self.refuse("/responsible", "an automated caller names the person answerable for it");
         }
-        Some(Official { name, responsible })
+        (Some(official), responsible)
     }
 
     fn subject(&mut self, expected: Expected<'_>) -> Option<Subject> {

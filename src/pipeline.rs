@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use mapping::Reading;
 use model::contract::Capture;
 use model::{Absence, ConsumerId, Facts, Outcome, Service, Subject};
-use policy::{Ask, Authorised, Decision, Denial};
+use policy::{Ask, Authorised, Decision, Denial, Official};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -144,8 +144,8 @@ impl Exchange {
             purpose: self.envelope.purpose.as_str(),
             act,
             case: self.envelope.case.as_str(),
-            official: &self.envelope.official.name,
-            responsible: self.envelope.official.responsible.as_deref(),
+            official: &self.envelope.official,
+            responsible: self.envelope.responsible.as_deref(),
             role: self.envelope.role.as_str(),
             configuration: &self.active.hash,
         }
@@ -158,7 +158,7 @@ impl Exchange {
             subject: envelope.subject.clone(),
             purpose: envelope.purpose.clone(),
             case: envelope.case.clone(),
-            official: policy::Official::parse(&envelope.official.name, envelope.official.responsible.as_deref()),
+            official: Official::parse(&envelope.official, envelope.responsible.as_deref()),
             role: envelope.role.clone(),
             assertion: envelope.assertion.clone(),
             fields: envelope.fields.clone(),
@@ -208,7 +208,7 @@ pub async fn obtain(
 
     let started = Instant::now();
     let deadline = deadline.min(started + service.timeout);
-    let context = Context { exchange_id: exchange.request_id, official: &envelope.official.name, case: envelope.case.as_str(), deadline };
+    let context = Context { exchange_id: exchange.request_id, official: &envelope.official, case: envelope.case.as_str(), deadline };
     let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
     let took = started.elapsed();
     gateway.metrics.called(service, took, called.as_ref().err());
