@@ -108,7 +108,7 @@ impl<'p> Child<'_, '_, 'p> {
 
     /// A plain value where an object is promised.
     fn plain<E>(self) -> Result<(), E> {
-        if self.node.is_structure() {
+        if self.node.is_structure() || matches!(self.node.opens, Opens::Plain(_)) {
             self.state.walk.misshapen(self.node);
         } else if self.state.walk.enter(self.node) == Enter::Into {
             self.state.walk.leave(self.node, false);

@@ -266,8 +266,13 @@ impl<'p> Walk<'p> {
 
     /// A node does not have the structure its place in the mapping promises.
     pub(crate) fn misshapen(&mut self, node: &'p Node) {
-        let target = node.leaf.as_ref().and_then(|leaf| leaf.targets.first());
-        self.broken(target.map_or(&node.path, |target| &target.path), "wrong-structure");
+        let path = match (&node.opens, node.leaf.as_ref().and_then(|leaf| leaf.targets.first())) {
+            (Opens::Plain(plain), _) => &plain.path,
+            (Opens::Item { scope, .. }, _) => &self.tree.scopes[*scope].path,
+            (Opens::Nothing | Opens::Record, Some(target)) => &target.path,
+            (Opens::Nothing | Opens::Record, None) => &node.path,
+        };
+        self.broken(path, "wrong-structure");
     }
 
     /// The whole answer came by, and was well-formed.

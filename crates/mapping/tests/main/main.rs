@@ -1,6 +1,9 @@
 //! Mappings as an integration engineer meets them: the shipped files, broken files, hostile answers.
 
 mod broken;
+mod grammar;
+mod hostile;
+mod read_back;
 mod shipped;
 
 use std::path::{Path, PathBuf};
