@@ -24,7 +24,7 @@ use crate::clock;
 use crate::data::Active;
 use crate::envelope::Envelope;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Exchange, Obtained, Person, Trouble};
+use crate::pipeline::{self, Exchange, Obtained, Person, Stopped, Trouble};
 use crate::record::{Disclosure, Given, NoRecord, Question};
 use crate::trace::Trace;
 
@@ -201,21 +201,25 @@ async fn ask_element(
     deadline: Instant,
 ) -> State {
     let exchange = dossier.exchange(element, person, inputs);
-    let obtained = match pipeline::authorise(gateway, &exchange).await {
-        Decision::Authorised(authorised) => pipeline::obtain(gateway, &exchange, &authorised, deadline, &mut Trace::default()).await,
-        Decision::Denied(denial) => gateway
-            .recorder
-            .denied_element(&exchange.question(""), Some(&person.subject), &denial.codes())
-            .map(|entry| Obtained { entry: Some(entry), ..Obtained::denied() }),
-    };
-    let mut obtained = obtained.unwrap_or_else(|error| {
-        tracing::error!(error = %error, "an element could not be journalled and was not asked");
+    let mut obtained = obtain_element(gateway, &exchange, deadline).await.unwrap_or_else(|error| {
+        tracing::error!(error = %error, "the gateway's own parts failed; an element was not asked");
         Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
     });
     if obtained.absence.is_some() {
         obtained.absence = Some(element.absence);
     }
     State::Known(Box::new(Known { obtained, exchange, next_attempt_at: None }))
+}
+
+async fn obtain_element(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant) -> Result<Obtained, Stopped> {
+    match pipeline::authorise(gateway, exchange).await? {
+        Decision::Authorised(authorised) => Ok(pipeline::obtain(gateway, exchange, &authorised, deadline, &mut Trace::default()).await?),
+        Decision::Denied(denial) => {
+            let subject = exchange.envelope.subject.as_ref();
+            let entry = gateway.recorder.denied_element(&exchange.question(""), subject, &denial.codes())?;
+            Ok(Obtained { entry: Some(entry), ..Obtained::denied() })
+        }
+    }
 }
 
 enum Inputs {
@@ -374,15 +378,15 @@ struct View<'a> {
 /// A dossier as it is delivered: authorised anew, disclosed, filtered.
 ///
 /// # Errors
-/// When the journal has no room: nothing is told.
-pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bool, String), NoRecord> {
+/// When the journal has no room or the store does not answer: nothing is told.
+pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bool, String), Stopped> {
     let slots = lock(&dossier.slots).clone();
     let mut views = Vec::with_capacity(slots.len());
     for mut slot in slots {
         let element = &dossier.contract.elements[slot.element];
         let mut authorised = None;
         if let State::Known(known) = &mut slot.state {
-            match pipeline::authorise(gateway, &known.exchange).await {
+            match pipeline::authorise(gateway, &known.exchange).await? {
                 Decision::Authorised(right) => authorised = Some(right),
                 // A right withdrawn since then: what was obtained is not shown any more.
                 Decision::Denied(_) if known.obtained.outcome != Outcome::Denied => {

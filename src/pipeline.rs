@@ -31,7 +31,7 @@ use crate::data::Active;
 use crate::envelope::Envelope;
 use crate::gateway::Gateway;
 use crate::record::{AnswerEvidence, Disclosed, Disclosure, Given, Journalled, NoRecord, Place, Question};
-use crate::store_access;
+use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 
 /// Someone asks something: what identify and parse made of a request.
@@ -107,19 +107,31 @@ pub enum Ending {
     Answered(Box<Answered>),
     /// Refused by policy, journalled.
     Denied(Denial, Journalled<crate::record::Denied>),
-    /// The journal could not take it: nothing was asked, or nothing is told.
-    NoRecord(NoRecord),
+    /// The journal could not take it, or the store did not say whether it may be asked: nothing was
+    /// asked, or nothing is told.
+    Stopped(Stopped),
+}
+
+/// Why an exchange ended without an answer or a refusal: the gateway's own parts failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The journal takes no entry.
+    #[error(transparent)]
+    NoRecord(#[from] NoRecord),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
 }
 
 /// Takes one question all the way. Runs in a task of its own: a caller that goes away does not
 /// stop it (journal.md, "Cancellation").
 pub async fn run(gateway: Arc<Gateway>, exchange: Exchange, deadline: Instant, mut trace: Trace) -> (Ending, Trace) {
-    let ending = travel(&gateway, &exchange, deadline, &mut trace).await.unwrap_or_else(Ending::NoRecord);
+    let ending = travel(&gateway, &exchange, deadline, &mut trace).await.unwrap_or_else(Ending::Stopped);
     (ending, trace)
 }
 
-async fn travel(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant, trace: &mut Trace) -> Result<Ending, NoRecord> {
-    let authorised = match authorise(gateway, exchange).await {
+async fn travel(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant, trace: &mut Trace) -> Result<Ending, Stopped> {
+    let authorised = match authorise(gateway, exchange).await? {
         Decision::Authorised(authorised) => authorised,
         Decision::Denied(denial) => {
             let question = exchange.question("");
@@ -168,12 +180,15 @@ impl Exchange {
 
 /// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, and
 /// identifying inputs only where an answer in the same case gave them.
-pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Decision {
-    let case = store_access::case_view(gateway, exchange).await;
+///
+/// # Errors
+/// When the store does not say what stands in the case.
+pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Decision, StoreFailed> {
+    let case = store_access::case_view(gateway, exchange).await?;
     let snapshot = &exchange.active.snapshot;
     // A consumer that identify found stands in the same data.
     let consumer = &snapshot.consumers[&exchange.consumer];
-    policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now())
+    Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now()))
 }
 
 /// INTENT, call, classify, read, check, ANSWERED: asks the source and journals both ends. The

@@ -32,11 +32,13 @@ async fn blocking<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || ask(&store)).await??)
 }
 
-/// What the store says about the case of an exchange. A store that fails answers "no such case":
-/// nothing is asked on a guess.
-pub async fn case_view(gateway: &Gateway, exchange: &Exchange) -> Option<CaseView> {
+/// What the store says about the case of an exchange; `None` where the consumer has no such case.
+///
+/// # Errors
+/// When the store fails: that is no answer about the case, and nothing is decided on a guess.
+pub async fn case_view(gateway: &Gateway, exchange: &Exchange) -> Result<Option<CaseView>, StoreFailed> {
     let (consumer, case) = (&exchange.consumer, &exchange.envelope.case);
-    let record = load(gateway, consumer, case).await?;
+    let Some(record) = load(gateway, consumer, case).await? else { return Ok(None) };
     let envelope = &exchange.envelope;
     let has_subject = envelope.subject.as_ref().is_none_or(|subject| record.has(subject));
     let mut inputs_known = true;
@@ -44,36 +46,27 @@ pub async fn case_view(gateway: &Gateway, exchange: &Exchange) -> Option<CaseVie
         let Some((service, field)) = &input.comes_from else { continue };
         let Some((_, value)) = envelope.inputs.iter().find(|(name, _)| *name == input.name) else { continue };
         inputs_known &= match value.as_text() {
-            Some(text) => has_answer(gateway, consumer, case, answer_name(service, field), text).await,
+            Some(text) => has_answer(gateway, consumer, case, answer_name(service, field), text).await?,
             None => false,
         };
     }
-    Some(CaseView { open: record.is_open(), purpose: record.purpose().clone(), has_subject, inputs_known })
+    Ok(Some(CaseView { open: record.is_open(), purpose: record.purpose().clone(), has_subject, inputs_known }))
 }
 
-async fn has_answer(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId, name: String, text: &str) -> bool {
+async fn has_answer(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId, name: String, text: &str) -> Result<bool, StoreFailed> {
     if gateway.store.cached_answer(consumer, case, &name, text) {
-        return true;
+        return Ok(true);
     }
     let (consumer, case, text) = (consumer.clone(), case.clone(), text.to_owned());
-    blocking(gateway, move |store| store.has_answer(&consumer, &case, &name, &text)).await.unwrap_or_else(|error| {
-        tracing::error!(error = %error, "the store did not answer; the input counts as unknown");
-        false
-    })
+    blocking(gateway, move |store| store.has_answer(&consumer, &case, &name, &text)).await
 }
 
-async fn load(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Option<Arc<store::Case>> {
+async fn load(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Result<Option<Arc<store::Case>>, StoreFailed> {
     if let Some(record) = gateway.store.cached_case(consumer, case) {
-        return Some(record);
+        return Ok(Some(record));
     }
     let (consumer, case) = (consumer.clone(), case.clone());
-    match blocking(gateway, move |store| store.case(&consumer, &case)).await {
-        Ok(record) => record,
-        Err(error) => {
-            tracing::error!(error = %error, "the store did not answer; the case counts as unknown");
-            None
-        }
-    }
+    blocking(gateway, move |store| store.case(&consumer, &case)).await
 }
 
 fn answer_name(service: &model::ServiceId, field: &str) -> String {
@@ -120,21 +113,29 @@ pub async fn close_case(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId,
 }
 
 /// The persons of a case; `None` where the consumer has no such case.
-pub async fn persons(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Option<Vec<(Subject, PersonRole)>> {
-    Some(load(gateway, consumer, case).await?.persons().to_vec())
+///
+/// # Errors
+/// When the store fails.
+pub async fn persons(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Result<Option<Vec<(Subject, PersonRole)>>, StoreFailed> {
+    Ok(load(gateway, consumer, case).await?.map(|record| record.persons().to_vec()))
 }
 
 /// Whether a dossier may be opened at all: its purpose, an open case of that purpose, and the
 /// envelope's subject (where it names one) in the case.
 ///
 /// # Errors
-/// The denial with every reason.
-pub async fn may_open(gateway: &Gateway, consumer: &ConsumerId, dossier: &Dossier, envelope: &Envelope) -> Result<(), Denial> {
+/// When the store fails.
+pub async fn may_open(
+    gateway: &Gateway,
+    consumer: &ConsumerId,
+    dossier: &Dossier,
+    envelope: &Envelope,
+) -> Result<Result<(), Denial>, StoreFailed> {
     let mut reasons = Vec::new();
     if envelope.purpose != dossier.purpose {
         reasons.push(DenialReason::PurposeNotGranted);
     }
-    match load(gateway, consumer, &envelope.case).await {
+    match load(gateway, consumer, &envelope.case).await? {
         None => reasons.push(DenialReason::CaseUnknown),
         Some(case) => {
             if !case.is_open() {
@@ -148,5 +149,5 @@ pub async fn may_open(gateway: &Gateway, consumer: &ConsumerId, dossier: &Dossie
             }
         }
     }
-    Denial::unless_none(reasons)
+    Ok(Denial::unless_none(reasons))
 }

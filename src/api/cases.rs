@@ -32,10 +32,10 @@ pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
     let event = json!({
         "request_id": asked.request_id, "consumer": asked.consumer, "case": request.case, "purpose": request.purpose, "subjects": subjects,
     });
-    gateway.recorder.event(Kind::CaseOpened, &event).await.map_err(|error| asked.no_record(&error))?;
+    gateway.recorder.event(Kind::CaseOpened, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     let opened = store_access::open_case(&gateway, &asked.consumer, &request.case, &request.purpose, request.persons, clock::now())
         .await
-        .map_err(|error| store_failed(&asked, &error))?;
+        .map_err(|error| asked.stopped(&error.into()))?;
     let status = match opened {
         Opened::Created => StatusCode::CREATED,
         Opened::Repeated => StatusCode::OK,
@@ -59,28 +59,16 @@ pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 pub async fn close(State(gateway): State<Arc<Gateway>>, Path(case): Path<String>, asked: Asked) -> Result<Response, Problem> {
     let unknown = || asked.not_found("Belə iş yoxdur", "There is no such case");
     let case = CaseId::new(&case).map_err(|_| unknown())?;
-    if store_access::persons(&gateway, &asked.consumer, &case).await.is_none() {
+    if store_access::persons(&gateway, &asked.consumer, &case).await.map_err(|error| asked.stopped(&error.into()))?.is_none() {
         return Err(unknown());
     }
     let event = json!({"request_id": asked.request_id, "consumer": asked.consumer, "case": case});
-    gateway.recorder.event(Kind::CaseClosed, &event).await.map_err(|error| asked.no_record(&error))?;
+    gateway.recorder.event(Kind::CaseClosed, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     match store_access::close_case(&gateway, &asked.consumer, &case, clock::now()).await {
         Ok(Closed::Now | Closed::Before) => Ok(asked.answer(StatusCode::OK, json!({"case": case, "status": "closed"}).to_string())),
         Ok(Closed::Unknown) => Err(unknown()),
-        Err(error) => Err(store_failed(&asked, &error)),
+        Err(error) => Err(asked.stopped(&error.into())),
     }
-}
-
-fn store_failed(asked: &Asked, error: &store_access::StoreFailed) -> Problem {
-    tracing::error!(request.id = %asked.request_id, error = %error, "the store did not take a case");
-    asked
-        .problem(
-            Code::GatewayUnavailable,
-            Origin::Gateway,
-            "İş saxlanılmadı; bir azdan yenidən cəhd edin",
-            "The case was not stored; try again shortly",
-        )
-        .retry_after(5)
 }
 
 struct OpenCase {

@@ -46,18 +46,19 @@ pub async fn open(
     let envelope = Envelope::read(&json, expected).map_err(|errors| asked.contract_broken(errors))?;
 
     // The dossier as a whole rests on an open case of its purpose; each element is decided by itself.
-    if let Err(denial) = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope).await {
+    let may_open = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope).await;
+    if let Err(denial) = may_open.map_err(|error| asked.stopped(&error.into()))? {
         let question = dossier::question(asked.request_id, &asked.consumer, &asked.active, &contract, &envelope);
         let denied = gateway
             .recorder
             .denied(&question, envelope.subject.as_ref(), &denial.codes())
             .await
-            .map_err(|error| asked.no_record(&error))?;
+            .map_err(|error| asked.stopped(&error.into()))?;
         gateway.metrics.denied(asked.consumer.as_str(), contract.id.as_str());
         return Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())));
     }
-    let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.unwrap_or_default();
-    let persons = dossier::persons(persons);
+    let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.map_err(|error| asked.stopped(&error.into()))?;
+    let persons = dossier::persons(persons.unwrap_or_default());
     let opened = dossier::open(&gateway, Arc::clone(&asked.active), contract, asked.consumer.clone(), envelope, &persons);
     opened.wait(deadline).await;
     respond(&gateway, &asked, &name, &opened).await
@@ -87,7 +88,7 @@ fn deadline(asked: &Asked) -> Instant {
 }
 
 async fn respond(gateway: &Arc<Gateway>, asked: &Asked, name: &str, dossier: &OpenDossier) -> Result<Response, Problem> {
-    let (settled, body) = dossier::render(gateway, dossier).await.map_err(|error| asked.no_record(&error))?;
+    let (settled, body) = dossier::render(gateway, dossier).await.map_err(|why| asked.stopped(&why))?;
     let mut response = asked.answer(if settled { StatusCode::OK } else { StatusCode::ACCEPTED }, body);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/dossiers/{name}/{}", dossier.id)) {
         response.headers_mut().insert(LOCATION, location);

@@ -20,6 +20,7 @@ use crate::data::Active;
 use crate::envelope::{self, BODY_BYTES_MAX};
 use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
+use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
 use crate::tls::PeerCertificate;
 
@@ -78,18 +79,25 @@ impl Asked {
             .errors(errors)
     }
 
-    /// The problem of a journal that takes no entry.
+    /// The problem of an exchange that the gateway's own parts stopped.
     #[must_use]
-    pub fn no_record(&self, error: &crate::record::NoRecord) -> Problem {
-        tracing::error!(request.id = %self.request_id, error = %error, "the journal took no entry; nothing was released");
-        self.problem(
-            Code::JournalUnavailable,
-            Origin::Gateway,
-            "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
-            "Without a record nothing is released; try again shortly",
-        )
-        .outcome(model::Outcome::Unavailable)
-        .retry_after(5)
+    pub fn stopped(&self, why: &Stopped) -> Problem {
+        tracing::error!(request.id = %self.request_id, error = %why, "an exchange was stopped; nothing was released");
+        let problem = match why {
+            Stopped::NoRecord(_) => self.problem(
+                Code::JournalUnavailable,
+                Origin::Gateway,
+                "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
+                "Without a record nothing is released; try again shortly",
+            ),
+            Stopped::Store(_) => self.problem(
+                Code::GatewayUnavailable,
+                Origin::Gateway,
+                "İşlərin anbarı cavab vermir; bir azdan yenidən cəhd edin",
+                "The store of cases does not answer; try again shortly",
+            ),
+        };
+        problem.outcome(model::Outcome::Unavailable).retry_after(5)
     }
 
     /// The problem of something that does not exist.

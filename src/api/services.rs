@@ -16,6 +16,7 @@ use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Answered, Ending, Exchange, Trouble, WAIT_DEFAULT, WAIT_MAX};
 use crate::problem::{Code, FieldError, Origin, Problem};
+use crate::record::NoRecord;
 use crate::trace::Trace;
 
 /// Asks one service about one subject.
@@ -58,7 +59,7 @@ pub async fn ask(
             gateway.metrics.denied(asked.consumer.as_str(), service_id.as_str());
             Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())))
         }
-        Ending::NoRecord(error) => Err(asked.no_record(&error)),
+        Ending::Stopped(why) => Err(asked.stopped(&why)),
     }
 }
 
@@ -99,7 +100,7 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
         source: SourceBody::provider(service, obtained.at, clock::now(), authorised.act().as_str()),
         receipt,
     };
-    let body = serde_json::to_vec(&answer).map_err(|error| asked.no_record(&crate::record::NoRecord::Metadata(error)))?;
+    let body = serde_json::to_vec(&answer).map_err(|error| asked.stopped(&NoRecord::Metadata(error).into()))?;
     Ok(asked.answer(StatusCode::OK, body))
 }
 

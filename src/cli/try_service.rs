@@ -186,7 +186,7 @@ impl Try {
                 say(&format!("denied: {denial}; nothing was asked"))?;
                 Ok(Ended::Badly)
             }
-            Ending::NoRecord(error) => Err(error.into()),
+            Ending::Stopped(why) => Err(why.into()),
         }
     }
 }
