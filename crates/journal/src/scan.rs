@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::disk::{Access, Disk, DiskFile};
 use crate::entry::{LeafView, Role};
-use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, FrameEntry, FrameHeader, SegmentHeader, frame_entries};
+use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, FrameEntry, FrameHeader, SEGMENT_BYTES_MAX, SegmentHeader, frame_entries};
 use crate::hash::{Hash, leaf_hash};
 use crate::note::{NOTE_BYTES_MAX, VerifyingKey};
 use crate::tree::CompactRange;
@@ -50,7 +50,7 @@ impl Position {
 pub(crate) fn segment_header(file: &dyn DiskFile) -> io::Result<Option<(SegmentHeader, Hash)>> {
     let length = file.length()?;
     let mut start = [0; SegmentHeader::PEEK_BYTES];
-    if length < start.len() as u64 {
+    if length < start.len() as u64 || length > SEGMENT_BYTES_MAX {
         return Ok(None);
     }
     file.read_at(&mut start, 0)?;
