@@ -5,7 +5,7 @@
 //! acknowledgement is a [`Durable`], which only the journal can make. One thread commits whatever
 //! has gathered while the disk was busy: one frame, one write, one flush, one signature.
 //!
-//! Reading order: [`journal`] (the API and the queue), `committer` (the one thread), [`format`]
+//! Reading order: [`journal`] (the API and the queue), `committer` (the one thread), [`mod@format`]
 //! (the bytes), `recover`, [`tree`], [`note`], [`receipt`], [`disk`] (what is asked of storage),
 //! [`verify`] and [`read`] (no key, no lock). `docs/journal-format.md` has every byte.
 //!
