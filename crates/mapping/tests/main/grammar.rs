@@ -342,3 +342,26 @@ fn questions_are_typed_writes() {
     );
     assert_eq!(format!("{:?}", soap.write(Some(&subject), &few).expect("a question")), "Soap(…)");
 }
+
+#[test]
+fn the_guide_shows_a_sound_mapping() {
+    let guide = std::fs::read_to_string(super::root().join("mappings/README.md")).expect("the guide");
+    let text = guide.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a mapping");
+    let months = vec![
+        Field::One("month", Type::Month, false, &[]),
+        Field::One("charged_qapik", Type::Money, false, &[]),
+        Field::One("estimated", Type::Bool, false, &[]),
+    ];
+    let fields = [Field::One("subscriber_code", Type::Text, false, &[]), Field::List("months", months)];
+    let mut service = Service::clone(&contract(&fields, &[("month_from", Type::Month, true)]));
+    service.id = model::ServiceId::new("azersu/consumption").expect("a service");
+    let document = Document::parse(Path::new("x.yaml"), &text.replace("max: 12", "max: 5")).expect("YAML");
+    let mut problems = Problems::default();
+    let plan = mapping::compile(&document, &Arc::new(service), &mut problems);
+    assert_eq!(lines(problems), Vec::<String>::new());
+    let body = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><SuSerfiyyatiCavabi xmlns=\"urn:azersu:abonent\"><Abonent>\
+        <AbonentKodu>TEST-SU-000222</AbonentKodu><Ad>Sınaqlı</Ad><Aylar><AyMelumati><Ay>12/2025</Ay><Mebleg>1 007,98</Mebleg><OrtaHesab>B</OrtaHesab>\
+        </AyMelumati></Aylar></Abonent></SuSerfiyyatiCavabi></s:Body></s:Envelope>";
+    let expected = r#"{"subscriber_code":"TEST-SU-000222","months":[{"month":"2025-12","charged_qapik":100798,"estimated":true}]}"#;
+    assert_eq!(shown(read(&plan.expect("a plan"), 200, body.as_bytes())).as_deref(), Ok(expected));
+}
