@@ -61,6 +61,15 @@ struct At<'a> {
     base: usize,
 }
 
+/// A field of the contract and how the mapping reads it.
+#[derive(Debug, Clone, Copy)]
+struct Mapped<'a> {
+    /// Its place in the record.
+    place: usize,
+    def: &'a FieldDef,
+    field: &'a raw::Field,
+}
+
 /// The tree under construction.
 #[derive(Debug)]
 pub(super) struct Builder {
@@ -71,18 +80,18 @@ pub(super) struct Builder {
     marks: usize,
     views: Vec<(usize, FieldView)>,
     tables: BTreeSet<String>,
-    /// Scope that each value, list or count belongs to, with its place in the file.
     owners: Vec<Owner>,
     /// Next seen bit of each scope.
     seen: Vec<usize>,
 }
 
-/// Who reads at a node.
+/// Something that reads at a node: a value, a list, a count or a filter.
 #[derive(Debug)]
 struct Owner {
     node: usize,
+    /// The record or item it belongs to, which must be the innermost one around the node.
     scope: usize,
-    /// Counts come by before their node opens anything, values and lists too; both look from outside.
+    /// Its place in the file.
     pointer: String,
 }
 
@@ -249,7 +258,7 @@ impl Builder {
                 }
                 Some(field) => {
                     let pointer = format!("{}/{}", at.pointer, escape(&def.name));
-                    self.field(check, values, At { pointer: &pointer, ..at }, place, def, field);
+                    self.field(check, values, At { pointer: &pointer, ..at }, Mapped { place, def, field });
                 }
             }
         }
@@ -264,7 +273,8 @@ impl Builder {
         }
     }
 
-    fn field(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, place: usize, def: &FieldDef, field: &raw::Field) {
+    fn field(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, mapped: Mapped<'_>) {
+        let Mapped { def, field, .. } = mapped;
         let ways = [field.from.is_some(), field.count.is_some(), field.each.is_some()];
         if ways.iter().filter(|way| **way).count() != 1 {
             check.problem_at_key(at.pointer, "wrong-field", "a field is read in exactly one way", "one of from, count, each");
@@ -285,34 +295,22 @@ impl Builder {
             FieldKind::Scalar { kind, codes } => {
                 let scalar = Scalars { kind: *kind, codes, optional: def.optional };
                 match (&field.from, &field.count) {
-                    (Some(raw::From::One(path)), _) => {
-                        self.scalar(check, values, at, place, def, field, scalar, std::slice::from_ref(path))
-                    }
-                    (Some(raw::From::First(paths)), _) => self.scalar(check, values, at, place, def, field, scalar, paths),
-                    (None, Some(path)) => self.count(check, at, place, def, field, path),
+                    (Some(raw::From::One(path)), _) => self.scalar(check, values, at, mapped, scalar, std::slice::from_ref(path)),
+                    (Some(raw::From::First(paths)), _) => self.scalar(check, values, at, mapped, scalar, paths),
+                    (None, Some(path)) => self.count(check, at, mapped, path),
                     (None, None) => check.problem_at_key(at.pointer, "wrong-type", "the contract's field is one value", "from, or count"),
                 }
             }
-            FieldKind::List { max, shape } => self.list(check, values, at, place, def, field, *max, shape),
+            FieldKind::List { max, shape } => self.list(check, values, at, mapped, *max, shape),
             FieldKind::Values { max, kind, codes } => {
                 let scalar = Scalars { kind: *kind, codes, optional: false };
-                self.plain_list(check, values, at, place, def, field, *max, scalar);
+                self.plain_list(check, values, at, mapped, *max, scalar);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one field with its contract and its place, used here alone")]
-    fn scalar(
-        &mut self,
-        check: &mut Check<'_>,
-        values: &Values,
-        at: At<'_>,
-        place: usize,
-        def: &FieldDef,
-        field: &raw::Field,
-        scalar: Scalars<'_>,
-        paths: &[String],
-    ) {
+    fn scalar(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, mapped: Mapped<'_>, scalar: Scalars<'_>, paths: &[String]) {
+        let Mapped { place, def, field } = mapped;
         let conversion = values.conversion(check, at.pointer, field, scalar);
         self.tables.extend(field.table.clone());
         if paths.is_empty() {
@@ -364,7 +362,8 @@ impl Builder {
         self.view(def.index, &def.path, paths.join(" or "), kind_view(values, field, scalar));
     }
 
-    fn count(&mut self, check: &mut Check<'_>, at: At<'_>, place: usize, def: &FieldDef, field: &raw::Field, path: &str) {
+    fn count(&mut self, check: &mut Check<'_>, at: At<'_>, mapped: Mapped<'_>, path: &str) {
+        let Mapped { place, def, field } = mapped;
         let plain = field.table.is_none() && field.steps.is_empty() && field.pick.is_none() && field.format.is_none() && !field.optional;
         if field.kind != Some(Kind::Int) || !matches!(def.kind, FieldKind::Scalar { kind: model::Type::Int, .. }) || !plain {
             check.problem_at_key(
@@ -417,18 +416,8 @@ impl Builder {
         Some((node, max))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one field with its contract and its place, used here alone")]
-    fn list(
-        &mut self,
-        check: &mut Check<'_>,
-        values: &Values,
-        at: At<'_>,
-        place: usize,
-        def: &FieldDef,
-        field: &raw::Field,
-        contract_max: usize,
-        shape: &Shape,
-    ) {
+    fn list(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, mapped: Mapped<'_>, contract_max: usize, shape: &Shape) {
+        let Mapped { place, def, field } = mapped;
         let scalar_keys = [("as", field.kind.is_some()), ("table", field.table.is_some()), ("steps", !field.steps.is_empty())];
         for (key, _) in scalar_keys.iter().filter(|(_, present)| *present) {
             check.problem_at_key(
@@ -464,18 +453,16 @@ impl Builder {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one field with its contract and its place, used here alone")]
     fn plain_list(
         &mut self,
         check: &mut Check<'_>,
         values: &Values,
         at: At<'_>,
-        place: usize,
-        def: &FieldDef,
-        field: &raw::Field,
+        mapped: Mapped<'_>,
         contract_max: usize,
         scalar: Scalars<'_>,
     ) {
+        let Mapped { place, def, field } = mapped;
         if !field.fields.is_empty() || !field.filter.is_empty() {
             check.problem_at_key(at.pointer, "wrong-type", "the contract's field is a list of plain values", "each, max, as");
         }
