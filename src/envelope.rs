@@ -9,7 +9,7 @@ use model::{CaseId, Profile, PurposeId, RoleId, Service, Subject, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use crate::problem::FieldError;
+use crate::rule::{Broken, Rule};
 
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -160,9 +160,9 @@ impl Envelope {
     ///
     /// # Errors
     /// Every broken rule, each with its pointer.
-    pub fn read(body: &Json, expected: Expected<'_>) -> Result<Self, Vec<FieldError>> {
+    pub fn read(body: &Json, expected: Expected<'_>) -> Result<Self, Vec<Broken>> {
         let Some(members) = body.as_object() else {
-            return Err(vec![error("", "the body must be a JSON object")]);
+            return Err(vec![Broken::new("", Rule::Object)]);
         };
         let mut reader = Reader { members, errors: Vec::new() };
         let mut known =
@@ -172,18 +172,18 @@ impl Envelope {
         }
         for key in members.keys().filter(|key| !known.contains(&key.as_str())) {
             let at = format!("/{}", shown(key));
-            reader.errors.push(FieldError { pointer: at, detail: format!("unknown key; accepted: {}", known.join(", ")) });
+            reader.errors.push(Broken::new(at, Rule::Keys(known.join(", "))));
         }
         let subject = reader.subject(expected);
         let inputs = reader.inputs(expected);
-        let purpose = reader.parse("purpose", PurposeId::new);
-        let case = reader.parse("case", CaseId::new);
-        let role = reader.parse("role", RoleId::new);
+        let purpose = reader.parse("purpose", Rule::Code, PurposeId::new);
+        let case = reader.parse("case", Rule::CaseName, CaseId::new);
+        let role = reader.parse("role", Rule::Code, RoleId::new);
         let (official, responsible) = reader.official();
         let assertion = reader.optional_text("assertion", 16 * 1024);
         let fields = reader.fields(expected.service);
-        reader.not_offered("on_behalf_of", |value| value.is_null(), "representation is not offered yet; send null");
-        reader.not_offered("consent", |value| value.as_array().is_some_and(Vec::is_empty), "this contract takes no consent; send []");
+        reader.not_offered("on_behalf_of", |value| value.is_null(), Rule::NoRepresentation);
+        reader.not_offered("consent", |value| value.as_array().is_some_and(Vec::is_empty), Rule::NoConsent);
         match (purpose, case, role, official, reader.errors.is_empty()) {
             (Some(purpose), Some(case), Some(role), Some(official), true) => {
                 Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, fields })
@@ -191,10 +191,6 @@ impl Envelope {
             _ => Err(reader.errors),
         }
     }
-}
-
-fn error(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
-    FieldError { pointer: pointer.into(), detail: detail.into() }
 }
 
 /// An unknown key as an error may show it: only what looks like a key, since anything else might be
@@ -206,33 +202,28 @@ fn shown(key: &str) -> &str {
 
 struct Reader<'a> {
     members: &'a Map<String, Json>,
-    errors: Vec<FieldError>,
+    errors: Vec<Broken>,
 }
 
 impl Reader<'_> {
-    fn refuse(&mut self, pointer: &str, detail: impl Into<String>) {
-        self.errors.push(error(pointer, detail));
+    fn refuse(&mut self, pointer: &str, rule: Rule) {
+        self.errors.push(Broken::new(pointer, rule));
     }
 
-    fn parse<T>(&mut self, key: &str, new: impl Fn(&str) -> Result<T, model::id::IdError>) -> Option<T> {
+    fn parse<T>(&mut self, key: &str, rule: Rule, new: impl Fn(&str) -> Result<T, model::id::IdError>) -> Option<T> {
         let pointer = format!("/{key}");
-        match self.members.get(key) {
+        let text = match self.members.get(key) {
             None | Some(Json::Null) => {
-                self.refuse(&pointer, format!("`{key}` is required"));
-                None
+                self.refuse(&pointer, Rule::Required);
+                return None;
             }
-            Some(Json::String(text)) => match new(text) {
-                Ok(id) => Some(id),
-                Err(rule) => {
-                    self.refuse(&pointer, rule.to_string());
-                    None
-                }
-            },
-            Some(_) => {
-                self.refuse(&pointer, "must be a text");
-                None
-            }
+            Some(text) => text.as_str().unwrap_or_default(),
+        };
+        let parsed = new(text).ok();
+        if parsed.is_none() {
+            self.refuse(&pointer, rule);
         }
+        parsed
     }
 
     fn optional_text(&mut self, key: &str, bytes_max: usize) -> Option<String> {
@@ -240,7 +231,7 @@ impl Reader<'_> {
             None | Some(Json::Null) => None,
             Some(Json::String(text)) if !text.is_empty() && text.len() <= bytes_max => Some(text.clone()),
             Some(_) => {
-                self.refuse(&format!("/{key}"), format!("must be null or a text of 1 to {bytes_max} bytes"));
+                self.refuse(&format!("/{key}"), Rule::OptionalText(bytes_max));
                 None
             }
         }
@@ -252,41 +243,40 @@ impl Reader<'_> {
         let responsible = self.optional_text("responsible", 64);
         let official = match self.members.get("official") {
             None | Some(Json::Null) => {
-                self.refuse("/official", "`official` is required");
+                self.refuse("/official", Rule::Required);
                 return (None, responsible);
             }
             Some(Json::String(text)) if named(text) => text.clone(),
             Some(_) => {
-                self.refuse("/official", "must be an official's number or robot:<name>: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'");
+                self.refuse("/official", Rule::Official);
                 return (None, responsible);
             }
         };
         if official.starts_with("robot:") && responsible.is_none() {
-            self.refuse("/responsible", "an automated caller names the person answerable for it");
+            self.refuse("/responsible", Rule::Responsible);
         }
         (Some(official), responsible)
     }
 
     fn subject(&mut self, expected: Expected<'_>) -> Option<Subject> {
-        let every_form = [SubjectForm::Fin, SubjectForm::Pin, SubjectForm::Document, SubjectForm::Tin];
-        let forms = expected.subject.unwrap_or(&every_form);
+        let forms = expected.subject.unwrap_or(&SubjectForm::ALL);
         let raw = self.members.get("subject").unwrap_or(&Json::Null);
         if raw.is_null() {
             if expected.subject.is_some() && !forms.is_empty() {
-                self.refuse("/subject", format!("`subject` is required; accepted: {}", accepted_forms(forms)));
+                self.refuse("/subject", Rule::Required);
             }
             return None;
         }
         let Ok(subject) = serde_json::from_value::<Subject>(raw.clone()) else {
-            self.refuse("/subject", format!("not a subject; accepted: {}", accepted_forms(forms)));
+            self.refuse("/subject", Rule::SubjectForms(forms.to_vec()));
             return None;
         };
         if !forms.contains(&subject.form()) {
-            self.refuse("/subject", format!("this contract does not take this kind of subject; accepted: {}", accepted_forms(forms)));
+            self.refuse("/subject", Rule::SubjectForms(forms.to_vec()));
             return None;
         }
         if let Err(fault) = subject.check(expected.profile) {
-            self.refuse(&format!("/subject{}", fault.pointer), fault.rule);
+            self.refuse(&format!("/subject{}", fault.pointer), Rule::Subject(fault.rule, expected.profile));
             return None;
         }
         Some(subject)
@@ -298,24 +288,24 @@ impl Reader<'_> {
             None | Some(Json::Null) => &empty,
             Some(Json::Object(given)) => given,
             Some(_) => {
-                self.refuse("/input", "must be an object");
+                self.refuse("/input", Rule::Object);
                 return Vec::new();
             }
         };
         for key in given.keys().filter(|key| expected.inputs.iter().all(|input| &*input.name != key.as_str())) {
             let names: Vec<_> = expected.inputs.iter().map(|input| &*input.name).collect();
             let accepted = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            self.refuse(&format!("/input/{}", shown(key)), format!("unknown input; accepted: {accepted}"));
+            self.refuse(&format!("/input/{}", shown(key)), Rule::Keys(accepted));
         }
         let mut values = Vec::with_capacity(expected.inputs.len());
         for input in expected.inputs {
             let pointer = format!("/input/{}", input.name);
             match given.get(&*input.name) {
-                None | Some(Json::Null) if input.required => self.refuse(&pointer, format!("`{}` is required", input.name)),
+                None | Some(Json::Null) if input.required => self.refuse(&pointer, Rule::Required),
                 None | Some(Json::Null) => {}
                 Some(raw) => match input_value(input, raw, expected.profile) {
-                    Ok(value) => values.push((input.name.clone(), value)),
-                    Err(rule) => self.refuse(&pointer, rule),
+                    Some(value) => values.push((input.name.clone(), value)),
+                    None => self.refuse(&pointer, Rule::Input(input.kind, input.codes.join(", "), expected.profile)),
                 },
             }
         }
@@ -331,12 +321,9 @@ impl Reader<'_> {
         let (Some(from), Some(to)) = (month(&window.from), month(&window.to)) else { return };
         let span = to - from + 1;
         if span < 1 {
-            self.refuse(&format!("/input/{}", window.to), format!("is before `{}`", window.from));
+            self.refuse(&format!("/input/{}", window.to), Rule::WindowOrder(window.from.to_string()));
         } else if span > i64::from(window.months_max) {
-            self.refuse(
-                &format!("/input/{}", window.to),
-                format!("at most {} months from `{}`, both counted", window.months_max, window.from),
-            );
+            self.refuse(&format!("/input/{}", window.to), Rule::WindowSpan(window.from.to_string(), window.months_max));
         }
     }
 
@@ -346,7 +333,7 @@ impl Reader<'_> {
             None | Some(Json::Null) => return None,
             Some(Json::Array(names)) if !names.is_empty() => names,
             Some(_) => {
-                self.refuse("/fields", "must be null or a list with at least one field");
+                self.refuse("/fields", Rule::List(service.leaves.len()));
                 return None;
             }
         };
@@ -356,29 +343,18 @@ impl Reader<'_> {
                 Some(name) => chosen.push(name.to_owned()),
                 None => {
                     let known: Vec<_> = service.leaves.iter().map(|leaf| &*leaf.path).collect();
-                    self.refuse(&format!("/fields/{place}"), format!("no such field; accepted: {}", known.join(", ")));
+                    self.refuse(&format!("/fields/{place}"), Rule::Field(known.join(", ")));
                 }
             }
         }
         Some(chosen)
     }
 
-    fn not_offered(&mut self, key: &str, harmless: impl Fn(&Json) -> bool, detail: &str) {
+    fn not_offered(&mut self, key: &str, harmless: impl Fn(&Json) -> bool, rule: Rule) {
         if self.members.get(key).is_some_and(|value| !value.is_null() && !harmless(value)) {
-            self.refuse(&format!("/{key}"), detail);
+            self.refuse(&format!("/{key}"), rule);
         }
     }
-}
-
-fn accepted_forms(forms: &[SubjectForm]) -> String {
-    let words = forms.iter().map(|form| match form {
-        SubjectForm::Fin => r#"{"fin"}"#,
-        SubjectForm::Pin => r#"{"pin"}"#,
-        SubjectForm::Document => r#"{"document": {"series","number"}, "birth_date"}"#,
-        SubjectForm::Tin => r#"{"tin"}"#,
-    });
-    let words: Vec<_> = words.collect();
-    if words.is_empty() { "null".to_owned() } else { words.join(", ") }
 }
 
 fn month_number(text: &str) -> Option<i64> {
@@ -388,23 +364,19 @@ fn month_number(text: &str) -> Option<i64> {
     (well_formed && (1..=12).contains(&month)).then_some(year * 12 + month)
 }
 
-fn input_value(input: &Input, raw: &Json, profile: Profile) -> Result<Value, String> {
-    let text = |rule: &str, good: &dyn Fn(&str) -> bool| match raw.as_str() {
-        Some(text) if good(text) => Ok(Value::Text(text.into())),
-        _ => Err(format!("must be {rule}")),
-    };
+/// The canonical value of an input; `None` where its type does not take what was sent.
+fn input_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
+    let text = |good: &dyn Fn(&str) -> bool| raw.as_str().filter(|text| good(text)).map(|text| Value::Text(text.into()));
     match input.kind {
-        Type::Text => text("a text of 1 to 256 bytes without control characters", &|text| {
-            (1..=INPUT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
-        }),
-        Type::Fin => text(&format!("a FIN of the {} profile", profile.as_str()), &|text| profile.accepts_fin(text)),
-        Type::Tin => text(&format!("a TIN of the {} profile", profile.as_str()), &|text| profile.accepts_tin(text)),
-        Type::Code => text(&format!("one of {}", input.codes.join(", ")), &|text| input.codes.iter().any(|code| **code == *text)),
-        Type::Date => text("a date, yyyy-mm-dd", &|text| text.len() == 10 && text.parse::<Date>().is_ok()),
-        Type::Month => text("a month, yyyy-mm", &|text| month_number(text).is_some()),
-        Type::Bool => raw.as_bool().map(Value::Bool).ok_or_else(|| "must be true or false".to_owned()),
-        Type::Int | Type::Money => raw.as_i64().map(Value::Int).ok_or_else(|| "must be a whole number".to_owned()),
-        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => Err("this type is not taken as an input".to_owned()),
+        Type::Text => text(&|text| (1..=INPUT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)),
+        Type::Fin => text(&|text| profile.accepts_fin(text)),
+        Type::Tin => text(&|text| profile.accepts_tin(text)),
+        Type::Code => text(&|text| input.codes.iter().any(|code| **code == *text)),
+        Type::Date => text(&|text| text.len() == 10 && text.parse::<Date>().is_ok()),
+        Type::Month => text(&|text| month_number(text).is_some()),
+        Type::Bool => raw.as_bool().map(Value::Bool),
+        Type::Int | Type::Money => raw.as_i64().map(Value::Int),
+        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => None,
     }
 }
 

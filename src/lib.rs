@@ -25,6 +25,7 @@ pub mod pki;
 pub mod problem;
 pub mod record;
 pub mod refusal;
+pub mod rule;
 pub mod store_access;
 pub mod tls;
 pub mod trace;

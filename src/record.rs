@@ -27,8 +27,7 @@ use uuid::Uuid;
 
 use crate::clock;
 
-/// Bytes set aside for an intent with its payload, and for its metadata-only outcome (R6).
-const INTENT_BYTES: usize = 8 * 1024;
+/// Bytes set aside for the metadata-only outcome of an intent (R6).
 const OUTCOME_BYTES: usize = 2 * 1024;
 /// Age at which an epoch is followed by the next: with a look every minute none lives over 15 minutes.
 const EPOCH_LIFE: Duration = Duration::from_secs(14 * 60);
@@ -268,19 +267,19 @@ impl Recorder {
             question: &'a Question<'a>,
             subject: Option<String>,
         }
-        let mut place = self.journal.reserve(INTENT_BYTES + OUTCOME_BYTES).map_err(NoRecord::Refused)?;
+        let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::Refused)?;
         let metadata = Metadata { question, subject: subject.map(|subject| self.token(subject)) };
         let payload = serde_json::to_vec(asked).map_err(NoRecord::Metadata)?;
         let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&payload))?;
         let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
-        let appended = self.journal.append(entry, Urgency::Now, Some(&mut place)).map_err(NoRecord::Refused)?;
+        let appended = self.journal.append(entry, Urgency::Now, None).map_err(NoRecord::Refused)?;
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
             recorder: Arc::clone(self),
             index: appended.index(),
             request_id: question.request_id,
             service: service.clone(),
-            outcome_place: Some(place),
+            outcome_place: Some(outcome_place),
         };
         let durable = appended.durable().await;
         Ok(Journalled { value: intent, durable })

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use model::contract::PersonRole;
+use model::contract::{PersonRole, SubjectForm};
 use model::{CaseId, PurposeId, Subject};
 use serde_json::{Map, Value as Json, json};
 use store::{Closed, Opened, PERSONS_MAX};
@@ -14,8 +14,9 @@ use store::{Closed, Opened, PERSONS_MAX};
 use crate::api::request::Asked;
 use crate::clock;
 use crate::gateway::Gateway;
-use crate::problem::{Code, FieldError, Origin, Problem};
+use crate::problem::{Code, Origin, Problem};
 use crate::record::Kind;
+use crate::rule::{Broken, Rule};
 use crate::store_access;
 
 /// Opens a case: 201, or 200 when the same content is sent again.
@@ -25,7 +26,7 @@ use crate::store_access;
 /// the journal takes no entry.
 pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let json = asked.json(&headers, body).await?;
-    let request = read(&json, &gateway, &asked).map_err(|errors| asked.contract_broken(errors))?;
+    let request = read(&json, &gateway, &asked).map_err(|broken| asked.contract_broken(&broken))?;
     // The entry comes first: a crash between the two leaves an entry without effect, never an effect
     // without its entry.
     let subjects: Vec<String> = request.persons.iter().map(|(subject, _)| gateway.recorder.token(subject)).collect();
@@ -77,64 +78,59 @@ struct OpenCase {
     persons: Vec<(Subject, PersonRole)>,
 }
 
-fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<FieldError>> {
-    let error = |pointer: &str, detail: String| FieldError { pointer: pointer.to_owned(), detail };
-    let Some(members) = json.as_object() else { return Err(vec![error("", "the body must be a JSON object".to_owned())]) };
-    let mut errors = Vec::new();
-    for _ in members.keys().filter(|key| !["case", "purpose", "persons"].contains(&key.as_str())) {
-        errors.push(error("", "unknown key; accepted: case, purpose, persons".to_owned()));
+fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<Broken>> {
+    let Some(members) = json.as_object() else { return Err(vec![Broken::new("", Rule::Object)]) };
+    let mut broken = Vec::new();
+    if members.keys().any(|key| !["case", "purpose", "persons"].contains(&key.as_str())) {
+        broken.push(Broken::new("", Rule::Keys("case, purpose, persons".to_owned())));
     }
     let text = |key: &str| members.get(key).and_then(Json::as_str).unwrap_or_default();
-    let case = CaseId::new(text("case")).map_err(|rule| errors.push(error("/case", rule.to_string()))).ok();
-    let purpose = PurposeId::new(text("purpose")).map_err(|rule| errors.push(error("/purpose", rule.to_string()))).ok();
-    if let Some(purpose) = &purpose
-        && !asked.active.snapshot.purposes.contains_key(purpose)
-    {
-        errors.push(error("/purpose", "not in the closed list of purposes; see /v1/catalogue".to_owned()));
+    let case = CaseId::new(text("case")).ok();
+    if case.is_none() {
+        broken.push(Broken::new("/case", Rule::CaseName));
+    }
+    let purpose = PurposeId::new(text("purpose")).ok().filter(|purpose| asked.active.snapshot.purposes.contains_key(purpose));
+    if purpose.is_none() {
+        broken.push(Broken::new("/purpose", Rule::KnownPurpose));
     }
     let given = members.get("persons").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     if given.is_empty() || given.len() > PERSONS_MAX {
-        errors.push(error("/persons", format!("a list of 1 to {PERSONS_MAX} persons")));
+        broken.push(Broken::new("/persons", Rule::List(PERSONS_MAX)));
     }
-    let mut persons: Vec<(Subject, PersonRole)> = Vec::with_capacity(given.len());
+    let mut persons: Vec<(Subject, PersonRole)> = Vec::with_capacity(given.len().min(PERSONS_MAX));
     for (place, item) in given.iter().take(PERSONS_MAX).enumerate() {
         let at = format!("/persons/{place}");
-        match person(item, gateway) {
-            Ok(person) if persons.iter().any(|(known, _)| *known == person.0) => {
-                errors.push(error(&at, "the person stands twice".to_owned()))
-            }
-            Ok(person) => persons.push(person),
-            Err(faults) => errors.extend(faults.into_iter().map(|(inner, detail)| error(&format!("{at}{inner}"), detail))),
+        match person(item, &at, gateway, &mut broken) {
+            Some(person) if persons.iter().any(|(known, _)| *known == person.0) => broken.push(Broken::new(at, Rule::Once)),
+            Some(person) => persons.push(person),
+            None => {}
         }
     }
-    match (case, purpose, errors.is_empty()) {
+    match (case, purpose, broken.is_empty()) {
         (Some(case), Some(purpose), true) => Ok(OpenCase { case, purpose, persons }),
-        _ => Err(errors),
+        _ => Err(broken),
     }
 }
 
-fn person(item: &Json, gateway: &Gateway) -> Result<(Subject, PersonRole), Vec<(String, String)>> {
+/// One person of a case; `None` when something about it is broken.
+fn person(item: &Json, at: &str, gateway: &Gateway, broken: &mut Vec<Broken>) -> Option<(Subject, PersonRole)> {
+    let before = broken.len();
     let empty = Map::new();
     let members = item.as_object().unwrap_or(&empty);
-    let mut faults = Vec::new();
     if members.keys().any(|key| !["subject", "role"].contains(&key.as_str())) {
-        faults.push((String::new(), "unknown key; accepted: subject, role".to_owned()));
+        broken.push(Broken::new(at, Rule::Keys("subject, role".to_owned())));
     }
     let subject = members.get("subject").and_then(|raw| serde_json::from_value::<Subject>(raw.clone()).ok());
-    match &subject {
-        None => faults.push(("/subject".to_owned(), "one of {\"fin\"}, {\"pin\"}, {\"document\", \"birth_date\"}, {\"tin\"}".to_owned())),
-        Some(subject) => {
-            if let Err(fault) = subject.check(gateway.profile()) {
-                faults.push((format!("/subject{}", fault.pointer), fault.rule));
-            }
+    match subject.as_ref().map(|subject| subject.check(gateway.profile())) {
+        Some(Ok(())) => {}
+        Some(Err(fault)) => {
+            broken.push(Broken::new(format!("{at}/subject{}", fault.pointer), Rule::Subject(fault.rule, gateway.profile())))
         }
+        None => broken.push(Broken::new(format!("{at}/subject"), Rule::SubjectForms(SubjectForm::ALL.to_vec()))),
     }
     let role = members.get("role").and_then(|raw| serde_json::from_value::<PersonRole>(raw.clone()).ok());
     if role.is_none() {
-        faults.push(("/role".to_owned(), "one of applicant, spouse, child, adult, other".to_owned()));
+        broken.push(Broken::new(format!("{at}/role"), Rule::OneOf("applicant, spouse, child, adult, other")));
     }
-    match (subject, role, faults.is_empty()) {
-        (Some(subject), Some(role), true) => Ok((subject, role)),
-        _ => Err(faults),
-    }
+    subject.zip(role).filter(|_| broken.len() == before)
 }

@@ -43,7 +43,7 @@ pub async fn open(
     };
     let json = asked.json(&headers, body).await?;
     let expected = Expected { subject: None, inputs: &contract.inputs, window: None, service: None, profile: gateway.profile() };
-    let envelope = Envelope::read(&json, expected).map_err(|errors| asked.contract_broken(errors))?;
+    let envelope = Envelope::read(&json, expected).map_err(|broken| asked.contract_broken(&broken))?;
 
     // The dossier as a whole rests on an open case of its purpose; each element is decided by itself.
     let may_open = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope).await;

@@ -22,6 +22,7 @@ use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
+use crate::rule::Broken;
 use crate::tls::PeerCertificate;
 
 /// A request whose sender is a known consumer.
@@ -74,9 +75,10 @@ impl Asked {
 
     /// The problem that lists broken rules.
     #[must_use]
-    pub fn contract_broken(&self, errors: Vec<FieldError>) -> Problem {
+    pub fn contract_broken(&self, broken: &[Broken]) -> Problem {
+        let errors = broken.iter().map(|broken| FieldError { pointer: broken.pointer.clone(), detail: broken.rule.text(self.language) });
         self.problem(Code::ContractBroken, Origin::Consumer, "Səhvlər `errors` siyahısındadır", "`errors` lists every broken rule")
-            .errors(errors)
+            .errors(errors.collect())
     }
 
     /// The problem of an exchange that the gateway's own parts stopped.

@@ -37,7 +37,7 @@ pub async fn ask(
         return Err(asked.not_found("Belə xidmət yoxdur; /v1/catalogue siyahısına baxın", "There is no such service; see /v1/catalogue"));
     };
     let json = asked.json(&headers, body).await?;
-    let envelope = Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|errors| asked.contract_broken(errors))?;
+    let envelope = Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|broken| asked.contract_broken(&broken))?;
     let service_id = service.id.clone();
     let exchange =
         Exchange { request_id: asked.request_id, active: Arc::clone(&asked.active), consumer: asked.consumer.clone(), service, envelope };

@@ -18,6 +18,7 @@ use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::StartError;
 use crate::pipeline::{self, Ending, Exchange, WAIT_DEFAULT};
+use crate::problem::Language;
 use crate::trace::{Steps, Trace};
 
 /// Make one call and show every step of it.
@@ -122,7 +123,7 @@ impl Try {
             Ok(envelope) => envelope,
             Err(errors) => {
                 for error in errors {
-                    say(&format!("{} {}", error.pointer, error.detail))?;
+                    say(&format!("{} {}", error.pointer, error.rule.text(Language::En)))?;
                 }
                 return Ok(Ended::Badly);
             }

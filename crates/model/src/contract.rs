@@ -211,6 +211,11 @@ pub enum SubjectForm {
     Tin,
 }
 
+impl SubjectForm {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Fin, Self::Pin, Self::Document, Self::Tin];
+}
+
 /// An input besides the subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {

@@ -68,12 +68,27 @@ impl fmt::Debug for Document {
 }
 
 /// Which part of a subject breaks which rule; carries no part of the identifier itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectFault {
     /// JSON pointer inside the subject, such as `/fin`.
     pub pointer: &'static str,
-    /// The rule, in words.
-    pub rule: String,
+    /// The rule.
+    pub rule: SubjectRule,
+}
+
+/// The form of a part of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectRule {
+    /// Seven of digits and A-Z without I and O; synthetic ones end in the letter O.
+    Fin,
+    /// As [`Self::Fin`].
+    Pin,
+    /// Ten digits; synthetic ones end in 3 or 4.
+    Tin,
+    /// One to four letters A-Z; synthetic documents have the series ZZ.
+    DocumentSeries,
+    /// One to twelve digits.
+    DocumentNumber,
 }
 
 impl Subject {
@@ -94,30 +109,19 @@ impl Subject {
     /// # Errors
     /// The part and the rule it breaks, without the value.
     pub fn check(&self, profile: Profile) -> Result<(), SubjectFault> {
-        let (good, pointer, form, mark) = match self {
-            Self::Fin(fin) => {
-                (profile.accepts_fin(fin), "/fin", "7 characters of digits and A-Z without I and O", "the letter O in the last place")
-            }
-            Self::Pin(pin) => {
-                (profile.accepts_fin(pin), "/pin", "7 characters of digits and A-Z without I and O", "the letter O in the last place")
-            }
-            Self::Tin(tin) => (profile.accepts_tin(tin), "/tin", "10 digits", "3 or 4 in the last place"),
+        let (good, pointer, rule) = match self {
+            Self::Fin(fin) => (profile.accepts_fin(fin), "/fin", SubjectRule::Fin),
+            Self::Pin(pin) => (profile.accepts_fin(pin), "/pin", SubjectRule::Pin),
+            Self::Tin(tin) => (profile.accepts_tin(tin), "/tin", SubjectRule::Tin),
             Self::Document(by) => {
-                let number_ok = (1..=12).contains(&by.document.number.len()) && by.document.number.bytes().all(|b| b.is_ascii_digit());
-                if !number_ok {
-                    return Err(SubjectFault { pointer: "/document/number", rule: "1 to 12 digits".to_owned() });
+                let number = &by.document.number;
+                if !(1..=12).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(SubjectFault { pointer: "/document/number", rule: SubjectRule::DocumentNumber });
                 }
-                (profile.accepts_document_series(&by.document.series), "/document/series", "1 to 4 letters A-Z", "the series ZZ")
+                (profile.accepts_document_series(&by.document.series), "/document/series", SubjectRule::DocumentSeries)
             }
         };
-        if good {
-            return Ok(());
-        }
-        let rule = match profile {
-            Profile::Test => format!("{form}; the test profile takes synthetic data only, marked by {mark}"),
-            Profile::Production => format!("{form}; the production profile refuses synthetic data, marked by {mark}"),
-        };
-        Err(SubjectFault { pointer, rule })
+        if good { Ok(()) } else { Err(SubjectFault { pointer, rule }) }
     }
 
     /// The one canonical text of this subject: what subject tokens and case membership are computed

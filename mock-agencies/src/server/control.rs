@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -97,12 +97,13 @@ struct Refusal {
     accepted: Vec<&'static str>,
 }
 
-async fn set_fault(State(stage): State<Arc<Stage>>, wanted: Result<Json<SetFault>, JsonRejection>) -> Response {
-    let Json(wanted) = match wanted {
+/// Reads JSON whatever the content type says: this is typed by hand, with `curl -d`.
+async fn set_fault(State(stage): State<Arc<Stage>>, wanted: Bytes) -> Response {
+    let wanted: SetFault = match serde_json::from_slice(&wanted) {
         Ok(wanted) => wanted,
-        Err(rejection) => {
-            let refusal = Refusal { error: rejection.body_text(), accepted: vec!["service", "fault", "times"] };
-            return (rejection.status(), Json(refusal)).into_response();
+        Err(error) => {
+            let refusal = Refusal { error: error.to_string(), accepted: vec!["service", "fault", "times"] };
+            return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
         }
     };
     match stage.set_fault(&wanted.service, &wanted.fault, wanted.times) {

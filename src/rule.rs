@@ -1,0 +1,201 @@
+//! The rules a request's body can break, each worded in both languages. A closed list: whoever adds
+//! a check adds its rule here. No wording repeats a value that was sent.
+
+use model::Profile;
+use model::contract::{SubjectForm, Type};
+use model::subject::SubjectRule;
+
+use crate::problem::Language;
+
+/// A broken rule with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// JSON pointer into the body.
+    pub pointer: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl Broken {
+    /// A rule broken at a place.
+    #[must_use]
+    pub fn new(pointer: impl Into<String>, rule: Rule) -> Self {
+        Self { pointer: pointer.into(), rule }
+    }
+}
+
+/// What is accepted where something else was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// An object belongs there.
+    Object,
+    /// A list with at least one, and at most so many items.
+    List(usize),
+    /// Only these keys belong there.
+    Keys(String),
+    /// It must be given.
+    Required,
+    /// A slug: lower-case letters, digits, inner hyphens.
+    Code,
+    /// A case's name.
+    CaseName,
+    /// Null or a text of at most so many bytes.
+    OptionalText(usize),
+    /// An official's number or a robot's name.
+    Official,
+    /// A robot needs a person who answers for it.
+    Responsible,
+    /// One of these subject forms.
+    SubjectForms(Vec<SubjectForm>),
+    /// The identifier's form under the profile.
+    Subject(SubjectRule, Profile),
+    /// A value of this type; codes where the list is closed.
+    Input(Type, String, Profile),
+    /// The last month is before the first.
+    WindowOrder(String),
+    /// The window spans more months than so many.
+    WindowSpan(String, u32),
+    /// A field of the contract, one of these.
+    Field(String),
+    /// Representation is not offered yet.
+    NoRepresentation,
+    /// The contract takes no consent.
+    NoConsent,
+    /// A purpose from the closed list.
+    KnownPurpose,
+    /// One of these words.
+    OneOf(&'static str),
+    /// Each person once.
+    Once,
+}
+
+impl Rule {
+    /// The rule in words.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let pick = |az: &str, en: &str| language.pick(az, en).to_owned();
+        match self {
+            Self::Object => pick("JSON obyekti olmalıdır", "must be a JSON object"),
+            Self::List(max) => match language {
+                Language::Az => format!("1-dən {max}-ə qədər elementi olan siyahı olmalıdır"),
+                Language::En => format!("must be a list of 1 to {max} items"),
+            },
+            Self::Keys(accepted) => match language {
+                Language::Az => format!("naməlum açar; qəbul olunur: {accepted}"),
+                Language::En => format!("unknown key; accepted: {accepted}"),
+            },
+            Self::Required => pick("mütləq göstərilməlidir", "is required"),
+            Self::Code => pick(
+                "kod olmalıdır: kiçik latın hərfləri, rəqəmlər və daxili defis, ən çoxu 64",
+                "must be a code: lower-case letters, digits and inner hyphens, at most 64",
+            ),
+            Self::CaseName => {
+                pick("1-64 latın hərfi, rəqəm, '-', '_' və ya '.' olmalıdır", "must be 1 to 64 letters, digits, '-', '_' or '.'")
+            }
+            Self::OptionalText(max) => match language {
+                Language::Az => format!("null və ya 1-{max} baytlıq mətn olmalıdır"),
+                Language::En => format!("must be null or a text of 1 to {max} bytes"),
+            },
+            Self::Official => pick(
+                "vəzifəli şəxsin nömrəsi və ya robot:<ad> olmalıdır: 1-64 latın hərfi, rəqəm, '-', '.', '_'",
+                "must be an official's number or robot:<name>: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'",
+            ),
+            Self::Responsible => {
+                pick("avtomatlaşdırılmış sorğuya cavabdeh şəxs göstərilməlidir", "an automated caller names the person answerable for it")
+            }
+            Self::SubjectForms(forms) => match language {
+                Language::Az => format!("müqavilənin qəbul etdiyi subyekt olmalıdır: {}", subject_forms(forms)),
+                Language::En => format!("must be a subject that the contract takes: {}", subject_forms(forms)),
+            },
+            Self::Subject(rule, profile) => format!("{}; {}", form_of(*rule, language), mark_of(*rule, *profile, language)),
+            Self::Input(kind, codes, profile) => input(*kind, codes, *profile, language),
+            Self::WindowOrder(from) => match language {
+                Language::Az => format!("`{from}` ayından əvvəldir"),
+                Language::En => format!("is before `{from}`"),
+            },
+            Self::WindowSpan(from, max) => match language {
+                Language::Az => format!("`{from}` ayından ən çoxu {max} ay, hər iki ay daxil olmaqla"),
+                Language::En => format!("at most {max} months from `{from}`, both counted"),
+            },
+            Self::Field(known) => match language {
+                Language::Az => format!("belə sahə yoxdur; qəbul olunur: {known}"),
+                Language::En => format!("no such field; accepted: {known}"),
+            },
+            Self::NoRepresentation => {
+                pick("təmsilçilik hələ təklif olunmur; null göndərin", "representation is not offered yet; send null")
+            }
+            Self::NoConsent => pick("bu müqavilə razılıq qəbul etmir; [] göndərin", "this contract takes no consent; send []"),
+            Self::KnownPurpose => pick(
+                "məqsədlərin qapalı siyahısında yoxdur; /v1/catalogue-a baxın",
+                "not in the closed list of purposes; see /v1/catalogue",
+            ),
+            Self::OneOf(words) => match language {
+                Language::Az => format!("bunlardan biri olmalıdır: {words}"),
+                Language::En => format!("must be one of {words}"),
+            },
+            Self::Once => pick("şəxs iki dəfə göstərilib", "the person stands twice"),
+        }
+    }
+}
+
+/// The accepted subjects as the envelope writes them.
+fn subject_forms(forms: &[SubjectForm]) -> String {
+    if forms.is_empty() {
+        return "null".to_owned();
+    }
+    let words = forms.iter().map(|form| match form {
+        SubjectForm::Fin => r#"{"fin"}"#,
+        SubjectForm::Pin => r#"{"pin"}"#,
+        SubjectForm::Document => r#"{"document": {"series","number"}, "birth_date"}"#,
+        SubjectForm::Tin => r#"{"tin"}"#,
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn form_of(rule: SubjectRule, language: Language) -> &'static str {
+    match rule {
+        SubjectRule::Fin | SubjectRule::Pin => {
+            language.pick("7 simvol: rəqəmlər və I, O istisna olmaqla A-Z", "7 characters of digits and A-Z without I and O")
+        }
+        SubjectRule::Tin => language.pick("10 rəqəm", "10 digits"),
+        SubjectRule::DocumentSeries => language.pick("1-4 hərf A-Z", "1 to 4 letters A-Z"),
+        SubjectRule::DocumentNumber => language.pick("1-12 rəqəm", "1 to 12 digits"),
+    }
+}
+
+/// Synthetic data are marked, and each profile takes one kind only (agency catalogue).
+fn mark_of(rule: SubjectRule, profile: Profile, language: Language) -> String {
+    let mark = match rule {
+        SubjectRule::Fin | SubjectRule::Pin => language.pick("sonda O hərfi", "the letter O in the last place"),
+        SubjectRule::Tin => language.pick("sonda 3 və ya 4", "3 or 4 in the last place"),
+        SubjectRule::DocumentSeries | SubjectRule::DocumentNumber => language.pick("ZZ seriyası", "the series ZZ"),
+    };
+    match (profile, language) {
+        (Profile::Test, Language::Az) => format!("sınaq profili yalnız sintetik məlumat qəbul edir, nişanı: {mark}"),
+        (Profile::Test, Language::En) => format!("the test profile takes synthetic data only, marked by {mark}"),
+        (Profile::Production, Language::Az) => format!("istehsal profili sintetik məlumatı rədd edir, nişanı: {mark}"),
+        (Profile::Production, Language::En) => format!("the production profile refuses synthetic data, marked by {mark}"),
+    }
+}
+
+fn input(kind: Type, codes: &str, profile: Profile, language: Language) -> String {
+    let pick = |az: &str, en: &str| language.pick(az, en).to_owned();
+    match kind {
+        Type::Text => {
+            pick("idarəetmə simvolsuz 1-256 baytlıq mətn olmalıdır", "must be a text of 1 to 256 bytes without control characters")
+        }
+        Type::Fin => Rule::Subject(SubjectRule::Fin, profile).text(language),
+        Type::Tin => Rule::Subject(SubjectRule::Tin, profile).text(language),
+        Type::Code => match language {
+            Language::Az => format!("bunlardan biri olmalıdır: {codes}"),
+            Language::En => format!("must be one of {codes}"),
+        },
+        Type::Date => pick("tarix olmalıdır: iiii-aa-gg", "must be a date, yyyy-mm-dd"),
+        Type::Month => pick("ay olmalıdır: iiii-aa", "must be a month, yyyy-mm"),
+        Type::Bool => pick("true və ya false olmalıdır", "must be true or false"),
+        Type::Int | Type::Money => pick("tam ədəd olmalıdır", "must be a whole number"),
+        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => {
+            pick("bu növ giriş kimi qəbul edilmir", "this type is not taken as an input")
+        }
+    }
+}
