@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::{Span, Timestamp, ToSpan};
 use model::contract::{Dossier, Element, InputSource, Need, PersonRole};
 use model::{Absence, ConsumerId, Outcome, Subject, Value};
-use policy::{Authorised, Decision};
+use policy::{Authorised, Decision, DenialReason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -24,14 +24,24 @@ use crate::clock;
 use crate::data::Active;
 use crate::envelope::Envelope;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Exchange, Obtained, Person, Stopped, Trouble};
+use crate::pipeline::{self, Exchange, Obtained, Stopped, Trouble};
 use crate::record::{Disclosure, Given, NoRecord, Question};
 use crate::trace::Trace;
 
 /// Pause before unanswered elements are asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-/// Most dossiers held in memory; the oldest settled one makes room.
-const DOSSIERS_MAX: usize = 10_000;
+/// Most dossiers held in memory; the oldest settled one makes room, and where none is settled no new
+/// one is opened.
+const DOSSIERS_MAX: usize = 2_000;
+
+/// A person of a case, as elements address him.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The identifier.
+    pub subject: Subject,
+    /// His role in the case.
+    pub role: PersonRole,
+}
 
 /// A dossier in the making.
 #[derive(Debug)]
@@ -40,8 +50,6 @@ pub struct OpenDossier {
     pub id: Uuid,
     /// Whose it is.
     pub consumer: ConsumerId,
-    /// The data it began with.
-    active: Arc<Active>,
     contract: Arc<Dossier>,
     envelope: Envelope,
     due: Timestamp,
@@ -83,6 +91,11 @@ pub struct Dossiers {
     held: Mutex<HashMap<Uuid, Arc<OpenDossier>>>,
 }
 
+/// As many dossiers as memory may hold are under way.
+#[derive(Debug, thiserror::Error)]
+#[error("as many dossiers as memory may hold are under way")]
+pub struct NoRoom;
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -94,44 +107,44 @@ impl Dossiers {
         lock(&self.held).get(&id).filter(|dossier| dossier.consumer == *consumer).cloned()
     }
 
-    fn keep(&self, dossier: &Arc<OpenDossier>) {
+    fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NoRoom> {
         let mut held = lock(&self.held);
         if held.len() >= DOSSIERS_MAX {
             // Ids are time-ordered (UUIDv7): the smallest settled one is the oldest.
             let oldest = held.values().filter(|other| other.is_settled()).map(|other| other.id).min();
-            if let Some(oldest) = oldest {
-                held.remove(&oldest);
-            }
+            held.remove(&oldest.ok_or(NoRoom)?);
         }
         held.insert(dossier.id, Arc::clone(dossier));
+        Ok(())
     }
 }
 
 /// Opens a dossier and starts asking. The envelope has been parsed, the case and persons are known.
+///
+/// # Errors
+/// When as many dossiers as memory may hold are under way.
 pub fn open(
     gateway: &Arc<Gateway>,
-    active: Arc<Active>,
     contract: Arc<Dossier>,
     consumer: ConsumerId,
     envelope: Envelope,
     persons: &[Person],
-) -> Arc<OpenDossier> {
+) -> Result<Arc<OpenDossier>, NoRoom> {
     let now = clock::now();
     let due = now.checked_add(contract.due).unwrap_or(now);
     let slots = slots(&contract, persons);
     let dossier = Arc::new(OpenDossier {
         id: Uuid::now_v7(),
         consumer,
-        active,
         contract,
         envelope,
         due,
         slots: Mutex::new(slots),
         progress: watch::Sender::new(0),
     });
-    gateway.dossiers.keep(&dossier);
+    gateway.dossiers.keep(&dossier)?;
     gateway.exchanges.spawn(ask_until_settled(Arc::clone(gateway), Arc::clone(&dossier)));
-    dossier
+    Ok(dossier)
 }
 
 fn slots(contract: &Dossier, persons: &[Person]) -> Vec<Slot> {
@@ -180,27 +193,22 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, round: u3
 async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, round: u32, deadline: Instant) {
     let slot = lock(&dossier.slots)[place].clone();
     let element = &dossier.contract.elements[slot.element];
-    let state = match dossier.inputs(element, &slot.person, round, deadline).await {
-        Inputs::Ready(inputs) => ask_element(gateway, dossier, element, &slot.person, inputs, deadline).await,
+    let inputs = dossier.inputs(element, &slot.person, round, deadline).await;
+    // Data may have been reloaded since the last round: rights are those of now.
+    let Some(exchange) = dossier.exchange(&gateway.active(), element, &slot.person) else {
+        tracing::error!(dossier.id = %dossier.id, "the active data have lost a service that the dossier asks");
+        return;
+    };
+    let state = match inputs {
+        Inputs::Ready(inputs) => ask_element(gateway, element, exchange.with_inputs(inputs), deadline).await,
         Inputs::NotNeeded(because) => State::NotNeeded(because),
-        Inputs::NotYet => State::Known(Box::new(Known {
-            obtained: Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None }),
-            exchange: dossier.exchange(element, &slot.person, Vec::new()),
-            next_attempt_at: None,
-        })),
+        Inputs::NotYet => Known::state(Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None }), exchange),
+        Inputs::Denied => Known::state(deny_element(gateway, &exchange, &[DenialReason::InputNotFromCase.code()]), exchange),
     };
     dossier.settle(place, round, state);
 }
 
-async fn ask_element(
-    gateway: &Arc<Gateway>,
-    dossier: &Arc<OpenDossier>,
-    element: &Element,
-    person: &Person,
-    inputs: Vec<(Box<str>, Value)>,
-    deadline: Instant,
-) -> State {
-    let exchange = dossier.exchange(element, person, inputs);
+async fn ask_element(gateway: &Arc<Gateway>, element: &Element, exchange: Exchange, deadline: Instant) -> State {
     let mut obtained = obtain_element(gateway, &exchange, deadline).await.unwrap_or_else(|error| {
         tracing::error!(error = %error, "the gateway's own parts failed; an element was not asked");
         Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
@@ -208,16 +216,29 @@ async fn ask_element(
     if obtained.absence.is_some() {
         obtained.absence = Some(element.absence);
     }
-    State::Known(Box::new(Known { obtained, exchange, next_attempt_at: None }))
+    Known::state(obtained, exchange)
+}
+
+impl Known {
+    fn state(obtained: Obtained, exchange: Exchange) -> State {
+        State::Known(Box::new(Self { obtained, exchange, next_attempt_at: None }))
+    }
 }
 
 async fn obtain_element(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant) -> Result<Obtained, Stopped> {
     match pipeline::authorise(gateway, exchange).await? {
         Decision::Authorised(authorised) => Ok(pipeline::obtain(gateway, exchange, &authorised, deadline, &mut Trace::default()).await?),
-        Decision::Denied(denial) => {
-            let subject = exchange.envelope.subject.as_ref();
-            let entry = gateway.recorder.denied_element(&exchange.question(""), subject, &denial.codes())?;
-            Ok(Obtained { entry: Some(entry), ..Obtained::denied() })
+        Decision::Denied(denial) => Ok(deny_element(gateway, exchange, &denial.codes())),
+    }
+}
+
+/// A refused element with its entry; without one nothing is told, not even the refusal.
+fn deny_element(gateway: &Arc<Gateway>, exchange: &Exchange, reasons: &[&'static str]) -> Obtained {
+    match gateway.recorder.denied_element(&exchange.question(""), exchange.envelope.subject.as_ref(), reasons) {
+        Ok(entry) => Obtained { entry: Some(entry), ..Obtained::denied() },
+        Err(error) => {
+            tracing::error!(error = %error, "an element's refusal could not be journalled");
+            Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
         }
     }
 }
@@ -225,7 +246,10 @@ async fn obtain_element(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: I
 enum Inputs {
     Ready(Vec<(Box<str>, Value)>),
     NotNeeded(String),
+    /// The answer it needs is not there yet.
     NotYet,
+    /// The answer it needs was refused.
+    Denied,
 }
 
 impl OpenDossier {
@@ -239,7 +263,8 @@ impl OpenDossier {
                 InputSource::Answer { element, field } => match self.answer_of(*element, person, round, deadline).await {
                     Some(State::Known(known)) => match (&known.obtained.facts, known.obtained.outcome) {
                         (Some(facts), _) => facts.top_level(field).cloned(),
-                        (None, Outcome::Unavailable | Outcome::InvalidData | Outcome::Denied) => return Inputs::NotYet,
+                        (None, Outcome::Unavailable | Outcome::InvalidData) => return Inputs::NotYet,
+                        (None, Outcome::Denied) => return Inputs::Denied,
                         (None, outcome) => {
                             return Inputs::NotNeeded(format!("{}: {outcome}", self.contract.elements[*element].name));
                         }
@@ -277,11 +302,11 @@ impl OpenDossier {
         (!self.is_open(slot) || slot.round == round).then(|| Some(slot.state.clone()))
     }
 
-    fn exchange(&self, element: &Element, person: &Person, inputs: Vec<(Box<str>, Value)>) -> Exchange {
-        // A checked dossier names only services that exist in the same data.
-        let service = self.active.snapshot.services[&element.service].clone();
-        let envelope = Envelope { subject: Some(person.subject.clone()), inputs, fields: None, ..self.envelope.clone() };
-        Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&self.active), consumer: self.consumer.clone(), service, envelope }
+    /// One element's question under the active data; `None` where these have no such service any more.
+    fn exchange(&self, active: &Arc<Active>, element: &Element, person: &Person) -> Option<Exchange> {
+        let service = Arc::clone(active.snapshot.services.get(&element.service)?);
+        let envelope = Envelope { subject: Some(person.subject.clone()), fields: None, inputs: Vec::new(), ..self.envelope.clone() };
+        Some(Exchange { request_id: Uuid::now_v7(), active: Arc::clone(active), consumer: self.consumer.clone(), service, envelope })
     }
 
     fn settle(&self, place: usize, round: u32, mut state: State) {
@@ -381,11 +406,14 @@ struct View<'a> {
 /// When the journal has no room or the store does not answer: nothing is told.
 pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bool, String), Stopped> {
     let slots = lock(&dossier.slots).clone();
+    // Rights are those of now, not those of the moment the question was asked.
+    let active = Arc::clone(&gateway.active());
     let mut views = Vec::with_capacity(slots.len());
     for mut slot in slots {
         let element = &dossier.contract.elements[slot.element];
         let mut authorised = None;
         if let State::Known(known) = &mut slot.state {
+            known.exchange.active = Arc::clone(&active);
             match pipeline::authorise(gateway, &known.exchange).await? {
                 Decision::Authorised(right) => authorised = Some(right),
                 // A right withdrawn since then: what was obtained is not shown any more.
@@ -405,7 +433,7 @@ pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bo
     let disclosed = gateway
         .recorder
         .disclosed(&Disclosure {
-            question: &question(request_id, &dossier.consumer, &dossier.active, &dossier.contract, &dossier.envelope),
+            question: &question(request_id, &dossier.consumer, &active, &dossier.contract, &dossier.envelope),
             subjects,
             given,
         })

@@ -191,6 +191,19 @@ impl Envelope {
             _ => Err(reader.errors),
         }
     }
+
+    /// The inputs as the journal's sealed payload keeps them.
+    #[must_use]
+    pub fn inputs_as_json(&self) -> Json {
+        let text = |value: &Value| match value {
+            Value::Text(text) => Json::from(&**text),
+            Value::Int(int) => Json::from(*int),
+            Value::Bool(flag) => Json::from(*flag),
+            Value::Decimal(digits) => Json::from(digits.as_str()),
+            Value::Null | Value::Records(_) | Value::Values(_) => Json::Null,
+        };
+        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+    }
 }
 
 /// An unknown key as an error may show it: only what looks like a key, since anything else might be

@@ -14,15 +14,13 @@
 //! entered with a durable intent alone, and an answer is built from a durable disclosure alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use adapter_core::{CallError, CallErrorKind, Context, Origin, Sent};
 use jiff::Timestamp;
 use mapping::Reading;
 use model::contract::Capture;
-use model::{Absence, ConsumerId, Facts, Outcome, Service, Subject};
-use policy::{Ask, Authorised, Decision, Denial, Official};
-use serde_json::Value as Json;
+use model::{Absence, ConsumerId, Facts, Outcome, Service, Value};
+use policy::{Ask, Authorised, Decision, Denial, DenialReason, Official};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -163,6 +161,13 @@ impl Exchange {
         }
     }
 
+    /// The same question with these inputs.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: Vec<(Box<str>, Value)>) -> Self {
+        self.envelope.inputs = inputs;
+        self
+    }
+
     fn ask(&self) -> Ask {
         let envelope = &self.envelope;
         Ask {
@@ -186,8 +191,10 @@ impl Exchange {
 pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Decision, StoreFailed> {
     let case = store_access::case_view(gateway, exchange).await?;
     let snapshot = &exchange.active.snapshot;
-    // A consumer that identify found stands in the same data.
-    let consumer = &snapshot.consumers[&exchange.consumer];
+    // A dossier may outlive its consumer's place in the data.
+    let Some(consumer) = snapshot.consumers.get(&exchange.consumer) else {
+        return Ok(Decision::Denied(Denial::of(DenialReason::NoGrant)));
+    };
     Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now()))
 }
 
@@ -355,33 +362,4 @@ async fn disclose(
 pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained: &Obtained) -> Given<'a> {
     let fields = if obtained.facts.is_some() { authorised.field_paths().collect() } else { Vec::new() };
     Given { element, rests_on: obtained.entry.map(|entry| entry.index), outcome: Some(obtained.outcome), fields }
-}
-
-/// The deadline of a service call from `Prefer: wait=N`.
-pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
-/// The longest wait a caller may prefer.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// A person of a case, as a dossier's elements address him.
-#[derive(Debug, Clone)]
-pub struct Person {
-    /// The identifier.
-    pub subject: Subject,
-    /// His role in the case.
-    pub role: model::contract::PersonRole,
-}
-
-impl Envelope {
-    /// The inputs as the journal's sealed payload keeps them.
-    #[must_use]
-    pub fn inputs_as_json(&self) -> Json {
-        let text = |value: &model::Value| match value {
-            model::Value::Text(text) => Json::from(&**text),
-            model::Value::Int(int) => Json::from(*int),
-            model::Value::Bool(flag) => Json::from(*flag),
-            model::Value::Decimal(digits) => Json::from(digits.as_str()),
-            model::Value::Null | model::Value::Records(_) | model::Value::Values(_) => Json::Null,
-        };
-        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
-    }
 }

@@ -13,13 +13,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::ReceiptBody;
-use crate::api::request::Asked;
+use crate::api::request::{Asked, WAIT_MAX};
 use crate::api::services::refusal;
 use crate::dossier::{self, OpenDossier};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
-use crate::pipeline::WAIT_MAX;
-use crate::problem::Problem;
+use crate::problem::{Code, Origin, Problem};
 use crate::store_access;
 
 /// Time before 202 where the caller prefers none.
@@ -59,7 +58,15 @@ pub async fn open(
     }
     let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.map_err(|error| asked.stopped(&error.into()))?;
     let persons = dossier::persons(persons.unwrap_or_default());
-    let opened = dossier::open(&gateway, Arc::clone(&asked.active), contract, asked.consumer.clone(), envelope, &persons);
+    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, &persons).map_err(|_| {
+        let busy = asked.problem(
+            Code::GatewayUnavailable,
+            Origin::Gateway,
+            "Hazırda çoxlu dosye hazırlanır; bir azdan yenidən cəhd edin",
+            "Too many dossiers are under way; try again shortly",
+        );
+        busy.retry_after(30)
+    })?;
     opened.wait(deadline).await;
     respond(&gateway, &asked, &name, &opened).await
 }

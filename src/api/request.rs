@@ -25,6 +25,9 @@ use crate::problem::{Code, FieldError, Language, Origin, Problem};
 use crate::rule::Broken;
 use crate::tls::PeerCertificate;
 
+/// The longest wait a caller may prefer.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// A request whose sender is a known consumer.
 #[derive(Debug)]
 pub struct Asked {

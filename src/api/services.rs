@@ -1,6 +1,7 @@
 //! `POST /v1/services/{provider}/{service}`: one question.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -10,14 +11,17 @@ use model::{Outcome, ServiceId};
 use tokio::time::Instant;
 
 use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, flags};
-use crate::api::request::Asked;
+use crate::api::request::{Asked, WAIT_MAX};
 use crate::clock;
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Answered, Ending, Exchange, Trouble, WAIT_DEFAULT, WAIT_MAX};
+use crate::pipeline::{self, Answered, Ending, Exchange, Trouble};
 use crate::problem::{Code, FieldError, Origin, Problem};
 use crate::record::NoRecord;
 use crate::trace::Trace;
+
+/// The deadline of a call where the caller prefers none.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Asks one service about one subject.
 ///

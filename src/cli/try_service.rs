@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use super::table::Table;
 use super::{Ended, Usage, say, say_problems};
+use crate::api::services::WAIT_DEFAULT;
 use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::StartError;
-use crate::pipeline::{self, Ending, Exchange, WAIT_DEFAULT};
+use crate::pipeline::{self, Ending, Exchange};
 use crate::problem::Language;
 use crate::trace::{Steps, Trace};
 

@@ -188,6 +188,11 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// A denial for one reason, decided outside [`crate::decide`] (a consumer that is gone).
+    pub fn of(reason: DenialReason) -> Self {
+        Self { reasons: vec![reason] }
+    }
+
     /// A denial for these reasons, decided outside [`crate::decide`] (a dossier as a whole).
     ///
     /// # Errors
