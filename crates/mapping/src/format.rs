@@ -154,9 +154,10 @@ fn digits(rest: &mut &str, count: usize) -> Option<i16> {
     digits.parse().ok()
 }
 
-/// `yyyy-MM-dd`.
+/// `yyyy-MM-dd`, in exactly its room: formatting through `fmt`, or growing, costs more than the whole date.
 pub(crate) fn iso_date(date: Date) -> String {
-    let mut out = iso_month(date);
+    let mut out = String::with_capacity(10);
+    push_month(&mut out, date);
     out.push('-');
     push_two(&mut out, date.day());
     out
@@ -164,12 +165,15 @@ pub(crate) fn iso_date(date: Date) -> String {
 
 /// `yyyy-MM`.
 pub(crate) fn iso_month(date: Date) -> String {
-    // Room for the day is there already: formatting through `fmt` costs more than the whole date.
-    let mut out = String::with_capacity(10);
-    push_year(&mut out, date.year());
-    out.push('-');
-    push_two(&mut out, date.month());
+    let mut out = String::with_capacity(7);
+    push_month(&mut out, date);
     out
+}
+
+fn push_month(out: &mut String, date: Date) {
+    push_year(out, date.year());
+    out.push('-');
+    push_two(out, date.month());
 }
 
 fn push_year(out: &mut String, year: i16) {

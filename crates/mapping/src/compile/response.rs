@@ -8,7 +8,7 @@ use model::{FieldDef, FieldKind, Shape};
 use super::Check;
 use super::rules;
 use super::values::{Scalars, Values};
-use crate::convert::{is_blank, normal};
+use crate::convert::normal;
 use crate::path::Name;
 use crate::plan::{FieldView, RuleView};
 use crate::raw::{self, Kind, Scalar};
@@ -526,7 +526,7 @@ pub(super) fn text_of(scalar: &Scalar) -> Box<str> {
     match scalar {
         Scalar::Bool(value) => value.to_string().into(),
         Scalar::Int(number) => number.to_string().into(),
-        Scalar::Text(text) => normal(text.trim_matches(is_blank)).into(),
+        Scalar::Text(text) => normal(text.trim_ascii()).into(),
     }
 }
 

@@ -8,7 +8,7 @@ use model::{Type, Value};
 use regex_lite::RegexBuilder;
 
 use super::Check;
-use crate::convert::{Conversion, Step, Table, is_blank, normal};
+use crate::convert::{Conversion, Step, Table, normal};
 use crate::format::{DecimalFormat, Part, Pattern};
 use crate::raw::{self, Kind, MoneyUnit, Scalar, TableType, Unmapped, UnmappedWord};
 
@@ -56,7 +56,7 @@ impl Values {
             .enumerate()
             .map(|(place, text)| pattern(check, &format!("/formats/partial-date/{place}"), text, &[&DATE, &MONTH, &[Part::Year]]))
             .collect();
-        let absent = formats.absent.iter().map(|text| normal(text.trim_matches(is_blank)).into()).collect();
+        let absent = formats.absent.iter().map(|text| normal(text.trim_ascii()).into()).collect();
         let mut values = Self {
             decimal: decimal(check),
             money: formats.money,
@@ -81,7 +81,7 @@ impl Values {
         let mut rows: Vec<(Box<str>, Value)> = Vec::new();
         for (code, target) in &raw.rows {
             let at = format!("{pointer}/rows/{}", escape(code));
-            let code = normal(code.trim_matches(is_blank));
+            let code = normal(code.trim_ascii());
             if code.is_empty() || self.absent.iter().any(|absent| **absent == *code) {
                 check.problem_at_key(&at, "unreachable-row", "this text stands for \"none\" and never reaches the table", "another code");
             }

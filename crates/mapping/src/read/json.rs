@@ -276,7 +276,7 @@ fn unquote(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
 /// Whether an accepted list or object has nothing inside.
 fn is_empty(raw: &str) -> bool {
     let inside = raw.strip_prefix(['[', '{']).and_then(|rest| rest.strip_suffix([']', '}']));
-    inside.is_some_and(|inside| inside.trim_matches(crate::convert::is_blank).is_empty())
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 fn malformed(body: &str, line: usize, column: usize, rule: &'static str) -> ReadError {

@@ -6,7 +6,7 @@ use model::{Facts, Flag, Outcome, Profile, Record, Value};
 
 use super::tree::{Marks, Node, Opens, Rule, Scope, Target, Tree};
 use super::{Limits, ReadError, Reading, Undeclared};
-use crate::convert::{Conversion, Converted, Token, is_blank};
+use crate::convert::{Conversion, Converted, Token};
 use crate::raw::Pick;
 
 /// The state of one walk.
@@ -232,7 +232,7 @@ impl<'p> Walk<'p> {
 
     fn compare(&mut self, node: &Node, token: Token<'_>) {
         let text = match token {
-            Token::Text(text) => text.trim_matches(is_blank),
+            Token::Text(text) => text.trim_ascii(),
             Token::Number(digits) => digits,
             Token::Bool(value) => {
                 if value {

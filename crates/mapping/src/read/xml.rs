@@ -8,7 +8,7 @@ use quick_xml::name::{Namespace, QName, ResolveResult};
 use super::ReadError;
 use super::tree::{Node, Syntax};
 use super::walk::{Enter, Walk};
-use crate::convert::{Token, is_blank};
+use crate::convert::Token;
 
 /// Namespace of SOAP 1.1 (section 3).
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -285,7 +285,7 @@ impl<'i> Envelope<'_, '_, 'i> {
                 if open.node.is_value() {
                     let text = std::mem::replace(&mut self.text, Text::Nothing);
                     let text = text.as_str();
-                    let empty = open.empty && text.trim_matches(is_blank).is_empty();
+                    let empty = open.empty && text.trim_ascii().is_empty();
                     self.walk.value(open.node, if open.nil { Token::Null } else { Token::Text(text) });
                     self.walk.leave(open.node, empty);
                 } else {
@@ -318,7 +318,7 @@ impl<'i> Envelope<'_, '_, 'i> {
 
     fn fault_code(&mut self) {
         let text = std::mem::replace(&mut self.text, Text::Nothing);
-        let code = QName(text.as_str().trim_matches(is_blank));
+        let code = QName(text.as_str().trim_ascii());
         let (local, prefix) = code.decompose();
         // An unprefixed code is in the default namespace as a qualified name, and at the same time what
         // X-Road and many SOAP 1.1 servers mean by a bare `Server.…`.
@@ -341,7 +341,7 @@ impl<'i> Envelope<'_, '_, 'i> {
 
     /// Text where no value is read: blanks between elements, or something undeclared.
     fn stray(&mut self, text: &str) -> Result<(), ReadError> {
-        if self.skipped > 0 || text.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
+        if self.skipped > 0 || text.trim_ascii_start().is_empty() {
             return Ok(());
         }
         match self.stage {
@@ -399,7 +399,7 @@ fn is_nil(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> bool {
         let (ns, local) = reader.resolver().resolve_attribute(attribute.key);
         local.as_ref() == "nil"
             && matches!(ns, ResolveResult::Bound(Namespace(XSI)))
-            && matches!(attribute.value.trim_matches(is_blank), "true" | "1")
+            && matches!(attribute.value.trim_ascii(), "true" | "1")
     })
 }
 
