@@ -1,0 +1,182 @@
+//! The program itself, `qovsaq serve`, as a child process: to be killed, traced or starved. The
+//! agencies it asks live in the test's own process, so that a test can set faults and count calls.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mock_agencies::Personas;
+use qovsaq::client::Client;
+use qovsaq::demo::{Environment, Ports, ca_file, consumer_files, write_config};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+use crate::house::{options, until};
+
+/// Certificates, data and running agencies for programs to be started on.
+pub(crate) struct Site {
+    folder: TempDir,
+    pub(crate) agencies: BTreeMap<&'static str, mock_agencies::Running>,
+    pub(crate) personas: Arc<Personas>,
+}
+
+impl Site {
+    pub(crate) async fn prepare() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
+        write_config(&dir, Ports::Any, &agencies).expect("a configuration");
+        Self { folder, agencies, personas }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir().join("qovsaq.yaml")
+    }
+
+    /// Replaces one text in the configuration.
+    pub(crate) fn change_config(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("a configuration");
+        assert!(text.contains(from), "{from} is not in {text}");
+        std::fs::write(self.config(), text.replace(from, to)).expect("writable");
+    }
+
+    /// Starts the program and waits until it is ready.
+    pub(crate) async fn serve(&self) -> Child {
+        self.spawn(self.program(&[])).await
+    }
+
+    /// Starts the program under strace with these options; the trace goes to [`Self::trace_file`].
+    /// The child is the program itself (`-D`), not its tracer.
+    pub(crate) async fn serve_traced(&self, options: &[&str]) -> Child {
+        let output = self.trace_file().display().to_string();
+        let tracer = [&["strace", "-D", "-f", "-yy", "-xx", "-s", "4096", "--seccomp-bpf", "-o", &output], options].concat();
+        self.spawn(self.program(&tracer)).await
+    }
+
+    pub(crate) fn trace_file(&self) -> PathBuf {
+        self.dir().join("trace")
+    }
+
+    fn program(&self, before: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_qovsaq");
+        let mut command = match before {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        command.arg("serve").arg("--config").arg(self.config());
+        command
+    }
+
+    async fn spawn(&self, mut command: Command) -> Child {
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (tell, told) = oneshot::channel();
+        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
+        let keep = Arc::clone(&log);
+        tokio::spawn(async move {
+            let mut tell = Some(tell);
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(addresses) = ready(&line)
+                    && let Some(tell) = tell.take()
+                {
+                    tell.send(addresses).unwrap_or_default();
+                }
+                let mut log = keep.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let Ok((internal, ops)) = told.await else {
+            panic!("the program did not get ready: {}", log.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        Child { process, internal, ops, dir: self.dir().to_path_buf(), log }
+    }
+}
+
+/// `ready: internal https://A, ops http://B`
+fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let (internal, ops) = line.strip_prefix("ready: internal https://")?.split_once(", ops http://")?;
+    Some((internal.parse().ok()?, ops.parse().ok()?))
+}
+
+/// A running program.
+pub(crate) struct Child {
+    process: tokio::process::Child,
+    pub(crate) internal: SocketAddr,
+    pub(crate) ops: SocketAddr,
+    dir: PathBuf,
+    log: Arc<Mutex<String>>,
+}
+
+impl Child {
+    pub(crate) fn client(&self, consumer: &str) -> Client {
+        Client::new(&format!("https://{}", self.internal), &ca_file(&self.dir), Some(consumer_files(&self.dir, consumer)))
+            .expect("a client")
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gets a path of the operations listener: status and body.
+    pub(crate) async fn look(&self, path: &str) -> (u16, String) {
+        look(self.ops, path).await
+    }
+
+    /// Kills it as a power cut would (SIGKILL), and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.expect("killed");
+    }
+
+    /// Tells it to stop (SIGTERM), and waits.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
+        rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
+        self.ended().await
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        self.process.wait().await.expect("it ends")
+    }
+}
+
+/// Gets a path of an operations listener, which is plain.
+pub(crate) async fn look(ops: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(ops).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("it answers");
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer of HTTP/1.1");
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+}
+
+/// Waits until the tracer has written its last line.
+pub(crate) async fn whole_trace(file: &Path) -> String {
+    until("the trace is whole", || {
+        let text = std::fs::read_to_string(file).ok()?;
+        let last = text.lines().next_back()?;
+        (last.contains("+++ exited with") || last.contains("+++ killed by")).then_some(text)
+    })
+    .await
+}

@@ -1,0 +1,224 @@
+//! Killed at random, and a disk that fails: what was told is in the journal, and nothing is half.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use journal::Receipt;
+use qovsaq::client::Client;
+use qovsaq::demo::CONSUMER;
+use qovsaq::record::Kind;
+use serde_json::{Value as Json, json};
+
+use crate::child::{Site, whole_trace};
+use crate::house::{body_for, fresh_case};
+use crate::ledger;
+use crate::trace::{self, Event};
+
+/// How often the program is killed.
+const KILLS: u64 = 100;
+const SEED: u64 = 0x51A7_0B5E_55ED_0001;
+
+/// A generator of its own (splitmix64), so that a failing run can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+async fn open_case(client: &Client, fin: &str) -> Option<String> {
+    let case = fresh_case();
+    let body = json!({"case": case, "purpose": "adsy-means-test", "persons": [{"subject": {"fin": fin}, "role": "applicant"}]});
+    let opened = client.post("/v1/cases", &body, "en").await.ok()?;
+    (opened.status == 201).then_some(case)
+}
+
+/// Asks without end, answered, denied and hanging in turn, and keeps every receipt that came whole.
+async fn ask_until_cut_off(client: Client, fin: String, mut turn: u64) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    let Some(case) = open_case(&client, &fin).await else { return receipts };
+    loop {
+        turn += 1;
+        let (service, role) = match turn % 5 {
+            0 => ("taxes/person-income", "clerk"),
+            1 => ("taxes/person-income", "case-officer"),
+            2 => ("azerishiq/subscriber", "case-officer"),
+            _ => ("interior/person-identity", "case-officer"),
+        };
+        let mut body = body_for(service, &fin, &case, "");
+        body["role"] = json!(role);
+        let Ok(answer) = client.post_waiting(&format!("/v1/services/{service}"), &body, "en", 1).await else { return receipts };
+        let Ok(json) = answer.json() else { return receipts };
+        receipts.push(ledger::receipt(&json));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_kills_under_load_lose_nothing_that_was_told() {
+    let site = Site::prepare().await;
+    // Small segments, so that kills also meet the change from one to the next.
+    site.change_config("journal: {dir: journal}", "journal: {dir: journal, segment_bytes: 1048576}");
+    let fin = site.personas.reference_family().applicant().fin.to_string();
+    let mut dice = Dice(SEED);
+    let mut told: Vec<Receipt> = Vec::new();
+    let (mut seen, mut abandoned) = (0, 0);
+    for kill in 0..KILLS {
+        let child = site.serve().await;
+        // Ready: what the last kill left open is closed, and everything told so far is there.
+        let lines = check(&site, seen, &told);
+        told.clear();
+        abandoned += lines.iter().filter(|line| line.is(Kind::Abandoned)).count();
+        seen = lines.last().map_or(seen, |line| line.index + 1);
+
+        // A third of the calls to one source hang until the kill; another source now and then breaks.
+        site.agencies["taxes"].set_fault("person-income", "hang", Some(2)).expect("known");
+        if kill % 3 == 0 {
+            site.agencies["azerishiq"].set_fault("subscriber", "reset", Some(1)).expect("known");
+        }
+        let clients: Vec<_> =
+            (0..3).map(|place| tokio::spawn(ask_until_cut_off(child.client(CONSUMER), fin.clone(), kill + place))).collect();
+        tokio::time::sleep(Duration::from_millis(dice.below(250))).await;
+        child.kill().await;
+        for client in clients {
+            told.extend(client.await.expect("a client ends when it is cut off"));
+        }
+    }
+    let child = site.serve().await;
+    let last = check(&site, seen, &told);
+    abandoned += last.iter().filter(|line| line.is(Kind::Abandoned)).count();
+    assert!(child.stop().await.success());
+    let lines = ledger::read(site.dir(), 0);
+    ledger::check_rules(&lines);
+    let disclosed = lines.iter().filter(|line| line.is(Kind::Disclosed)).count();
+    let denied = lines.iter().filter(|line| line.is(Kind::Denied)).count();
+    assert!(
+        abandoned > 20 && disclosed > 100 && denied > 20,
+        "too little happened: {abandoned} abandoned, {disclosed} told, {denied} denied"
+    );
+}
+
+/// The journal after a restart, from where it was last looked at: sound, nothing open but what the
+/// running program has in hand, every receipt in it.
+fn check(site: &Site, from: u64, told: &[Receipt]) -> Vec<ledger::Line> {
+    let report = journal::verify::verify(&site.dir().join("journal"), &mut |_| {}).expect("a log");
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.logs[0].open, 0, "an intent is left open");
+    let key = ledger::verifying_key(site.dir());
+    // Receipts can name entries from before the last look only by the previous program's own log.
+    let lines = ledger::read(site.dir(), from);
+    for receipt in told {
+        receipt.verify(&key).expect("verifies");
+        let line = lines.iter().find(|line| line.index == receipt.index).unwrap_or_else(|| panic!("{} is lost", receipt.index));
+        assert_eq!(line.leaf_hash, receipt.leaf_hash);
+    }
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_flush_that_fails_nothing_is_told_and_the_process_ends() {
+    let site = Site::prepare().await;
+    let fin = site.personas.reference_family().applicant().fin.to_string();
+    // The count is by thread: the journal's own thread flushes one frame at a time.
+    let child = site.serve_traced(&["-e", trace::CALLS, "-e", "inject=fdatasync:error=EIO:when=14"]).await;
+    let internal = child.internal.port();
+    let asked = Arc::new(AtomicU64::new(0));
+    let clients: Vec<_> = (0..3)
+        .map(|place| {
+            let (client, fin, asked) = (child.client(CONSUMER), fin.clone(), Arc::clone(&asked));
+            tokio::spawn(async move {
+                let receipts = ask_until_cut_off(client, fin, place).await;
+                asked.fetch_add(1, Ordering::Relaxed);
+                receipts
+            })
+        })
+        .collect();
+    let status = child.ended().await;
+    assert!(!status.success(), "{status}");
+    let mut told = Vec::new();
+    for client in clients {
+        told.extend(client.await.expect("a client ends when it is cut off"));
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+
+    let events = trace::read(&whole_trace(&site.trace_file()).await);
+    let failed = events.iter().position(|event| *event == Event::FlushFailed).expect("a flush failed");
+    assert!(failed > 0);
+    for event in &events[failed..] {
+        if let Event::Sent { local, records, .. } = event {
+            let answer = *local == internal && records.iter().any(|record| record.kind == 23 && record.bytes >= 64);
+            assert!(!answer, "an answer left after the flush had failed: {event:?}");
+        }
+    }
+
+    // A restart recovers: the frame whose flush failed may stand there or not, what was told does.
+    let child = site.serve().await;
+    let lines = check(&site, 0, &told);
+    ledger::check_rules(&lines);
+    let client = child.client(CONSUMER);
+    let case = open_case(&client, &fin).await.expect("a case");
+    let answer = client.post("/v1/services/interior/person-identity", &body_for("interior/person-identity", &fin, &case, ""), "en").await;
+    assert_eq!(answer.expect("an answer").status, 200);
+    assert!(child.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_asking_and_answering() {
+    let site = Site::prepare().await;
+    site.change_config("journal: {dir: journal}", "journal: {dir: journal, segment_bytes: 131072}");
+    let fin = site.personas.reference_family().applicant().fin.to_string();
+    // The disk gives room for the first segments and no more.
+    let child = site.serve_traced(&["-e", "trace=fallocate", "-e", "inject=fallocate:error=ENOSPC:when=2+"]).await;
+    let client = child.client(CONSUMER);
+    let case = open_case(&client, &fin).await.expect("a case");
+    let body = body_for("interior/person-identity", &fin, &case, "");
+    let mut refused: Option<Json> = None;
+    for _ in 0..500 {
+        let answer = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");
+        if answer.status == 503 {
+            assert_eq!(answer.headers["retry-after"], "5");
+            refused = Some(answer.json().expect("JSON"));
+            break;
+        }
+        assert_eq!(answer.status, 200);
+    }
+    let refused = refused.expect("the journal gets full");
+    assert_eq!((&refused["code"], &refused["outcome"]), (&json!("journal-unavailable"), &json!("UNAVAILABLE")));
+    assert!(refused["receipt"].is_null() && refused["data"].is_null());
+
+    // Nothing leaves any more: no source is asked, and no refusal is told either.
+    let calls = site.agencies["interior"].calls().total;
+    for change in ["interior/person-identity", "denied", "case"] {
+        let answer = match change {
+            "denied" => {
+                let mut denied = body.clone();
+                denied["purpose"] = json!("social-payments");
+                client.post("/v1/services/interior/person-identity", &denied, "en").await
+            }
+            "case" => {
+                let persons = json!([{"subject": {"fin": fin}, "role": "applicant"}]);
+                client.post("/v1/cases", &json!({"case": fresh_case(), "purpose": "adsy-means-test", "persons": persons}), "en").await
+            }
+            _ => client.post("/v1/services/interior/person-identity", &body, "en").await,
+        };
+        // What is small may still fit where a question with its outcome does not.
+        let answer = answer.expect("an answer");
+        assert!(answer.status == 503 || change != "interior/person-identity", "{change}: {}", answer.body);
+        assert_eq!(site.agencies["interior"].calls().total, calls, "{change}");
+    }
+    assert_eq!(child.look("/livez").await.0, 200, "the process lives");
+    child.kill().await;
+
+    // With room again, it goes on where it was.
+    let child = site.serve().await;
+    let client = child.client(CONSUMER);
+    let answer = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(child.stop().await.success());
+    ledger::check_rules(&ledger::read(site.dir(), 0));
+}

@@ -1,0 +1,113 @@
+//! The journal read back with the node's keys: what the gateway wrote, in order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use journal::{Hash, Receipt, Role, SigningKey, VerifyingKey};
+use qovsaq::record::Kind;
+use seal::{KeyTable, NodeKey};
+use serde_json::Value as Json;
+
+/// Origin of the logs that the tests' deployments write.
+pub(crate) const ORIGIN: &str = "meis-demo.test";
+
+/// One entry, opened.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) index: u64,
+    /// Number of the kind, see [`Kind`].
+    pub(crate) kind: u8,
+    pub(crate) role: Role,
+    pub(crate) leaf_hash: Hash,
+    /// Sequence of the frame that holds it.
+    pub(crate) frame: u64,
+    pub(crate) metadata: Json,
+}
+
+impl Line {
+    pub(crate) fn is(&self, kind: Kind) -> bool {
+        self.kind == kind.number()
+    }
+}
+
+/// Everything in the journal of a deployment's folder from `from` on; an unfinished frame is the end.
+pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
+    let keys = KeyTable::open(&dir.join("keys/epochs"), NodeKey::load_or_create(&dir.join("keys/node.key")).expect("a node key"))
+        .expect("a key table");
+    let mut epochs = BTreeMap::new();
+    let entries = journal::read::entries(&dir.join("journal"), from).expect("a journal");
+    let mut open = |entry: journal::read::EntryView| {
+        let view = seal::entry::parse(&entry.body).expect("an entry of our grammar");
+        let metadata = match view.plain_metadata() {
+            Some(plain) => plain.to_vec(),
+            None => {
+                let epoch = epochs.entry(view.epoch).or_insert_with(|| keys.epoch(view.epoch).expect("readable").expect("kept"));
+                let (role, link) = (entry.role.code(), entry.role.link());
+                let payload = Some(entry.payload.as_slice());
+                seal::entry::open_entry(epoch, ORIGIN, entry.kind, role, link, &entry.body, payload).expect("opens").metadata
+            }
+        };
+        Line {
+            index: entry.index,
+            kind: entry.kind,
+            role: entry.role,
+            leaf_hash: entry.leaf_hash,
+            frame: entry.frame,
+            metadata: serde_json::from_slice(&metadata).expect("metadata are JSON"),
+        }
+    };
+    entries.map(|entry| open(entry.expect("readable"))).collect()
+}
+
+/// The key that receipts of a deployment's folder verify with.
+pub(crate) fn verifying_key(dir: &Path) -> VerifyingKey {
+    let key = SigningKey::load_or_create(&dir.join("keys/signing.key")).expect("a signing key");
+    key.public(&journal::Origin::new(ORIGIN).expect("an origin"))
+}
+
+/// The closing entries of every intent: R2 asks for exactly one each.
+pub(crate) fn closers(lines: &[Line]) -> BTreeMap<u64, Vec<&Line>> {
+    let mut intents: BTreeMap<u64, Vec<&Line>> =
+        lines.iter().filter(|line| line.is(Kind::Intent)).map(|line| (line.index, Vec::new())).collect();
+    for line in lines {
+        if let Role::Closes(intent) = line.role {
+            intents.get_mut(&intent).unwrap_or_else(|| panic!("entry {} closes {intent}, which is no intent", line.index)).push(line);
+        }
+    }
+    intents
+}
+
+/// R2 and R4 over a whole journal: every intent is closed exactly once, after it, by Answered, Failed
+/// or Abandoned; every disclosure rests on entries before it.
+pub(crate) fn check_rules(lines: &[Line]) {
+    for (intent, closing) in closers(lines) {
+        assert_eq!(closing.len(), 1, "intent {intent} is closed by {closing:?}");
+        let closed = closing[0];
+        assert!([Kind::Answered, Kind::Failed, Kind::Abandoned].iter().any(|kind| closed.is(*kind)), "{closed:?}");
+        assert!(intent < closed.index);
+        assert_eq!(closed.metadata["intent"], intent);
+    }
+    let kinds: BTreeMap<u64, u8> = lines.iter().map(|line| (line.index, line.kind)).collect();
+    for line in lines.iter().filter(|line| line.is(Kind::Disclosed)) {
+        for given in line.metadata["given"].as_array().expect("what is given") {
+            let Some(source) = given["rests_on"].as_u64() else { continue };
+            assert!(source < line.index, "{line:?} rests on what comes after it");
+            let kind = kinds[&source];
+            assert!([Kind::Answered, Kind::Failed, Kind::Denied].iter().any(|known| known.number() == kind), "{line:?} rests on {kind}");
+        }
+    }
+}
+
+/// A receipt with its proof, as answers and problem documents carry it.
+pub(crate) fn receipt(body: &Json) -> Receipt {
+    serde_json::from_value(body["receipt"].clone()).unwrap_or_else(|error| panic!("no whole receipt ({error}) in {body}"))
+}
+
+/// The receipt of an answer verifies and names the entry that stands in the journal.
+pub(crate) fn check_receipt<'a>(dir: &Path, lines: &'a [Line], body: &Json) -> &'a Line {
+    let receipt = receipt(body);
+    receipt.verify(&verifying_key(dir)).expect("the receipt verifies");
+    let line = lines.iter().find(|line| line.index == receipt.index).expect("the receipt's entry is in the journal");
+    assert_eq!(line.leaf_hash, receipt.leaf_hash);
+    line
+}

@@ -1,0 +1,19 @@
+//! The gateway as a whole, over the wire: one binary, every test against real mutual TLS, real mock
+//! agencies and a real journal on disk.
+//!
+//! `house` starts everything in the test's own process; `child` starts the program itself, to be
+//! killed, traced or starved; `ledger` reads back what the journal holds.
+
+mod child;
+mod house;
+mod ledger;
+mod raw;
+mod trace;
+
+mod cli;
+mod crash;
+mod dossier;
+mod drops;
+mod guide;
+mod privacy;
+mod rules;
