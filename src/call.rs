@@ -19,6 +19,9 @@ use crate::record::{Intent, Journalled};
 
 /// Longest wait for a connection to a provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most unused connections kept to a provider: as many as may well be in use at once. A handshake costs
+/// more processor time than all the rest of an exchange, and beyond this number every one is made anew.
+const IDLE_CONNECTIONS_MAX: usize = 256;
 
 /// The connections to the providers, one transport each. They outlive a reload of data or keys, and
 /// with them their open connections.
@@ -103,7 +106,10 @@ impl Calls {
 
 fn transport(provider: &ProviderConfig) -> anyhow::Result<Transport> {
     let defaults = TransportOptions::new(provider.url.clone(), read(&provider.server_ca)?, Some(identity(provider)?));
-    Ok(Transport::new(TransportOptions { connect_timeout: CONNECT_TIMEOUT, body_bytes_max: provider.answer_bytes_max, ..defaults })?)
+    let body_bytes_max = provider.answer_bytes_max;
+    let options =
+        TransportOptions { connect_timeout: CONNECT_TIMEOUT, idle_connections_max: IDLE_CONNECTIONS_MAX, body_bytes_max, ..defaults };
+    Ok(Transport::new(options)?)
 }
 
 fn identity(provider: &ProviderConfig) -> anyhow::Result<Identity> {

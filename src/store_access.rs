@@ -81,6 +81,10 @@ pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Ob
         let Some(text) = facts.top_level(field).and_then(Value::as_text).map(str::to_owned) else { continue };
         let (consumer, case) = (exchange.consumer.clone(), exchange.envelope.case.clone());
         let name = answer_name(service, field);
+        // Asked again, the same value is there already; and a write would wait for its flush.
+        if gateway.store.cached_answer(&consumer, &case, &name, &text) {
+            continue;
+        }
         if let Err(error) = blocking(gateway, move |store| store.remember_answer(&consumer, &case, &name, &text)).await {
             tracing::error!(error = %error, "an answer could not be remembered in its case; what needs it will be denied");
         }
