@@ -130,8 +130,8 @@ codes! {
     SourceUnavailable = "source-unavailable", SERVICE_UNAVAILABLE, "Mənbə əlçatan deyil", "The source is unavailable";
     /// The deadline passed before the source answered.
     DeadlinePassed = "deadline-passed", GATEWAY_TIMEOUT, "Mənbə vaxtında cavab vermədi", "The source did not answer in time";
-    /// The journal cannot take the exchange, so nothing was asked and nothing is released.
-    JournalUnavailable = "journal-unavailable", SERVICE_UNAVAILABLE, "Jurnal yazıla bilmir, sorğu göndərilmədi", "The journal cannot be written, nothing was asked";
+    /// The journal cannot take the exchange, so nothing is released, even where the source was asked already.
+    JournalUnavailable = "journal-unavailable", SERVICE_UNAVAILABLE, "Jurnal yazıla bilmir, heç nə verilmir", "The journal cannot be written, nothing is released";
     /// The gateway is stopping or a part of it failed.
     GatewayUnavailable = "gateway-unavailable", SERVICE_UNAVAILABLE, "Şlüz hazırda xidmət göstərmir", "The gateway is not serving at the moment";
 }
