@@ -15,8 +15,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::house::{options, until};
+use crate::house::{SMALL_JOURNAL, options, until};
 
 /// Certificates, data and running agencies for programs to be started on.
 pub(crate) struct Site {
@@ -30,7 +31,9 @@ impl Site {
         let folder = TempDir::new().expect("a temporary folder");
         let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
         write_config(&dir, Ports::Any, &agencies).expect("a configuration");
-        Self { folder, agencies, personas }
+        let site = Self { folder, agencies, personas };
+        site.change_config("journal: {dir: journal}", SMALL_JOURNAL);
+        site
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -79,6 +82,12 @@ impl Site {
         command
     }
 
+    /// Starts the program where it is expected to refuse, and waits for its end: exit code and what it said.
+    pub(crate) async fn refuses(&self) -> (Option<i32>, String) {
+        let output = self.program(&[]).kill_on_drop(true).output().await.expect("the program starts");
+        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    }
+
     async fn spawn(&self, mut command: Command) -> Child {
         let mut process = command
             .stdin(Stdio::null())
@@ -91,7 +100,7 @@ impl Site {
         let (tell, told) = oneshot::channel();
         let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
         let keep = Arc::clone(&log);
-        tokio::spawn(async move {
+        let reader = tokio::spawn(async move {
             let mut tell = Some(tell);
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some(addresses) = ready(&line)
@@ -107,7 +116,7 @@ impl Site {
         let Ok((internal, ops)) = told.await else {
             panic!("the program did not get ready: {}", log.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        Child { process, internal, ops, dir: self.dir().to_path_buf(), log }
+        Child { process, internal, ops, dir: self.dir().to_path_buf(), log, reader }
     }
 }
 
@@ -124,17 +133,13 @@ pub(crate) struct Child {
     pub(crate) ops: SocketAddr,
     dir: PathBuf,
     log: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
 }
 
 impl Child {
     pub(crate) fn client(&self, consumer: &str) -> Client {
         Client::new(&format!("https://{}", self.internal), &ca_file(&self.dir), Some(consumer_files(&self.dir, consumer)))
             .expect("a client")
-    }
-
-    /// What it has written to standard error so far.
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gets a path of the operations listener: status and body.
@@ -149,14 +154,21 @@ impl Child {
 
     /// Tells it to stop (SIGTERM), and waits.
     pub(crate) async fn stop(self) -> ExitStatus {
+        self.stop_and_tell().await.0
+    }
+
+    /// The same, with all it wrote to standard error.
+    pub(crate) async fn stop_and_tell(self) -> (ExitStatus, String) {
         let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
         rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
         self.ended().await
     }
 
-    /// Waits until it ends by itself.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
-        self.process.wait().await.expect("it ends")
+    /// Waits until it ends by itself; with all it wrote to standard error.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.process.wait().await.expect("it ends");
+        self.reader.await.expect("its standard error is read to the end");
+        (status, self.log.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 

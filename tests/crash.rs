@@ -62,8 +62,8 @@ async fn ask_until_cut_off(client: Client, fin: String, mut turn: u64) -> Vec<Re
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_kills_under_load_lose_nothing_that_was_told() {
     let site = Site::prepare().await;
-    // Small segments, so that kills also meet the change from one to the next.
-    site.change_config("journal: {dir: journal}", "journal: {dir: journal, segment_bytes: 1048576}");
+    // Smaller still, so that kills also meet the change from one segment to the next.
+    site.change_config("segment_bytes: 1048576", "segment_bytes: 262144");
     let fin = site.personas.reference_family().applicant().fin.to_string();
     let mut dice = Dice(SEED);
     let mut told: Vec<Receipt> = Vec::new();
@@ -138,8 +138,9 @@ async fn after_a_flush_that_fails_nothing_is_told_and_the_process_ends() {
             })
         })
         .collect();
-    let status = child.ended().await;
-    assert!(!status.success(), "{status}");
+    let (status, log) = child.ended().await;
+    assert!(!status.success() && status.code().is_none(), "it aborts: {status}");
+    assert!(log.contains("write or flush failed"), "it says why: {log}");
     let mut told = Vec::new();
     for client in clients {
         told.extend(client.await.expect("a client ends when it is cut off"));
@@ -170,7 +171,7 @@ async fn after_a_flush_that_fails_nothing_is_told_and_the_process_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_asking_and_answering() {
     let site = Site::prepare().await;
-    site.change_config("journal: {dir: journal}", "journal: {dir: journal, segment_bytes: 131072}");
+    site.change_config("segment_bytes: 1048576", "segment_bytes: 131072");
     let fin = site.personas.reference_family().applicant().fin.to_string();
     // The disk gives room for the first segments and no more.
     let child = site.serve_traced(&["-e", "trace=fallocate", "-e", "inject=fallocate:error=ENOSPC:when=2+"]).await;

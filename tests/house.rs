@@ -4,8 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mock_agencies::{Family, Latency, Person};
+use model::Problems;
 use qovsaq::client::{Answer, Client};
-use qovsaq::demo::{CONSUMER, Environment, Options, Ports, month_ago};
+use qovsaq::config::Config;
+use qovsaq::demo::{CONSUMER, Environment, Options, Ports, month_ago, write_config};
+use qovsaq::gateway::Running;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -13,6 +16,9 @@ use crate::ledger::{self, Line};
 
 /// Every service, with the agency that answers it.
 pub(crate) const SERVICES: [&str; 4] = ["interior/person-identity", "taxes/person-income", "azerishiq/subscriber", "azerishiq/consumption"];
+
+/// Small segments: reading a journal back looks at all that was set aside for it.
+pub(crate) const SMALL_JOURNAL: &str = "journal: {dir: journal, segment_bytes: 1048576}";
 
 /// A deployment that is up. Dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -23,9 +29,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
-        Self { environment, folder }
+        Self::start_in(TempDir::new().expect("a temporary folder")).await
+    }
+
+    /// Starts in a folder that may hold certificates and data already.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
+        write_config(&dir, Ports::Any, &agencies).expect("a configuration");
+        let file = dir.join("qovsaq.yaml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        std::fs::write(&file, text.replace("journal: {dir: journal}", SMALL_JOURNAL)).expect("writable");
+        let mut problems = Problems::default();
+        let config = Config::load(&file, &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
+        let gateway = Running::start(config).await.expect("the gateway starts");
+        Self { environment: Environment { dir, gateway, agencies, personas }, folder }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -87,6 +104,7 @@ pub(crate) fn options(dir: &Path) -> Options {
 }
 
 /// An envelope of the consumer that most tests speak as.
+#[expect(clippy::needless_pass_by_value, reason = "callers write the input in place")]
 pub(crate) fn envelope(fin: &str, case: &str, input: Json) -> Json {
     json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"})
 }

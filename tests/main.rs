@@ -14,6 +14,8 @@ mod cli;
 mod crash;
 mod dossier;
 mod drops;
+mod faults;
 mod guide;
 mod privacy;
 mod rules;
+mod wire;

@@ -83,7 +83,7 @@ impl Connection {
                     return Ok(RawAnswer { status, body: bytes[head_end + 4..head_end + 4 + length].to_vec() });
                 }
             }
-            let mut part = [0_u8; 16 * 1024];
+            let mut part = vec![0_u8; 16 * 1024];
             match self.stream.read(&mut part).await? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => bytes.extend_from_slice(&part[..count]),
