@@ -31,8 +31,19 @@ pub(crate) fn walk(walk: &mut Walk<'_>, body: &str) -> Result<(), ReadError> {
     let envelope_ns = if walk.tree.syntax == Syntax::Soap12 { SOAP12 } else { SOAP11 };
     let root = &walk.tree.nodes[0];
     let stack = Vec::with_capacity(16);
-    let mut envelope =
-        Envelope { walk, reader, envelope_ns, stage: Stage::Prolog, depth: 0, nodes: 0, root, stack, skipped: 0, text: Text::Nothing };
+    let mut envelope = Envelope {
+        walk,
+        reader,
+        envelope_ns,
+        stage: Stage::Prolog,
+        depth: 0,
+        nodes: 0,
+        root,
+        stack,
+        skipped: 0,
+        text: Text::Nothing,
+        near: Near::default(),
+    };
     envelope.run()
 }
 
@@ -52,6 +63,23 @@ struct Envelope<'w, 'p, 'i> {
     skipped: usize,
     /// Text of the innermost value.
     text: Text<'i>,
+    /// The namespace resolved last.
+    near: Near<'p>,
+}
+
+/// A namespace that was resolved, and for how long it holds.
+///
+/// An element without attributes binds nothing, so its prefix stands for what an open ancestor bound.
+/// Until that ancestor can be over, and no element with attributes has come, the same prefix stands for
+/// the same namespace: most elements of an answer need no resolving.
+#[derive(Debug, Default)]
+struct Near<'p> {
+    /// Depth of the element it was resolved for; 0 holds for nothing.
+    depth: usize,
+    /// Its prefix; empty for none.
+    prefix: String,
+    /// Its namespace, as the mapping writes it.
+    ns: Option<&'p str>,
 }
 
 /// Where in the envelope the walk is. `Prolog → Envelope → Body → (Payload | Fault) → Done → Epilog`.
@@ -208,14 +236,34 @@ impl<'i> Envelope<'_, '_, 'i> {
         let Some(open) = self.stack.last_mut() else { return };
         open.empty = false;
         let (parent, tree) = (open.node, self.walk.tree);
-        let local = start.local_name();
-        let local = local.as_ref();
+        let (local, prefix) = start.name().decompose();
+        let (local, prefix) = (local.as_ref(), prefix.map_or("", |prefix| prefix.into_inner()));
+        let plain = start.attributes_raw().is_empty();
+        if !plain {
+            self.near.depth = 0;
+        }
         let count = parent.children.len();
         let mut found = None;
         for offset in 0..count {
             let place = (open.next + offset) % count;
             let child = &tree.nodes[parent.children[place]];
-            if *child.name == *local && same_namespace(&self.reader, start.name(), child.ns.as_deref()) {
+            if *child.name != *local {
+                continue;
+            }
+            let ns = child.ns.as_deref();
+            let same = if self.near.depth > 0 && self.near.prefix == prefix {
+                self.near.ns == ns
+            } else {
+                let same = same_namespace(&self.reader, start.name(), ns);
+                if same && plain {
+                    self.near.depth = self.depth;
+                    self.near.ns = ns;
+                    self.near.prefix.clear();
+                    self.near.prefix.push_str(prefix);
+                }
+                same
+            };
+            if same {
                 found = Some((child, place));
                 break;
             }
@@ -232,7 +280,7 @@ impl<'i> Envelope<'_, '_, 'i> {
         match self.walk.enter(node) {
             Enter::Skip => self.skipped = 1,
             Enter::Into => {
-                let nil = !start.attributes_raw().is_empty() && is_nil(&self.reader, start);
+                let nil = !plain && is_nil(&self.reader, start);
                 self.stack.push(Open { node, next: 0, empty: true, nil });
                 self.text = Text::Nothing;
             }
@@ -271,6 +319,9 @@ impl<'i> Envelope<'_, '_, 'i> {
     fn end(&mut self) -> Result<(), ReadError> {
         let depth = self.depth;
         self.depth = depth.saturating_sub(1);
+        if depth < self.near.depth {
+            self.near.depth = 0;
+        }
         if self.skipped > 0 {
             self.skipped -= 1;
             // What was skipped may be the payload's own element.

@@ -156,6 +156,43 @@ fn names_mean_their_namespace_not_their_prefix() {
 }
 
 #[test]
+fn a_prefix_means_what_it_is_bound_to_here() {
+    let plans = (plan(PERSON), plan("taxes/person-income"));
+    let person = String::from_utf8(example(PERSON, "ok.xml")).expect("UTF-8");
+    let income = String::from_utf8(example("taxes/person-income", "ok.xml")).expect("UTF-8");
+    let check = |plan: &Plan, body: &str, expected: Result<(), (&str, &str)>| {
+        let got = read(plan, 200, body.as_bytes()).map(drop);
+        let got = got.as_ref().map(|()| ()).map_err(|error| (error.path().unwrap_or_default(), error.rule()));
+        assert_eq!(got, expected, "{body}");
+    };
+    let swap = |text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    };
+
+    // Bound anew by the element itself, and by one before it that is over.
+    check(&plans.0, &swap(&person, "<dx:Soyad>", "<dx:Soyad xmlns:dx=\"urn:x\">"), Err(("surname", "missing-value")));
+    let over = "<dx:Yeni xmlns:dx=\"urn:x\"><dx:Soyad>Yad</dx:Soyad></dx:Yeni><dx:Soyad>";
+    check(&plans.0, &swap(&person, "<dx:Soyad>", over), Ok(()));
+    // The default namespace, and none.
+    let default = person.replace("dx:", "").replace("xmlns:dx", "xmlns");
+    check(&plans.0, &default, Ok(()));
+    check(&plans.0, &swap(&default, "<Soyad>", "<Soyad xmlns=\"\">"), Err(("surname", "missing-value")));
+    // Bound by a brother that is over, and by the item before.
+    let brother = swap(&person, "<dx:FIN>5K7QX2O</dx:FIN>", "<q:FIN xmlns:q=\"http://daxili-isler.example/xroad/v2\">5K7QX2O</q:FIN>");
+    check(&plans.0, &brother, Ok(()));
+    check(&plans.0, &brother.replace("dx:Soyad>", "q:Soyad>"), Err(("surname", "missing-value")));
+    let item = income.replace("g:Ay>", "q:Ay>");
+    let everywhere = item.replace("<g:Ay_Melumati>", "<g:Ay_Melumati xmlns:q=\"urn:vergiler:gelir:v1\">");
+    check(&plans.1, &everywhere, Ok(()));
+    check(
+        &plans.1,
+        &swap(&item, "<g:Ay_Melumati>", "<g:Ay_Melumati xmlns:q=\"urn:vergiler:gelir:v1\">"),
+        Err(("months[].month", "missing-value")),
+    );
+}
+
+#[test]
 fn the_envelope_is_read_strictly() {
     let plan = plan(PERSON);
     let ok = String::from_utf8(example(PERSON, "ok.xml")).expect("UTF-8");
