@@ -152,6 +152,21 @@ impl Child {
         self.process.kill().await.expect("killed");
     }
 
+    /// Tells it to read its files again (SIGHUP).
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Waits until it has written this to standard error.
+    pub(crate) async fn said(&self, text: &str) {
+        until(text, || self.log.lock().unwrap_or_else(PoisonError::into_inner).contains(text).then_some(())).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
+        rustix::process::kill_process(pid, signal).expect("a signal");
+    }
+
     /// Tells it to stop (SIGTERM), and waits.
     pub(crate) async fn stop(self) -> ExitStatus {
         self.stop_and_tell().await.0
@@ -159,8 +174,7 @@ impl Child {
 
     /// The same, with all it wrote to standard error.
     pub(crate) async fn stop_and_tell(self) -> (ExitStatus, String) {
-        let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
-        rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
+        self.signal(Signal::TERM);
         self.ended().await
     }
 

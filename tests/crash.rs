@@ -213,6 +213,12 @@ async fn a_full_disk_stops_asking_and_answering() {
         assert_eq!(site.agencies["interior"].calls().total, calls, "{change}");
     }
     assert_eq!(child.look("/livez").await.0, 200, "the process lives");
+    // R6: the room for each outcome was set aside with its intent, so none is left open by the full disk.
+    crate::house::until("every intent has its outcome", || {
+        let lines = ledger::read(site.dir(), 0);
+        ledger::closers(&lines).values().all(|closing| !closing.is_empty()).then_some(())
+    })
+    .await;
     child.kill().await;
 
     // With room again, it goes on where it was.
@@ -221,5 +227,7 @@ async fn a_full_disk_stops_asking_and_answering() {
     let answer = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(child.stop().await.success());
-    ledger::check_rules(&ledger::read(site.dir(), 0));
+    let lines = ledger::read(site.dir(), 0);
+    ledger::check_rules(&lines);
+    assert!(!lines.iter().any(|line| line.is(Kind::Abandoned)));
 }

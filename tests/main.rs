@@ -16,6 +16,7 @@ mod dossier;
 mod drops;
 mod faults;
 mod guide;
+mod life;
 mod privacy;
 mod rules;
 mod wire;

@@ -16,6 +16,9 @@ use crate::trace::{self, Event};
 /// What is shorter than this carries no question and no answer of HTTP/1.1: alerts.
 const CONTENT_BYTES_MIN: usize = 64;
 
+/// Every flush takes five milliseconds longer, so that a byte that does not wait for its own is seen to be early.
+const SLOW_FLUSH: &str = "inject=fdatasync:delay_enter=5000";
+
 /// One question of the load.
 struct Ask {
     service: &'static str,
@@ -108,7 +111,7 @@ fn provider_of(line: &Line) -> &str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_at_a_time_nothing_leaves_before_its_entry_is_durable() {
     let site = Site::prepare().await;
-    let child = site.serve_traced(&["-e", trace::CALLS]).await;
+    let child = site.serve_traced(&["-e", trace::CALLS, "-e", SLOW_FLUSH]).await;
     let internal = child.internal.port();
     let mut connection = connect(&site, &child).await;
     let load = load();
@@ -195,7 +198,7 @@ fn check_disclosures(events: &[Event], frames: &BTreeMap<u64, Vec<&Line>>, inter
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_every_answer_leaves_after_its_own_entry_is_durable() {
     let site = Site::prepare().await;
-    let child = site.serve_traced(&["-e", trace::CALLS]).await;
+    let child = site.serve_traced(&["-e", trace::CALLS, "-e", SLOW_FLUSH]).await;
     let internal = child.internal.port();
     for (agency, service, fault, times) in
         [("taxes", "person-income", "error", 10), ("interior", "person-identity", "reset", 10), ("azerishiq", "consumption", "hang", 2)]

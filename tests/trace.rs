@@ -91,7 +91,8 @@ fn end(call: &Begun, tail: &str, written: &mut HashMap<String, Vec<u64>>, events
         "pwrite64" if in_journal => written.entry(call.target.clone()).or_default().extend(frame_number(&call.rest)),
         "fdatasync" | "fsync" if in_journal => {
             let frames = written.remove(&call.target).unwrap_or_default();
-            if result == "0" {
+            // strace adds `(DELAYED)` or `(INJECTED)` to what it has meddled with.
+            if result.split(' ').next() == Some("0") {
                 events.extend(frames.into_iter().map(Event::Durable));
             } else {
                 events.push(Event::FlushFailed);
