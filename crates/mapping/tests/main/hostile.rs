@@ -162,7 +162,7 @@ fn a_prefix_means_what_it_is_bound_to_here() {
     let income = String::from_utf8(example("taxes/person-income", "ok.xml")).expect("UTF-8");
     let check = |plan: &Plan, body: &str, expected: Result<(), (&str, &str)>| {
         let got = read(plan, 200, body.as_bytes()).map(drop);
-        let got = got.as_ref().map(|()| ()).map_err(|error| (error.path().unwrap_or_default(), error.rule()));
+        let got = got.as_ref().copied().map_err(|error| (error.path().unwrap_or_default(), error.rule()));
         assert_eq!(got, expected, "{body}");
     };
     let swap = |text: &str, from: &str, to: &str| {
@@ -185,6 +185,11 @@ fn a_prefix_means_what_it_is_bound_to_here() {
     let item = income.replace("g:Ay>", "q:Ay>");
     let everywhere = item.replace("<g:Ay_Melumati>", "<g:Ay_Melumati xmlns:q=\"urn:vergiler:gelir:v1\">");
     check(&plans.1, &everywhere, Ok(()));
+    // Bound by a list that is over, right after its last use.
+    let (fin, list) = ("<g:FIN>5K7QX2O</g:FIN>", "<g:Aylar xmlns:q=\"urn:vergiler:gelir:v1\">");
+    let late = swap(&swap(&income, fin, ""), "<g:Aylar>", list).replace("g:MDSS>", "q:MDSS>");
+    check(&plans.1, &swap(&late, "</g:Aylar>", &format!("</g:Aylar>{fin}")), Ok(()));
+    check(&plans.1, &swap(&late, "</g:Aylar>", &format!("</g:Aylar>{}", fin.replace("g:", "q:"))), Err(("fin", "missing-value")));
     check(
         &plans.1,
         &swap(&item, "<g:Ay_Melumati>", "<g:Ay_Melumati xmlns:q=\"urn:vergiler:gelir:v1\">"),
