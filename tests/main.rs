@@ -2,11 +2,12 @@
 //! agencies and a real journal on disk.
 //!
 //! `house` starts everything in the test's own process; `child` starts the program itself, to be
-//! killed, traced or starved; `ledger` reads back what the journal holds.
+//! killed, traced or starved; `program` runs other commands; `ledger` reads back what the journal holds.
 
 mod child;
 mod house;
 mod ledger;
+mod program;
 mod raw;
 mod trace;
 
