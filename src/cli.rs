@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dossier_view;
 pub mod explain;
 pub mod journal;
+mod mask;
 pub mod mock;
 pub mod pki;
 pub mod serve;

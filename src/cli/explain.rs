@@ -12,7 +12,7 @@ use crate::{clock, data};
 
 /// Say why a consumer may or may not be given what: agreement, function and powers, step by step.
 #[derive(Debug, Args)]
-#[command(after_help = "  qovsaq explain sovqat interior/person-identity --purpose housing-queue\n\
+#[command(after_help = "  qovsaq explain sovqat interior/person-identity --purpose sovqat-queue\n\
   qovsaq explain targeted-aid taxes/person-income --role clerk\n\n\
 Exit codes: 0 it may, 1 it may not, 2 wrong usage.")]
 pub struct Explain {

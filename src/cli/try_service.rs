@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::table::Table;
-use super::{Ended, Usage, say, say_problems};
+use super::{Ended, Usage, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
 use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
 use crate::envelope::{Envelope, Expected};
@@ -135,7 +135,8 @@ impl Try {
             Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&active), consumer, service: Arc::clone(&service), envelope };
         let deadline = Instant::now() + WAIT_DEFAULT;
         let (ending, trace) = pipeline::run(Arc::clone(gateway), exchange, deadline, Trace::collecting()).await;
-        self.print(&service.id, &active, ending, &trace.into_steps())
+        let values: Vec<&str> = input.values().filter_map(Json::as_str).chain([fin.as_str()]).collect();
+        self.print(&service.id, &active, ending, &trace.into_steps(), &values)
     }
 
     fn split(&self) -> anyhow::Result<(String, Map<String, Json>)> {
@@ -152,13 +153,21 @@ impl Try {
         Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
     }
 
-    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, steps: &Steps) -> anyhow::Result<Ended> {
-        let masked = |text: &str| if self.unmasked { text.to_owned() } else { mask(text) };
+    fn print(
+        &self,
+        service: &ServiceId,
+        active: &crate::data::Active,
+        ending: Ending,
+        steps: &Steps,
+        values: &[&str],
+    ) -> anyhow::Result<Ended> {
         if let Some(question) = &steps.question {
-            say(&format!("2. wire request     {}", masked(question)))?;
+            let shown = if self.unmasked { question.clone() } else { mask::question(question, values) };
+            say(&format!("2. wire request     {shown}"))?;
         }
         if let Some((status, body)) = &steps.answer {
-            say(&format!("3. wire answer      HTTP {status} {}", masked(body)))?;
+            let shown = if self.unmasked { body.clone() } else { mask::body(body) };
+            say(&format!("3. wire answer      HTTP {status} {shown}"))?;
         }
         if let Some(failure) = &steps.failure {
             say(&format!("3. no answer        {failure}"))?;
@@ -193,27 +202,6 @@ impl Try {
     }
 }
 
-/// Hides what stands between tags, in quotes or in query values: letters and digits become dots, the
-/// structure stays to be read.
-fn mask(text: &str) -> String {
-    let mut inside_tag = false;
-    let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
-    let mut key = true;
-    text.chars()
-        .map(|character| {
-            match character {
-                '<' => inside_tag = true,
-                '>' => inside_tag = false,
-                '=' | ':' if !is_xml => key = false,
-                '&' | ',' | '{' | '[' | '?' if !is_xml => key = true,
-                _ => {}
-            }
-            let shown = if is_xml { inside_tag } else { key };
-            if shown || !character.is_alphanumeric() { character } else { '•' }
-        })
-        .collect()
-}
-
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
@@ -226,16 +214,4 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> anyhow::Result<(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mask;
-
-    #[test]
-    fn masking_hides_values_and_keeps_structure() {
-        assert_eq!(mask("<a:FIN>5K7QX2O</a:FIN>"), "<a:FIN>•••••••</a:FIN>");
-        assert_eq!(mask("GET /abonent/v1?fin=5K7QX2O"), "GET /abonent/v1?fin=•••••••");
-        assert_eq!(mask(r#"{"fin":"5K7QX2O","n":12}"#), r#"{"fin":"•••••••","n":••}"#);
-    }
 }
