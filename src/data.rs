@@ -71,28 +71,32 @@ fn is_mapping(file: &Path) -> bool {
     !in_examples && file.extension().is_some_and(|extension| extension == "yaml")
 }
 
-/// Compiles one mapping against the contract it names.
+/// Compiles one mapping against the contract it names, and reads its examples with it: a mapping that
+/// does not read what its author wrote down by hand is not served.
 fn compile(document: &Document, snapshot: &Snapshot, problems: &mut Problems) -> Option<Plan> {
-    let name = document.value.get("mapping").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let service = model::id::split_versioned(name).ok().and_then(|(name, version)| {
-        let service = snapshot.services.get(&ServiceId::new(name).ok()?)?;
-        (service.version == version).then_some(service)
-    });
+    let target = mapping::target(document);
+    let service = target.as_ref().and_then(|(id, version)| snapshot.services.get(id).filter(|service| service.version == *version));
     let Some(service) = service else {
         // A contract that is there but broken has had its own messages.
-        let broken = model::id::split_versioned(name).is_ok_and(|(name, _)| snapshot.broken.iter().any(|id| id.as_str() == name));
-        if broken {
-            return None;
+        if !target.is_some_and(|(id, _)| snapshot.broken.contains(&id)) {
+            let known: Vec<_> = snapshot.services.values().map(|service| service.versioned()).collect();
+            problems.push(document.problem(
+                "/mapping",
+                "mapping-without-contract",
+                "no contract of this name and version",
+                known.join(", "),
+            ));
         }
-        let known: Vec<_> = snapshot.services.values().map(|service| service.versioned()).collect();
-        problems.push(document.problem("/mapping", "mapping-without-contract", "no contract of this name and version", known.join(", ")));
         return None;
     };
-    let expected = format!("{}@{}.yaml", service.id.service(), service.version);
-    if document.path.file_name().is_none_or(|file| file != expected.as_str()) {
-        problems.push(document.problem("/mapping", "wrong-file-name", "the file's name does not agree with the mapping's", expected));
+    let expected = Path::new(service.id.provider()).join(format!("{}@{}.yaml", service.id.service(), service.version));
+    if !document.path.ends_with(&expected) {
+        let message = "the file's name does not agree with the mapping's";
+        problems.push(document.problem("/mapping", "wrong-file-name", message, expected.display().to_string()));
     }
-    mapping::compile(document, service, problems)
+    let plan = mapping::compile(document, service, problems)?;
+    mapping::check_examples(document, &plan, problems);
+    Some(plan)
 }
 
 fn files_under(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
