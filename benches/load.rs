@@ -162,7 +162,7 @@ impl Load {
     }
 }
 
-/// Columns: requests, connections, seconds, cpu_us_per_request, p50_us, p90_us, p99_us, max_us.
+/// Columns: `requests,connections,seconds,cpu_us_per_request,p50_us,p90_us,p99_us,max_us`.
 async fn closed(load: &Arc<Load>, connections: u64, requests: u64, pids: &[u32]) -> anyhow::Result<String> {
     // Handshakes are over before anything is measured.
     let mut clients = Vec::new();
@@ -225,7 +225,7 @@ fn ticks(pids: &[u32]) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
-/// Columns: run, listening_ms, answered_ms, rss_listening_kib, rss_answered_kib. The server is stopped
+/// Columns: `run,listening_ms,answered_ms,rss_listening_kib,rss_answered_kib`. The server is stopped
 /// in order after each run.
 async fn start(load: &Arc<Load>, runs: u64, settle: Duration, command: &[String]) -> anyhow::Result<String> {
     let (program, arguments) = command.split_first().context("no command")?;

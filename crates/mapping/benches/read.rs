@@ -10,7 +10,8 @@
 //! … bench-read -- inputs FOLDER       writes the inputs and what they must become, for other peers
 //! ```
 //!
-//! Subjects take turns within a round, so that a change of the machine's speed meets both.
+//! Subjects take turns of 20 ms within a round and a round's figure is the median turn, so that a change
+//! of the machine's speed meets both and an interruption none.
 
 use std::hint::black_box;
 use std::io::{self, Write as _};
@@ -24,8 +25,10 @@ use model::{FieldSet, Problems, Profile, Service, ServiceId};
 use quick_xml::NsReader;
 use quick_xml::events::Event;
 
-/// How long one subject reads one input in one round.
-const TURN: Duration = Duration::from_millis(400);
+/// How long one subject reads one input before the other takes its turn.
+const TURN: Duration = Duration::from_millis(20);
+/// Turns of each subject in a round.
+const TURNS: usize = 25;
 /// Before the first round, so that caches and the clock speed have settled.
 const WARM_UP: Duration = Duration::from_millis(200);
 /// Rounds where none are named.
@@ -65,8 +68,7 @@ fn main() -> io::Result<()> {
         Input::new("person-income, 2 months", "taxes/person-income", 1),
         Input::new("person-income, 120 months", "taxes/person-income", 60),
     ];
-    // Cargo adds `--bench` by itself.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => rounds(&inputs, ROUNDS),
@@ -100,11 +102,19 @@ fn rounds(inputs: &[Input], rounds: usize) -> io::Result<()> {
     writeln!(out, "round,subject,input,bytes,iterations,ns")?;
     for round in 1..=rounds {
         for input in inputs {
-            for subject in Subject::ALL {
-                let (iterations, took) = input.turn(subject, TURN);
+            let mut turns = Subject::ALL.map(|subject| (subject, Vec::with_capacity(TURNS), 0));
+            for _ in 0..TURNS {
+                for (subject, nanos, iterations) in &mut turns {
+                    let (done, took) = input.turn(*subject, TURN);
+                    nanos.push(took.as_nanos() / u128::from(done));
+                    *iterations += done;
+                }
                 input.assert_right();
-                let ns = took.as_nanos() / u128::from(iterations);
-                writeln!(out, "{round},{},\"{}\",{},{iterations},{ns}", subject.name(), input.name, input.body.len())?;
+            }
+            for (subject, mut nanos, iterations) in turns {
+                nanos.sort_unstable();
+                let median = nanos[TURNS / 2];
+                writeln!(out, "{round},{},\"{}\",{},{iterations},{median}", subject.name(), input.name, input.body.len())?;
             }
         }
     }
@@ -136,8 +146,8 @@ impl Input {
         let begin = Instant::now();
         let mut iterations = 0;
         loop {
-            (0..64).for_each(|_| self.read_by(subject));
-            iterations += 64;
+            (0..8).for_each(|_| self.read_by(subject));
+            iterations += 8;
             let took = begin.elapsed();
             if took >= at_least {
                 return (iterations, took);
