@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) leaf_hash: Hash,
     /// Sequence of the frame that holds it.
     pub(crate) frame: u64,
+    /// The epoch whose keys seal it; 0 where its metadata stand in clear.
+    pub(crate) epoch: u64,
     pub(crate) metadata: Json,
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
     let entries = journal::read::entries(&dir.join("journal"), from).expect("a journal");
     let mut open = |entry: journal::read::EntryView| {
         let view = seal::entry::parse(&entry.body).expect("an entry of our grammar");
+        let epoch = if view.plain_metadata().is_some() { 0 } else { view.epoch };
         let metadata = match view.plain_metadata() {
             Some(plain) => plain.to_vec(),
             None => {
@@ -53,6 +56,7 @@ pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
             role: entry.role,
             leaf_hash: entry.leaf_hash,
             frame: entry.frame,
+            epoch,
             metadata: serde_json::from_slice(&metadata).expect("metadata are JSON"),
         }
     };
@@ -77,9 +81,19 @@ pub(crate) fn closers(lines: &[Line]) -> BTreeMap<u64, Vec<&Line>> {
     intents
 }
 
-/// R2 and R4 over a whole journal: every intent is closed exactly once, after it, by Answered, Failed
-/// or Abandoned; every disclosure rests on entries before it.
+/// R2, R4, R7 and R8 over a whole journal: every intent is closed exactly once, after it, by Answered,
+/// Failed or Abandoned; every disclosure rests on entries before it; the start and the configuration
+/// stand before what they govern, and an epoch's opening in an earlier frame than what it seals.
 pub(crate) fn check_rules(lines: &[Line]) {
+    check_epochs(lines);
+    let mut configuration: Option<&Json> = None;
+    for line in lines {
+        if line.is(Kind::ConfigurationActivated) {
+            configuration = Some(&line.metadata["configuration"]);
+        } else if line.is(Kind::Intent) || line.is(Kind::Disclosed) || line.is(Kind::Denied) {
+            assert_eq!(Some(&line.metadata["configuration"]), configuration, "{line:?} names another configuration");
+        }
+    }
     for (intent, closing) in closers(lines) {
         assert_eq!(closing.len(), 1, "intent {intent} is closed by {closing:?}");
         let closed = closing[0];
@@ -95,6 +109,16 @@ pub(crate) fn check_rules(lines: &[Line]) {
             let kind = kinds[&source];
             assert!([Kind::Answered, Kind::Failed, Kind::Denied].iter().any(|known| known.number() == kind), "{line:?} rests on {kind}");
         }
+    }
+}
+
+fn check_epochs(lines: &[Line]) {
+    let opened = |line: &&Line| line.is(Kind::EpochOpened);
+    let frames: BTreeMap<u64, u64> =
+        lines.iter().filter(opened).filter_map(|line| Some((line.metadata["epoch"].as_u64()?, line.frame))).collect();
+    for line in lines.iter().filter(|line| line.epoch != 0) {
+        let opened = frames.get(&line.epoch).unwrap_or_else(|| panic!("the epoch of {line:?} was never opened"));
+        assert!(*opened < line.frame, "{line:?} does not come after its epoch is durable");
     }
 }
 

@@ -61,6 +61,12 @@ impl Connection {
         self.read().await
     }
 
+    /// Gets; an error when the connection ends before a whole answer.
+    pub(crate) async fn get(&mut self, path: &str) -> io::Result<RawAnswer> {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: gateway\r\naccept-language: en\r\n\r\n").as_bytes()).await?;
+        self.read().await
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
