@@ -7,7 +7,10 @@ use jiff::civil::Date;
 use model::contract::{Input, MonthWindow, SubjectForm, Type};
 use model::{CaseId, Profile, PurposeId, RoleId, Service, Subject, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value as Json};
+
+use crate::problem::Language;
 
 use crate::rule::{Broken, Rule};
 
@@ -53,17 +56,49 @@ impl fmt::Debug for Envelope {
 ///
 /// # Errors
 /// Why it is not acceptable JSON, with line and column, without any of its content.
-pub fn strict_json(bytes: &[u8]) -> Result<Json, String> {
+pub fn strict_json(bytes: &[u8]) -> Result<Json, NotJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    read.map_err(|error| {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "a key stands twice",
-            serde_json::error::Category::Eof => "the text ends too early",
-            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
-        };
-        format!("{what}, line {} column {}", error.line(), error.column())
+    read.map_err(|error| NotJson {
+        what: match error.classify() {
+            Category::Data => NotJsonBecause::KeyTwice,
+            Category::Eof => NotJsonBecause::EndsEarly,
+            Category::Syntax | Category::Io => NotJsonBecause::Syntax,
+        },
+        line: error.line(),
+        column: error.column(),
     })
+}
+
+/// Where and why a body is not acceptable JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotJson {
+    what: NotJsonBecause,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotJsonBecause {
+    KeyTwice,
+    EndsEarly,
+    Syntax,
+}
+
+impl NotJson {
+    /// The reason in words.
+    #[must_use]
+    pub fn text(self, language: Language) -> String {
+        let what = match self.what {
+            NotJsonBecause::KeyTwice => language.pick("bir açar iki dəfə yazılıb", "a key stands twice"),
+            NotJsonBecause::EndsEarly => language.pick("mətn vaxtından əvvəl bitir", "the text ends too early"),
+            NotJsonBecause::Syntax => language.pick("JSON deyil və ya həddən artıq iç-içədir", "not JSON, or nested too deeply"),
+        };
+        match language {
+            Language::Az => format!("{what}, sətir {}, sütun {}", self.line, self.column),
+            Language::En => format!("{what}, line {} column {}", self.line, self.column),
+        }
+    }
 }
 
 struct Strict;
@@ -254,6 +289,9 @@ impl Reader<'_> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
         let named = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(allowed);
         let responsible = self.optional_text("responsible", 64);
+        if responsible.as_deref().is_some_and(|text| !named(text)) {
+            self.refuse("/responsible", Rule::Official);
+        }
         let official = match self.members.get("official") {
             None | Some(Json::Null) => {
                 self.refuse("/official", Rule::Required);
@@ -307,8 +345,7 @@ impl Reader<'_> {
         };
         for key in given.keys().filter(|key| expected.inputs.iter().all(|input| &*input.name != key.as_str())) {
             let names: Vec<_> = expected.inputs.iter().map(|input| &*input.name).collect();
-            let accepted = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            self.refuse(&format!("/input/{}", shown(key)), Rule::Keys(accepted));
+            self.refuse(&format!("/input/{}", shown(key)), Rule::Keys(names.join(", ")));
         }
         let mut values = Vec::with_capacity(expected.inputs.len());
         for input in expected.inputs {
@@ -400,7 +437,8 @@ mod tests {
     #[test]
     fn a_doubled_key_is_refused_without_showing_content() {
         let error = strict_json(br#"{"fin":"5K7QX2O","fin":"3M9RT4O"}"#).expect_err("doubled");
-        assert!(error.contains("twice") && !error.contains("5K7"), "{error}");
+        let text = error.text(Language::En);
+        assert!(text.contains("twice") && !text.contains("5K7"), "{text}");
         assert!(strict_json(b"{} x").is_err());
         assert!(strict_json(b"\xff").is_err());
     }

@@ -31,7 +31,7 @@ pub enum Rule {
     Object,
     /// A list with at least one, and at most so many items.
     List(usize),
-    /// Only these keys belong there.
+    /// Only these keys belong there; none where it is empty.
     Keys(String),
     /// It must be given.
     Required,
@@ -80,6 +80,9 @@ impl Rule {
                 Language::Az => format!("1-dən {max}-ə qədər elementi olan siyahı olmalıdır"),
                 Language::En => format!("must be a list of 1 to {max} items"),
             },
+            Self::Keys(accepted) if accepted.is_empty() => {
+                pick("naməlum açar; burada heç bir açar qəbul olunmur", "unknown key; none is accepted here")
+            }
             Self::Keys(accepted) => match language {
                 Language::Az => format!("naməlum açar; qəbul olunur: {accepted}"),
                 Language::En => format!("unknown key; accepted: {accepted}"),

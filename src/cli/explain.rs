@@ -45,7 +45,12 @@ impl Explain {
     pub fn run(self) -> anyhow::Result<Ended> {
         let now = clock::now();
         let mut problems = Problems::default();
-        let active = data::load(&self.data.join("contracts"), &self.data.join("mappings"), model::time::day(now), &mut problems);
+        let (contracts, mappings) = (self.data.join("contracts"), self.data.join("mappings"));
+        if !contracts.is_dir() || !mappings.is_dir() {
+            let why = format!("{} has no contracts/ and mappings/ folders; name the folder that has them with --data", self.data.display());
+            return Err(Usage(why).into());
+        }
+        let active = data::load(&contracts, &mappings, model::time::day(now), &mut problems);
         if !problems.is_empty() {
             say_problems(problems)?;
             return Ok(Ended::Badly);
