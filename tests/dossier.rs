@@ -59,7 +59,7 @@ fn outcomes(dossier: &Json) -> Vec<&str> {
     elements(dossier).map(|element| element["outcome"].as_str().unwrap_or("…")).collect()
 }
 
-fn only<'a>(family: &'a Family, role: FamilyRole) -> &'a str {
+fn only(family: &Family, role: FamilyRole) -> &str {
     &family.with_role(role).next().expect("one").fin
 }
 
