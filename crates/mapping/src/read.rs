@@ -3,7 +3,7 @@
 mod json;
 pub(crate) mod tree;
 mod walk;
-mod xml;
+pub(crate) mod xml;
 
 use model::{Facts, Outcome, Profile};
 
@@ -166,8 +166,56 @@ fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> R
 /// What the status alone says of an answer that cannot be read, such as the HTML page of a proxy with
 /// status 503. It may say that the source could not be asked or refused, never anything about the person.
 fn by_status(rules: &[Rule], status: u16) -> Option<Reading> {
-    let says_enough =
-        |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && matches!(rule.outcome, Outcome::Unavailable | Outcome::Denied);
+    let says_enough = |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && !rule.wants_a_sign();
     let rule = rules.iter().position(says_enough)?;
     Some(Reading { outcome: rules[rule].outcome, rule, facts: None, undeclared: Undeclared::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use model::document::Document;
+    use model::{Outcome, Problems, Profile, ServiceId};
+
+    use super::tree::Rule;
+    use super::{Limits, WireAnswer};
+    use crate::Plan;
+
+    fn shipped(id: &str) -> Plan {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut problems = Problems::default();
+        let snapshot = model::load::load(&root.join("contracts"), jiff::civil::date(2026, 3, 11), &mut problems);
+        let service = snapshot.services.get(&ServiceId::new(id).expect("a service")).expect("a shipped contract");
+        let document = Document::read(&root.join("mappings").join(format!("{id}@1.0.0.yaml"))).expect("the file");
+        crate::compile(&document, service, &mut problems).expect("a plan")
+    }
+
+    /// The check refuses such rules; the reader does not rely on it.
+    #[test]
+    fn a_rule_that_no_body_decides_never_speaks_of_the_person() {
+        let rule = |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome };
+        let fault = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><faultcode>s:Client</faultcode></s:Fault></s:Body></s:Envelope>";
+        let other = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><x/></s:Body></s:Envelope>";
+        let html = "<!DOCTYPE html><p>404<br></html>";
+        for (id, bodies) in [
+            ("azerishiq/subscriber", ["", "{}", r#"{"message":"no route"}"#, html]),
+            ("interior/person-identity", ["", fault, other, html]),
+        ] {
+            let mut plan = shipped(id);
+            for outcome in [Outcome::Found, Outcome::NotFound, Outcome::NotHeldElectronically, Outcome::Stale] {
+                for rule in [rule(outcome, false, 0), rule(outcome, true, 0), rule(outcome, false, 1)] {
+                    plan.tree.rules = vec![rule];
+                    for body in bodies {
+                        let answer = WireAnswer { status: 404, body: body.as_bytes() };
+                        let read = plan.read(answer, Profile::Test, &Limits::default());
+                        assert!(read.is_err(), "{id} {outcome} {body}: {read:?}");
+                    }
+                }
+            }
+            plan.tree.rules = vec![rule(Outcome::Unavailable, false, 0)];
+            let read = plan.read(WireAnswer { status: 404, body: html.as_bytes() }, Profile::Test, &Limits::default());
+            assert_eq!(read.map(|reading| reading.outcome), Ok(Outcome::Unavailable), "{id}");
+        }
+    }
 }

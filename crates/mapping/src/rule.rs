@@ -20,6 +20,10 @@ pub const MAPPING: &[(&str, &str)] = &[
     ("impossible-rule", "The outcome rule asks for a fault and for other content at once."),
     ("empty-condition", "The outcome rule would match anything."),
     ("found-without-record", "A `FOUND` rule without `exists` or `equals`."),
+    (
+        "absence-by-status-alone",
+        "A rule for \"no record\" that a wrong address or a proxy's page could fulfil: no `exists`, `empty`, `equals` or fault code of the source's own.",
+    ),
     ("undeclared-field", "The contract has no such field."),
     ("not-agreed-field", "The agreement does not cover the field, so it is never read."),
     ("unmapped-field", "A field of the contract is not mapped."),

@@ -8,6 +8,7 @@ use super::response::{Builder, text_of};
 use crate::plan::RuleView;
 use crate::raw::{self, Status, StatusWord, Verdict};
 use crate::read::tree::{FaultName, Rule};
+use crate::read::xml::{SOAP11, SOAP12};
 
 /// One condition, for reasoning about rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +157,8 @@ fn ranges(status: &Status) -> Option<Vec<(u16, u16)>> {
     (!ranges.is_empty()).then_some(ranges)
 }
 
-/// A fault has no payload, so a rule that asks for both never matches; and a fault is never a record.
+/// A fault has no payload, so a rule that asks for both never matches; a fault is never a record; and only the
+/// source itself can say that there is none.
 fn sense(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule, conditions: &[Condition]) {
     let fault = conditions.iter().any(|one| matches!(one, Condition::AnyFault | Condition::Fault(_)));
     let content = conditions
@@ -168,6 +170,28 @@ fn sense(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule, conditions: &[C
     if rule.is == Verdict::Found && !conditions.iter().any(|one| matches!(one, Condition::Exists(_) | Condition::Equals(..))) {
         check.problem(&format!("{pointer}/when"), "found-without-record", "nothing here says that there is a record", "exists, or equals");
     }
+    if matches!(rule.is, Verdict::NotFound | Verdict::NotHeldElectronically) && !conditions.iter().any(is_sign) {
+        let accepted = "exists, empty, equals, or a fault code of the source's own";
+        let message = "a wrong address or a proxy's page would be taken for the source's word that there is no record";
+        check.problem(&format!("{pointer}/when"), "absence-by-status-alone", message, accepted);
+    }
+}
+
+/// Whether a condition is the source's own word about the record. A status, any fault and a part that is not
+/// there are also what a wrong address, a proxy or another service's error looks like.
+fn is_sign(one: &Condition) -> bool {
+    match one {
+        Condition::Exists(_) | Condition::Empty(_) | Condition::Equals(..) => true,
+        Condition::Fault(code) => !is_of_soap(code),
+        Condition::Status(_) | Condition::AnyFault | Condition::Missing(_) => false,
+    }
+}
+
+/// Whether it is one of SOAP's own codes, which say no more than whose mistake it is (SOAP 1.1 section 4.4.1,
+/// SOAP 1.2 part 1 section 5.4.6). Below `Server` and `Client` an X-Road security server puts its own errors.
+fn is_of_soap(code: &FaultName) -> bool {
+    const CODES: [&str; 7] = ["Client", "Server", "Sender", "Receiver", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"];
+    code.ns.as_deref().is_none_or(|ns| ns == SOAP11 || ns == SOAP12) && CODES.contains(&&*code.name)
 }
 
 /// Whether a condition of an earlier rule holds whenever all of these do.

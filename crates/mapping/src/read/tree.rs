@@ -241,6 +241,16 @@ impl Rule {
         self.status.is_empty() || self.status.iter().any(|(low, high)| (*low..=*high).contains(&status))
     }
 
+    /// Whether its outcome says something of the person or record asked about: then the source itself must
+    /// have said so in the body, for a status, an empty body or any fault can just as well come from a
+    /// wrong address or a proxy on the way.
+    pub(crate) fn wants_a_sign(&self) -> bool {
+        match self.outcome {
+            Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => true,
+            Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData => false,
+        }
+    }
+
     /// Whether nothing but the status decides.
     pub(crate) fn by_status_alone(&self) -> bool {
         !self.status.is_empty() && !self.fault && self.needs == 0 && self.forbids == 0

@@ -310,7 +310,8 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Classifies the answer once the walk is over.
+    /// Classifies the answer once the walk is over. What speaks of the person takes a mark that only a body
+    /// can set, whatever the rule's other conditions are.
     ///
     /// # Errors
     /// When no rule matches, or the answer is `FOUND` and a field is broken.
@@ -318,6 +319,7 @@ impl<'p> Walk<'p> {
         let (marks, fault) = (self.marks, self.fault);
         let holds = |rule: &Rule| {
             rule.takes_status(status)
+                && (rule.needs != 0 || !rule.wants_a_sign())
                 && (fault || !rule.fault)
                 && marks & rule.needs == rule.needs
                 && (rule.forbids == 0 || self.answered && marks & rule.forbids == 0)

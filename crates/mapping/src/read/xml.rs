@@ -11,9 +11,9 @@ use super::walk::{Enter, Walk};
 use crate::convert::Token;
 
 /// Namespace of SOAP 1.1 (section 3).
-const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+pub(crate) const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// Namespace of SOAP 1.2 (part 1, section 5).
-const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
+pub(crate) const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
 /// Namespace of `xsi:nil` (XML Schema part 1, section 2.6).
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// Most namespaces in scope at once.

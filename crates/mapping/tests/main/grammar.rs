@@ -219,7 +219,7 @@ fn a_missing_part_decides_only_in_a_whole_answer() {
     - {when: {status: 503}, is: UNAVAILABLE}
     - {when: {equals: {hal: REDD}}, is: DENIED}
     - {when: {equals: {hal: 7}}, is: NOT_HELD_ELECTRONICALLY}
-    - {when: {missing: cavab}, is: NOT_FOUND}
+    - {when: {exists: sorgu, missing: cavab}, is: NOT_FOUND}
     - {when: {exists: cavab}, is: FOUND}
   at: cavab
   fields: {name: {from: ad, as: text}}
@@ -227,10 +227,14 @@ fn a_missing_part_decides_only_in_a_whole_answer() {
     let head = "wire: {protocol: rest-json}\nrequest: {method: GET, path: [x], query: [{to: fin, value: subject.fin}]}\n";
     let plan = compile(&contract(&[Field::One("name", Type::Text, false, &[])], &[]), head, rules).expect("a sound mapping");
     let outcome = |status, body: &[u8]| read(&plan, status, body).map(|reading| reading.outcome).map_err(|error| error.rule());
-    assert_eq!(outcome(200, b"{}"), Ok(Outcome::NotFound));
+    assert_eq!(outcome(200, br#"{"sorgu":1}"#), Ok(Outcome::NotFound));
+    assert_eq!(outcome(404, br#"{"sorgu":1}"#), Ok(Outcome::NotFound));
     assert_eq!(outcome(200, br#"{"cavab":{"ad":"A"}}"#), Ok(Outcome::Found));
     assert_eq!(outcome(200, br#"{"hal":" REDD "}"#), Ok(Outcome::Denied));
     assert_eq!(outcome(200, br#"{"hal":7}"#), Ok(Outcome::NotHeldElectronically));
+    assert_eq!(outcome(200, br#"{"sorgu":1,"cavab":{"ad":"A"}}"#), Ok(Outcome::Found));
+    assert_eq!(outcome(200, b"{}"), Err("no-outcome-rule"), "an object without anything known is not absence");
+    assert_eq!(outcome(404, br#"{"message":"no Route matched"}"#), Err("no-outcome-rule"), "nor is a gateway's own error");
     assert_eq!(outcome(200, b""), Err("no-outcome-rule"), "nothing said is not absence");
     assert_eq!(outcome(200, b"{\"hal\":"), Err("cut-off"), "half an answer is not absence");
 }

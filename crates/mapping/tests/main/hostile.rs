@@ -285,6 +285,48 @@ fn a_status_alone_says_that_nobody_could_be_asked_and_nothing_else() {
     }
 }
 
+/// What stands before a source answers like this: a wrong address, a proxy, another service of the same server.
+#[test]
+fn nobody_but_the_source_says_that_there_is_no_record() {
+    let soap = |ns: &str, body: &str| format!("<s:Envelope xmlns:s=\"{ns}\"><s:Body>{body}</s:Body></s:Envelope>");
+    let fault11 = "<s:Fault><faultcode>s:Client</faultcode><faultstring>Not Found</faultstring></s:Fault>";
+    let fault12 = "<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>Not Found</s:Text></s:Reason></s:Fault>";
+    let bodies = [
+        String::new(),
+        " \n".to_owned(),
+        "\u{FEFF}".to_owned(),
+        "<!DOCTYPE html><html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>".to_owned(),
+        "<html><body><center>404 Not Found</center></body></html>".to_owned(),
+        "404 page not found".to_owned(),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        r#"{"message":"no Route matched with those values"}"#.to_owned(),
+        r#"{"timestamp":"2026-03-11T09:00:00Z","status":404,"error":"Not Found","path":"/abonent/v1"}"#.to_owned(),
+        soap(SOAP11, ""),
+        soap(SOAP12, ""),
+        soap(SOAP11, "<x/>"),
+        soap(SOAP12, "<x/>"),
+        soap(SOAP11, fault11),
+        soap(SOAP12, fault12),
+    ];
+    for id in SHIPPED {
+        let plan = plan(id);
+        for status in [200, 204, 206, 400, 403, 404, 405, 410, 500, 503] {
+            for body in &bodies {
+                let outcome = read(&plan, status, body.as_bytes()).map(|reading| reading.outcome);
+                let harmless = matches!(outcome, Err(_) | Ok(Outcome::Unavailable | Outcome::Denied));
+                assert!(harmless, "{id} {status} {body}: {outcome:?}");
+            }
+        }
+    }
+    // Where the status is part of the rule, the source's own word is needed besides it.
+    let consumption = plan("azerishiq/consumption");
+    let outcome = |body: &str| read(&consumption, 404, body.as_bytes()).map(|reading| reading.outcome).ok();
+    assert_eq!(outcome(r#"{"xeta":"abonent_tapilmadi"}"#), Some(Outcome::NotFound));
+    assert_eq!(outcome(r#"{"xeta":"not_found"}"#), None);
+}
+
 #[test]
 fn no_prefix_of_an_answer_is_taken_for_the_answer() {
     for (id, name) in [
