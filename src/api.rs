@@ -10,7 +10,7 @@ pub mod services;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::gateway::Gateway;
@@ -27,7 +27,7 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/openapi.json", get(openapi::document))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
-        // Bodies are read by `request::Asked` with its own bound.
-        .layer(DefaultBodyLimit::disable())
+        // Read before anything is answered: an answer that overtakes the body is lost on some HTTP/2 clients.
+        .layer(from_fn_with_state(Arc::clone(&gateway), request::read_body))
         .with_state(gateway)
 }

@@ -15,7 +15,7 @@ use model::{Absence, ConsumerId, Outcome, Subject, Value};
 use policy::{Authorised, Decision, DenialReason};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -25,14 +25,18 @@ use crate::data::Active;
 use crate::envelope::Envelope;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Exchange, Obtained, Stopped, Trouble};
+use crate::problem::{FieldError, Language};
 use crate::record::{Disclosure, Given, NoRecord, Question};
+use crate::refusal;
 use crate::trace::Trace;
 
 /// Pause before unanswered elements are asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-/// Most dossiers held in memory; the oldest settled one makes room, and where none is settled no new
-/// one is opened.
+/// Most dossiers held in memory; the oldest that is settled or overdue makes room, and where there is
+/// none no new one is opened.
 const DOSSIERS_MAX: usize = 2_000;
+/// Most calls of one dossier under way at once.
+const CALLS_MAX: usize = 64;
 
 /// A person of a case, as elements address him.
 #[derive(Debug, Clone)]
@@ -110,8 +114,9 @@ impl Dossiers {
     fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NoRoom> {
         let mut held = lock(&self.held);
         if held.len() >= DOSSIERS_MAX {
-            // Ids are time-ordered (UUIDv7): the smallest settled one is the oldest.
-            let oldest = held.values().filter(|other| other.is_settled()).map(|other| other.id).min();
+            // Ids are time-ordered (UUIDv7): the smallest is the oldest.
+            let now = clock::now();
+            let oldest = held.values().filter(|other| now >= other.due || other.is_settled()).map(|other| other.id).min();
             held.remove(&oldest.ok_or(NoRoom)?);
         }
         held.insert(dossier.id, Arc::clone(dossier));
@@ -167,6 +172,9 @@ async fn ask_until_settled(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>) {
             () = tokio::time::sleep(RETRY_AFTER) => {}
             () = gateway.draining() => return,
         }
+        if clock::now() >= dossier.due {
+            return;
+        }
     }
 }
 
@@ -179,9 +187,10 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, round: u3
         (0..slots.len()).filter(|place| dossier.is_open(&slots[*place])).collect()
     };
     let mut tasks = tokio::task::JoinSet::new();
+    let calls = Arc::new(Semaphore::new(CALLS_MAX));
     for place in open {
-        let (gateway, dossier) = (Arc::clone(gateway), Arc::clone(dossier));
-        tasks.spawn(async move { ask_slot(&gateway, &dossier, place, round, deadline).await });
+        let (gateway, dossier, calls) = (Arc::clone(gateway), Arc::clone(dossier), Arc::clone(&calls));
+        tasks.spawn(async move { ask_slot(&gateway, &dossier, place, Round { number: round, deadline, calls }).await });
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -190,26 +199,37 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, round: u3
     }
 }
 
-async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, round: u32, deadline: Instant) {
+/// One round of asking, as its elements see it.
+struct Round {
+    number: u32,
+    deadline: Instant,
+    /// Permits to call; taken only once an element has all its inputs, so that none waits for another
+    /// with a permit in hand.
+    calls: Arc<Semaphore>,
+}
+
+async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usize, round: Round) {
     let slot = lock(&dossier.slots)[place].clone();
     let element = &dossier.contract.elements[slot.element];
-    let inputs = dossier.inputs(element, &slot.person, round, deadline).await;
+    let inputs = dossier.inputs(element, &slot.person, &round).await;
     // Data may have been reloaded since the last round: rights are those of now.
     let Some(exchange) = dossier.exchange(&gateway.active(), element, &slot.person) else {
         tracing::error!(dossier.id = %dossier.id, "the active data have lost a service that the dossier asks");
         return;
     };
     let state = match inputs {
-        Inputs::Ready(inputs) => ask_element(gateway, element, exchange.with_inputs(inputs), deadline).await,
+        Inputs::Ready(inputs) => ask_element(gateway, element, exchange.with_inputs(inputs), &round).await,
         Inputs::NotNeeded(because) => State::NotNeeded(because),
         Inputs::NotYet => Known::state(Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None }), exchange),
-        Inputs::Denied => Known::state(deny_element(gateway, &exchange, &[DenialReason::InputNotFromCase.code()]), exchange),
+        Inputs::Denied => Known::state(deny_element(gateway, &exchange, vec![DenialReason::InputNotFromCase]), exchange),
     };
-    dossier.settle(place, round, state);
+    dossier.settle(place, round.number, state);
 }
 
-async fn ask_element(gateway: &Arc<Gateway>, element: &Element, exchange: Exchange, deadline: Instant) -> State {
-    let mut obtained = obtain_element(gateway, &exchange, deadline).await.unwrap_or_else(|error| {
+async fn ask_element(gateway: &Arc<Gateway>, element: &Element, exchange: Exchange, round: &Round) -> State {
+    // The semaphore is never closed; without a permit the call would be one too many, not wrong.
+    let _permit = round.calls.acquire().await.ok();
+    let mut obtained = obtain_element(gateway, &exchange, round.deadline).await.unwrap_or_else(|error| {
         tracing::error!(error = %error, "the gateway's own parts failed; an element was not asked");
         Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
     });
@@ -228,14 +248,15 @@ impl Known {
 async fn obtain_element(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant) -> Result<Obtained, Stopped> {
     match pipeline::authorise(gateway, exchange).await? {
         Decision::Authorised(authorised) => Ok(pipeline::obtain(gateway, exchange, &authorised, deadline, &mut Trace::default()).await?),
-        Decision::Denied(denial) => Ok(deny_element(gateway, exchange, &denial.codes())),
+        Decision::Denied(denial) => Ok(deny_element(gateway, exchange, denial.reasons().to_vec())),
     }
 }
 
 /// A refused element with its entry; without one nothing is told, not even the refusal.
-fn deny_element(gateway: &Arc<Gateway>, exchange: &Exchange, reasons: &[&'static str]) -> Obtained {
-    match gateway.recorder.denied_element(&exchange.question(""), exchange.envelope.subject.as_ref(), reasons) {
-        Ok(entry) => Obtained { entry: Some(entry), ..Obtained::denied() },
+fn deny_element(gateway: &Arc<Gateway>, exchange: &Exchange, reasons: Vec<DenialReason>) -> Obtained {
+    let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
+    match gateway.recorder.denied_element(&exchange.question(""), exchange.envelope.subject.as_ref(), &codes) {
+        Ok(entry) => Obtained::denied(reasons, entry),
         Err(error) => {
             tracing::error!(error = %error, "an element's refusal could not be journalled");
             Obtained::not_asked(Trouble::Unreachable { route: false, retry_after: None })
@@ -254,18 +275,18 @@ enum Inputs {
 
 impl OpenDossier {
     /// The inputs of an element, waiting for the answer it needs where it needs one.
-    async fn inputs(&self, element: &Element, person: &Person, round: u32, deadline: Instant) -> Inputs {
+    async fn inputs(&self, element: &Element, person: &Person, round: &Round) -> Inputs {
         let mut inputs = Vec::with_capacity(element.inputs.len());
         for (name, source) in &element.inputs {
             let value = match source {
                 InputSource::MonthsAgo(months) => Some(month_ago(clock::now(), *months)),
                 InputSource::Input(own) => self.envelope.inputs.iter().find(|(key, _)| key == own).map(|(_, value)| value.clone()),
-                InputSource::Answer { element, field } => match self.answer_of(*element, person, round, deadline).await {
+                InputSource::Answer { element, field } => match self.answer_of(*element, person, round).await {
                     Some(State::Known(known)) => match (&known.obtained.facts, known.obtained.outcome) {
                         (Some(facts), _) => facts.top_level(field).cloned(),
                         (None, Outcome::Unavailable | Outcome::InvalidData) => return Inputs::NotYet,
                         (None, Outcome::Denied) => return Inputs::Denied,
-                        (None, outcome) => {
+                        (None, outcome @ (Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)) => {
                             return Inputs::NotNeeded(format!("{}: {outcome}", self.contract.elements[*element].name));
                         }
                     },
@@ -281,13 +302,13 @@ impl OpenDossier {
     }
 
     /// The state of another element for the same person, once this round has settled it.
-    async fn answer_of(&self, element: usize, person: &Person, round: u32, deadline: Instant) -> Option<State> {
+    async fn answer_of(&self, element: usize, person: &Person, round: &Round) -> Option<State> {
         let mut progress = self.progress.subscribe();
         loop {
-            if let Some(known) = self.settled_in(element, person, round) {
+            if let Some(known) = self.settled_in(element, person, round.number) {
                 return known;
             }
-            if tokio::time::timeout_at(deadline, progress.changed()).await.is_err() {
+            if tokio::time::timeout_at(round.deadline, progress.changed()).await.is_err() {
                 return None;
             }
         }
@@ -306,7 +327,14 @@ impl OpenDossier {
     fn exchange(&self, active: &Arc<Active>, element: &Element, person: &Person) -> Option<Exchange> {
         let service = Arc::clone(active.snapshot.services.get(&element.service)?);
         let envelope = Envelope { subject: Some(person.subject.clone()), fields: None, inputs: Vec::new(), ..self.envelope.clone() };
-        Some(Exchange { request_id: Uuid::now_v7(), active: Arc::clone(active), consumer: self.consumer.clone(), service, envelope })
+        Some(Exchange {
+            request_id: Uuid::now_v7(),
+            dossier_id: Some(self.id),
+            active: Arc::clone(active),
+            consumer: self.consumer.clone(),
+            service,
+            envelope,
+        })
     }
 
     fn settle(&self, place: usize, round: u32, mut state: State) {
@@ -355,6 +383,12 @@ impl OpenDossier {
         }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.contract.id.as_str()
+    }
+
     /// Whether it is a dossier of this name.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
@@ -376,14 +410,21 @@ impl OpenDossier {
         if states.iter().any(wants_document) {
             return "awaiting_documents";
         }
-        let complete = states.iter().all(|(_, outcome, _)| outcome.carries_data() || *outcome == Outcome::NotFound);
+        let complete = states.iter().all(|(_, outcome, _)| match outcome {
+            Outcome::Found | Outcome::NotFound | Outcome::Stale => true,
+            Outcome::NotHeldElectronically | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData => false,
+        });
         if complete { "complete" } else { "incomplete" }
     }
 }
 
 /// Whether an outcome opens the way to a paper document: never an outage (product.md, "Outcomes").
 fn opens_document(outcome: Outcome, absence: Option<Absence>) -> bool {
-    outcome == Outcome::NotHeldElectronically || (outcome == Outcome::NotFound && absence == Some(Absence::Unknown))
+    match outcome {
+        Outcome::NotHeldElectronically => true,
+        Outcome::NotFound => absence == Some(Absence::Unknown),
+        Outcome::Found | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData | Outcome::Stale => false,
+    }
 }
 
 fn month_ago(now: Timestamp, months: u32) -> Value {
@@ -404,7 +445,12 @@ struct View<'a> {
 ///
 /// # Errors
 /// When the journal has no room or the store does not answer: nothing is told.
-pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bool, String), Stopped> {
+pub async fn render(
+    gateway: &Arc<Gateway>,
+    dossier: &OpenDossier,
+    request_id: Uuid,
+    language: Language,
+) -> Result<(bool, String), Stopped> {
     let slots = lock(&dossier.slots).clone();
     // Rights are those of now, not those of the moment the question was asked.
     let active = Arc::clone(&gateway.active());
@@ -416,16 +462,17 @@ pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bo
             known.exchange.active = Arc::clone(&active);
             match pipeline::authorise(gateway, &known.exchange).await? {
                 Decision::Authorised(right) => authorised = Some(right),
-                // A right withdrawn since then: what was obtained is not shown any more.
-                Decision::Denied(_) if known.obtained.outcome != Outcome::Denied => {
-                    known.obtained = Obtained { entry: known.obtained.entry, ..Obtained::denied() };
+                // A right withdrawn since then: what was obtained is not shown any more, and that is a
+                // decision of its own.
+                Decision::Denied(denial) if known.obtained.outcome != Outcome::Denied => {
+                    let exchange = Exchange { request_id, ..known.exchange.clone() };
+                    known.obtained = deny_element(gateway, &exchange, denial.reasons().to_vec());
                 }
                 Decision::Denied(_) => {}
             }
         }
         views.push(View { slot, element, authorised });
     }
-    let request_id = Uuid::now_v7();
     let mut subjects: Vec<String> = views.iter().map(|view| gateway.recorder.token(&view.slot.person.subject)).collect();
     subjects.sort();
     subjects.dedup();
@@ -433,7 +480,7 @@ pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bo
     let disclosed = gateway
         .recorder
         .disclosed(&Disclosure {
-            question: &question(request_id, &dossier.consumer, &active, &dossier.contract, &dossier.envelope),
+            question: &question(request_id, Some(dossier.id), &dossier.consumer, &active, &dossier.contract, &dossier.envelope),
             subjects,
             given,
         })
@@ -447,7 +494,7 @@ pub async fn render(gateway: &Arc<Gateway>, dossier: &OpenDossier) -> Result<(bo
         elements: views
             .iter()
             .filter(|view| !matches!(view.slot.state, State::NotNeeded(_)))
-            .map(|view| view.element_body(gateway))
+            .map(|view| view.element_body(gateway, language))
             .collect(),
         not_needed: views.iter().filter_map(View::not_needed).collect(),
         documents_required: views.iter().filter_map(View::document_required).collect(),
@@ -474,7 +521,7 @@ impl View<'_> {
         }
     }
 
-    fn element_body<'a>(&'a self, gateway: &Gateway) -> ElementBody<'a> {
+    fn element_body<'a>(&'a self, gateway: &Gateway, language: Language) -> ElementBody<'a> {
         let blank = ElementBody {
             element: &self.element.name,
             subject: &self.slot.person.subject,
@@ -486,6 +533,7 @@ impl View<'_> {
             flags: Vec::new(),
             source: None,
             next_attempt_at: None,
+            errors: Vec::new(),
             receipt: None,
         };
         let State::Known(known) = &self.slot.state else { return blank };
@@ -495,12 +543,13 @@ impl View<'_> {
             outcome: Some(obtained.outcome),
             absence: obtained.absence,
             next_attempt_at: known.next_attempt_at.map(model::time::rfc3339),
+            errors: obtained.reasons.iter().map(|reason| refusal::field_error(*reason, language)).collect(),
             receipt: obtained.entry.map(|entry| ReceiptBody::short(gateway.recorder.origin(), entry.index, entry.leaf_hash)),
             ..blank
         };
         if let Some(authorised) = &self.authorised {
             body.withheld = authorised.withheld();
-            if obtained.entry.is_some() {
+            if obtained.is_from_source() {
                 body.source = Some(SourceBody::provider(&known.exchange.service, obtained.at, now, authorised.act().as_str()));
             }
             if let Some(facts) = &obtained.facts {
@@ -556,6 +605,9 @@ struct ElementBody<'a> {
     flags: Vec<crate::answer::FlagBody<'a>>,
     source: Option<SourceBody>,
     next_attempt_at: Option<String>,
+    /// Why our policy refused, with `DENIED`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
     receipt: Option<ReceiptBody>,
 }
 
@@ -571,6 +623,7 @@ struct NotNeeded<'a> {
 #[must_use]
 pub fn question<'a>(
     request_id: Uuid,
+    dossier_id: Option<Uuid>,
     consumer: &'a ConsumerId,
     active: &'a Active,
     contract: &'a Dossier,
@@ -578,6 +631,7 @@ pub fn question<'a>(
 ) -> Question<'a> {
     Question {
         request_id,
+        dossier_id,
         consumer: consumer.as_str(),
         service: contract.id.as_str(),
         version: contract.version.as_str(),

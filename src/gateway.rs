@@ -11,6 +11,7 @@ use model::{Problems, Profile};
 use seal::{KeyTable, NodeKey};
 use store::Store;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::call::{Calls, Transports};
@@ -48,6 +49,8 @@ pub struct Gateway {
     pub exchanges: TaskTracker,
     verifying_key: VerifyingKey,
     drain: watch::Sender<bool>,
+    /// Ends the operations listener, after everything else.
+    end: watch::Sender<bool>,
 }
 
 /// Why a gateway does not start: the data's problems, or one cause in words.
@@ -100,6 +103,7 @@ impl Gateway {
             exchanges: TaskTracker::new(),
             verifying_key,
             drain: watch::Sender::new(false),
+            end: watch::Sender::new(false),
         }))
     }
 
@@ -122,7 +126,8 @@ impl Gateway {
     /// # Errors
     /// The data's problems, or a certificate that cannot be used; what was active stays active.
     pub async fn reload(&self) -> Result<(), StartError> {
-        self.recorder.event(Kind::KeyChanged, &serde_json::json!({"what": "certificates read again"})).await.map_err(anyhow::Error::new)?;
+        let event = serde_json::json!({"what": "certificates towards providers"});
+        self.recorder.event(Kind::KeyChanged, &event).await.map_err(anyhow::Error::new)?;
         self.transports.reload_identities(&self.config)?;
         if self.config.profile == Profile::Test {
             let active = load(&self.config, &self.transports)?;
@@ -163,9 +168,14 @@ impl Gateway {
 fn load(config: &Config, transports: &Transports) -> Result<Active, StartError> {
     let mut problems = Problems::default();
     let mut active = data::load(&config.contracts, &config.mappings, model::time::day(clock::now()), &mut problems);
-    if !problems.is_empty() {
-        return Err(StartError::Problems(problems));
+    let (fatal, tolerable) = problems.part_tolerable();
+    if !fatal.is_empty() {
+        return Err(StartError::Problems(fatal));
     }
+    for problem in &tolerable {
+        tracing::warn!(%problem, "the data have a problem that one can live with");
+    }
+    metrics::gauge!("qovsaq_data_problems").set(f64::from(u32::try_from(tolerable.len()).unwrap_or(u32::MAX)));
     active.calls = Calls::build(config, transports, &active.plans)?;
     Ok(active)
 }
@@ -218,7 +228,8 @@ pub struct Running {
     /// Where operations look.
     pub ops: std::net::SocketAddr,
     tls: Arc<ArcSwap<ServerTls>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    serving: Vec<JoinHandle<()>>,
+    watching: JoinHandle<()>,
 }
 
 impl Running {
@@ -238,25 +249,36 @@ impl Running {
         let ops = ops_socket.local_addr().map_err(anyhow::Error::new)?;
         let tls = Arc::new(ArcSwap::from_pointee(tls));
         let refusals = Arc::new(Refusals::default());
-        let door = Door { name: "internal", tls: Some(Arc::clone(&tls)), limits: Limits::default(), refusals: Arc::clone(&refusals) };
+        let door = Door {
+            name: "internal",
+            tls: Some(Arc::clone(&tls)),
+            limits: Limits { drain: EXCHANGES_WAIT, ..Limits::default() },
+            refusals: Arc::clone(&refusals),
+        };
         let plain = Door { name: "ops", tls: None, limits: Limits::default(), refusals: Arc::new(Refusals::default()) };
-        let tasks = vec![
+        let watching =
+            tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.end.subscribe()));
+        let serving = vec![
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
-            tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.drain.subscribe())),
             tokio::spawn(upkeep(Arc::clone(&gateway), Arc::clone(&tls), refusals)),
         ];
-        Ok(Self { gateway, internal, ops, tls, tasks })
+        Ok(Self { gateway, internal, ops, tls, serving, watching })
     }
 
-    /// Reads certificates, keys, the revocation list and (in the test profile) the data again.
+    /// Reads certificates, keys, the revocation list and (in the test profile) the data again. The
+    /// revocation list comes first and takes effect whatever becomes of the rest.
     ///
     /// # Errors
-    /// What could not be used; what was active stays active.
+    /// What could not be used; what was active of that stays active.
     pub async fn reload(&self) -> Result<(), StartError> {
         let tls = server_tls(&self.gateway.config)?;
-        self.gateway.reload().await?;
+        self.gateway
+            .recorder
+            .event(Kind::KeyChanged, &serde_json::json!({"what": "listener certificate and revocation list"}))
+            .await
+            .map_err(anyhow::Error::new)?;
         self.tls.store(Arc::new(tls));
-        Ok(())
+        self.gateway.reload().await
     }
 
     /// Stops in order: drains, journals the stop, writes a last checkpoint.
@@ -265,10 +287,8 @@ impl Running {
     /// When the journal cannot take its last entries.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.gateway.stop();
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(error = %error, "a listener's task ended abnormally");
-            }
+        for task in self.serving {
+            joined(task).await;
         }
         self.gateway.exchanges.close();
         if tokio::time::timeout(EXCHANGES_WAIT, self.gateway.exchanges.wait()).await.is_err() {
@@ -276,7 +296,16 @@ impl Running {
         }
         self.gateway.recorder.event(Kind::NodeStopped, &serde_json::json!({})).await?;
         self.gateway.recorder.journal().close().await?;
+        // Operations may look until the last moment.
+        self.gateway.end.send_replace(true);
+        joined(self.watching).await;
         Ok(())
+    }
+}
+
+async fn joined(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(error = %error, "a listener's task ended abnormally");
     }
 }
 

@@ -24,6 +24,8 @@ impl Metrics {
 
     /// A provider's answer was read.
     pub fn answered(self, service: &Service, evidence: &AnswerEvidence<'_>) {
+        counter!("qovsaq_provider_outcomes_total", "service" => service.id.as_str().to_owned(), "outcome" => evidence.outcome.as_str())
+            .increment(1);
         if evidence.undeclared > 0 {
             counter!("qovsaq_undeclared_fields_total", "service" => service.id.as_str().to_owned()).increment(evidence.undeclared);
         }

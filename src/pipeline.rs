@@ -13,6 +13,7 @@
 //! What the types guarantee: [`Authorised`] comes from the policy alone, [`crate::call::Calls`] is
 //! entered with a durable intent alone, and an answer is built from a durable disclosure alone.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use adapter_core::{CallError, CallErrorKind, Context, Origin, Sent};
@@ -37,6 +38,8 @@ use crate::trace::Trace;
 pub struct Exchange {
     /// The exchange's id, on every surface and in every entry.
     pub request_id: Uuid,
+    /// The dossier it is asked for, where it is.
+    pub dossier_id: Option<Uuid>,
     /// The data it began with; a reload does not change it under way.
     pub active: Arc<Active>,
     /// Who asks.
@@ -62,6 +65,8 @@ pub struct Obtained {
     pub entry: Option<Place>,
     /// What hindered, where something did.
     pub trouble: Option<Trouble>,
+    /// Why our own policy refused, with `DENIED` by us.
+    pub reasons: Vec<DenialReason>,
 }
 
 /// Why there is no usable answer; decides status and origin of the problem document.
@@ -148,6 +153,7 @@ impl Exchange {
     pub fn question<'a>(&'a self, act: &'a str) -> Question<'a> {
         Question {
             request_id: self.request_id,
+            dossier_id: self.dossier_id,
             consumer: self.consumer.as_str(),
             service: self.service.id.as_str(),
             version: self.service.version.as_str(),
@@ -217,7 +223,13 @@ pub async fn obtain(
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
     let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
-    let written = plan.and_then(|plan| plan.write(subject, &envelope.inputs.iter().cloned().collect()).ok().map(|wire| (plan, wire)));
+    let written = plan.and_then(|plan| match plan.write(subject, &envelope.inputs.iter().cloned().collect()) {
+        Ok(wire) => Some((plan, wire)),
+        Err(error) => {
+            tracing::error!(request.id = %exchange.request_id, service = %service.id, %error, "a question could not be written");
+            None
+        }
+    });
     let Some((plan, wire)) = written else {
         let trouble = Trouble::Unreachable { route: false, retry_after: None };
         return Ok(Obtained::without_answer(Outcome::Unavailable, trouble, None));
@@ -240,6 +252,8 @@ pub async fn obtain(
         Ok(wire) => wire,
         Err(error) => {
             trace.failed(&error);
+            let cause = error.source().map(ToString::to_string);
+            tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, "a provider call failed");
             let (outcome, trouble) = classify(&error);
             let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
@@ -252,6 +266,9 @@ pub async fn obtain(
     let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
     trace.read(plan, &read);
     let broken = read.as_ref().err().map(ToString::to_string);
+    if let Some(broken) = &broken {
+        tracing::warn!(request.id = %exchange.request_id, service = %service.id, broken, "a provider's answer breaks its contract");
+    }
     let evidence = AnswerEvidence {
         outcome: read.as_ref().map_or(Outcome::InvalidData, |reading| reading.outcome),
         rule: read.as_ref().ok().map(|reading| reading.rule),
@@ -316,14 +333,21 @@ impl Obtained {
         Self::without_answer(Outcome::Unavailable, trouble, None)
     }
 
-    /// Refused by our own policy.
+    /// Refused by our own policy, for these reasons, as this entry says.
     #[must_use]
-    pub fn denied() -> Self {
-        Self { outcome: Outcome::Denied, absence: None, facts: None, at: clock::now(), entry: None, trouble: None }
+    pub fn denied(reasons: Vec<DenialReason>, entry: Place) -> Self {
+        Self { outcome: Outcome::Denied, absence: None, facts: None, at: clock::now(), entry: Some(entry), trouble: None, reasons }
+    }
+
+    /// Whether the source itself gave the answer.
+    #[must_use]
+    pub fn is_from_source(&self) -> bool {
+        self.trouble.is_none()
+            && matches!(self.outcome, Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)
     }
 
     fn without_answer(outcome: Outcome, trouble: Trouble, entry: Option<Place>) -> Self {
-        Self { outcome, absence: None, facts: None, at: clock::now(), entry, trouble: Some(trouble) }
+        Self { outcome, absence: None, facts: None, at: clock::now(), entry, trouble: Some(trouble), reasons: Vec::new() }
     }
 
     fn of(reading: Reading, service: &Service, wire: &adapter_core::WireAnswer, entry: Place) -> Self {
@@ -340,6 +364,7 @@ impl Obtained {
             at: clock::now(),
             entry: Some(entry),
             trouble,
+            reasons: Vec::new(),
         }
     }
 }
@@ -359,7 +384,14 @@ async fn disclose(
 
 /// What one answer gives, for the disclosure's entry.
 #[must_use]
-pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained: &Obtained) -> Given<'a> {
-    let fields = if obtained.facts.is_some() { authorised.field_paths().collect() } else { Vec::new() };
+pub fn given<'a>(element: Option<&'a str>, authorised: &Authorised, obtained: &'a Obtained) -> Given<'a> {
+    let fields = match &obtained.facts {
+        // In the facts' own contract, which may be an older version than the right's.
+        Some(facts) => {
+            let given = policy::filter(authorised, facts).fields();
+            facts.service.leaves.iter().enumerate().filter(|(index, _)| given.contains(*index)).map(|(_, leaf)| &*leaf.path).collect()
+        }
+        None => Vec::new(),
+    };
     Given { element, rests_on: obtained.entry.map(|entry| entry.index), outcome: Some(obtained.outcome), fields }
 }

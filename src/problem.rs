@@ -26,7 +26,7 @@ impl Language {
     pub fn from_header(header: Option<&HeaderValue>) -> Self {
         let Some(text) = header.and_then(|value| value.to_str().ok()) else { return Self::Az };
         text.split(',')
-            .map(|part| part.split(';').next().unwrap_or_default().trim())
+            .map(|part| part.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
             .find_map(|tag| match tag.split('-').next().unwrap_or_default() {
                 "az" => Some(Self::Az),
                 "en" => Some(Self::En),

@@ -12,6 +12,7 @@
 //! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
 //! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,11 +145,14 @@ pub struct Place {
     pub leaf_hash: Hash,
 }
 
-/// Who asks what for what: the part common to entries about one question.
-#[derive(Debug, Clone, Serialize)]
+/// Who asks what for what: the part common to entries about one question. `Debug` names nobody.
+#[derive(Clone, Serialize)]
 pub struct Question<'a> {
     /// The exchange.
     pub request_id: Uuid,
+    /// The dossier it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dossier_id: Option<Uuid>,
     /// The consumer.
     pub consumer: &'a str,
     /// The service, or the dossier.
@@ -170,6 +174,12 @@ pub struct Question<'a> {
     pub role: &'a str,
     /// Hash of the active configuration and data.
     pub configuration: &'a str,
+}
+
+impl fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("request_id", &self.request_id).field("service", &self.service).finish_non_exhaustive()
+    }
 }
 
 /// Writes entries.

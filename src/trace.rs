@@ -1,6 +1,8 @@
 //! What `qovsaq try` shows of one call: collected on the way where asked for, and nowhere else.
 //! Bodies are masked by the command that prints them.
 
+use std::fmt;
+
 use adapter_core::{CallError, WireAnswer};
 use mapping::{Plan, ReadError, Reading, WireQuestion};
 
@@ -10,8 +12,8 @@ pub struct Trace {
     steps: Option<Steps>,
 }
 
-/// The collected steps.
-#[derive(Debug, Default)]
+/// The collected steps. `Debug` shows none of the bodies.
+#[derive(Default)]
 pub struct Steps {
     /// The question as the mapping wrote it.
     pub question: Option<String>,
@@ -23,6 +25,12 @@ pub struct Steps {
     pub reading: Option<String>,
     /// Names of undeclared fields that were dropped.
     pub undeclared: Vec<String>,
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("failure", &self.failure).field("reading", &self.reading).finish_non_exhaustive()
+    }
 }
 
 impl Trace {

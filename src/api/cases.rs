@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use model::contract::{PersonRole, SubjectForm};
 use model::{CaseId, PurposeId, Subject};
 use serde_json::{Map, Value as Json, json};
-use store::{Closed, Opened, PERSONS_MAX};
+use store::{Closed, Conflict, Opened, PERSONS_MAX};
 
 use crate::api::request::Asked;
 use crate::clock;
@@ -27,26 +28,33 @@ use crate::store_access;
 pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let json = asked.json(&headers, body).await?;
     let request = read(&json, &gateway, &asked).map_err(|broken| asked.contract_broken(&broken))?;
-    // The entry comes first: a crash between the two leaves an entry without effect, never an effect
-    // without its entry.
-    let subjects: Vec<String> = request.persons.iter().map(|(subject, _)| gateway.recorder.token(subject)).collect();
-    let event = json!({
-        "request_id": asked.request_id, "consumer": asked.consumer, "case": request.case, "purpose": request.purpose, "subjects": subjects,
-    });
-    gateway.recorder.event(Kind::CaseOpened, &event).await.map_err(|error| asked.stopped(&error.into()))?;
+    let known = store_access::persons(&gateway, &asked.consumer, &request.case).await.map_err(|error| asked.stopped(&error.into()))?;
+    if known.is_none() {
+        // The entry comes first: a crash between the two leaves an entry without effect, never an
+        // effect without its entry.
+        let persons: Vec<Json> =
+            request.persons.iter().map(|(subject, role)| json!({"subject": gateway.recorder.token(subject), "role": role})).collect();
+        let event = json!({
+            "request_id": asked.request_id, "consumer": asked.consumer, "case": request.case, "purpose": request.purpose, "persons": persons,
+        });
+        gateway.recorder.event(Kind::CaseOpened, &event).await.map_err(|error| asked.stopped(&error.into()))?;
+    }
     let opened = store_access::open_case(&gateway, &asked.consumer, &request.case, &request.purpose, request.persons, clock::now())
         .await
         .map_err(|error| asked.stopped(&error.into()))?;
     let status = match opened {
         Opened::Created => StatusCode::CREATED,
         Opened::Repeated => StatusCode::OK,
-        Opened::Conflict(_) => {
-            return Err(asked.problem(
-                Code::CaseConflict,
-                Origin::Consumer,
-                "Başqa ad seçin və ya eyni məzmunu göndərin",
-                "Choose another name or send the same content",
-            ));
+        Opened::Conflict(Conflict::Content) => {
+            let (az, en) = (
+                "Bu adda iş başqa məzmunla açıqdır; başqa ad seçin",
+                "A case of this name is open with other content; choose another name",
+            );
+            return Err(asked.problem(Code::CaseConflict, Origin::Consumer, az, en));
+        }
+        Opened::Conflict(Conflict::Closed) => {
+            let (az, en) = ("Bu adda iş bağlanıb; başqa ad seçin", "A case of this name has been closed; choose another name");
+            return Err(asked.problem(Code::CaseConflict, Origin::Consumer, az, en));
         }
     };
     let body = json!({"case": request.case, "purpose": request.purpose, "status": "open"});
@@ -57,9 +65,13 @@ pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 ///
 /// # Errors
 /// 404 when the consumer has no such case, 503 when the journal takes no entry.
-pub async fn close(State(gateway): State<Arc<Gateway>>, Path(case): Path<String>, asked: Asked) -> Result<Response, Problem> {
+pub async fn close(
+    State(gateway): State<Arc<Gateway>>,
+    asked: Asked,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
     let unknown = || asked.not_found("Belə iş yoxdur", "There is no such case");
-    let case = CaseId::new(&case).map_err(|_| unknown())?;
+    let case = path.ok().and_then(|Path(case)| CaseId::new(&case).ok()).ok_or_else(unknown)?;
     if store_access::persons(&gateway, &asked.consumer, &case).await.map_err(|error| asked.stopped(&error.into()))?.is_none() {
         return Err(unknown());
     }
@@ -85,13 +97,15 @@ fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<B
         broken.push(Broken::new("", Rule::Keys("case, purpose, persons".to_owned())));
     }
     let text = |key: &str| members.get(key).and_then(Json::as_str).unwrap_or_default();
+    // What is missing is told apart from what is wrong.
+    let or_required = |key: &str, rule: Rule| if members.contains_key(key) { rule } else { Rule::Required };
     let case = CaseId::new(text("case")).ok();
     if case.is_none() {
-        broken.push(Broken::new("/case", Rule::CaseName));
+        broken.push(Broken::new("/case", or_required("case", Rule::CaseName)));
     }
     let purpose = PurposeId::new(text("purpose")).ok().filter(|purpose| asked.active.snapshot.purposes.contains_key(purpose));
     if purpose.is_none() {
-        broken.push(Broken::new("/purpose", Rule::KnownPurpose));
+        broken.push(Broken::new("/purpose", or_required("purpose", Rule::KnownPurpose)));
     }
     let given = members.get("persons").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     if given.is_empty() || given.len() > PERSONS_MAX {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::header::LOCATION;
@@ -30,13 +31,13 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 /// The problem documents of `design/interface.md`, "Errors".
 pub async fn open(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
     asked: Asked,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let deadline = deadline(&asked);
-    let found = DossierId::new(&name).ok().and_then(|id| asked.active.snapshot.dossiers.get(&id).cloned());
+    let found = path.ok().and_then(|Path(name)| DossierId::new(&name).ok()).and_then(|id| asked.active.snapshot.dossiers.get(&id).cloned());
     let Some(contract) = found else {
         return Err(asked.not_found("Belə dosye yoxdur; /v1/catalogue siyahısına baxın", "There is no such dossier; see /v1/catalogue"));
     };
@@ -47,7 +48,7 @@ pub async fn open(
     // The dossier as a whole rests on an open case of its purpose; each element is decided by itself.
     let may_open = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope).await;
     if let Err(denial) = may_open.map_err(|error| asked.stopped(&error.into()))? {
-        let question = dossier::question(asked.request_id, &asked.consumer, &asked.active, &contract, &envelope);
+        let question = dossier::question(asked.request_id, None, &asked.consumer, &asked.active, &contract, &envelope);
         let denied = gateway
             .recorder
             .denied(&question, envelope.subject.as_ref(), &denial.codes())
@@ -68,7 +69,7 @@ pub async fn open(
         busy.retry_after(30)
     })?;
     opened.wait(deadline).await;
-    respond(&gateway, &asked, &name, &opened).await
+    respond(&gateway, &asked, &opened).await
 }
 
 /// Reads a dossier again: authorised anew and journalled like the first time.
@@ -77,16 +78,19 @@ pub async fn open(
 /// 404 when the consumer has no such dossier, 503 when the journal takes no entry.
 pub async fn read(
     State(gateway): State<Arc<Gateway>>,
-    Path((name, id)): Path<(String, String)>,
     asked: Asked,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let deadline = if asked.wait.is_some() { deadline(&asked) } else { Instant::now() };
-    let found = id.parse::<Uuid>().ok().and_then(|id| gateway.dossiers.find(&asked.consumer, id)).filter(|found| found.is_named(&name));
+    let found = path.ok().and_then(|Path((name, id))| {
+        let found = gateway.dossiers.find(&asked.consumer, id.parse::<Uuid>().ok()?)?;
+        found.is_named(&name).then_some(found)
+    });
     let Some(found) = found else {
         return Err(asked.not_found("Belə dosye yoxdur", "There is no such dossier"));
     };
     found.wait(deadline).await;
-    respond(&gateway, &asked, &name, &found).await
+    respond(&gateway, &asked, &found).await
 }
 
 fn deadline(asked: &Asked) -> Instant {
@@ -94,10 +98,10 @@ fn deadline(asked: &Asked) -> Instant {
     Instant::now() + wait
 }
 
-async fn respond(gateway: &Arc<Gateway>, asked: &Asked, name: &str, dossier: &OpenDossier) -> Result<Response, Problem> {
-    let (settled, body) = dossier::render(gateway, dossier).await.map_err(|why| asked.stopped(&why))?;
+async fn respond(gateway: &Arc<Gateway>, asked: &Asked, dossier: &OpenDossier) -> Result<Response, Problem> {
+    let (settled, body) = dossier::render(gateway, dossier, asked.request_id, asked.language).await.map_err(|why| asked.stopped(&why))?;
     let mut response = asked.answer(if settled { StatusCode::OK } else { StatusCode::ACCEPTED }, body);
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/dossiers/{name}/{}", dossier.id)) {
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/dossiers/{}/{}", dossier.name(), dossier.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use http::request::Parts;
@@ -111,10 +112,10 @@ impl Asked {
         self.problem(Code::NotFound, Origin::Consumer, az, en)
     }
 
-    /// Reads the body as strict JSON of at most [`BODY_BYTES_MAX`] bytes.
+    /// Reads the body as strict JSON.
     ///
     /// # Errors
-    /// 415, 413 or 400 as problem documents.
+    /// 415 or 400 as problem documents.
     pub async fn json(&self, headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
         let is_json = headers
             .get(CONTENT_TYPE)
@@ -128,22 +129,11 @@ impl Asked {
                 "Accepted: application/json",
             ));
         }
-        let bytes = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(self.problem(Code::BodyTooLarge, Origin::Consumer, "Ən çoxu 65536 bayt", "At most 65536 bytes"));
-            }
-            Err(_) => {
-                return Err(self.problem(
-                    Code::MalformedBody,
-                    Origin::Consumer,
-                    "Gövdə sona qədər gəlmədi",
-                    "The body did not arrive whole",
-                ));
-            }
-        };
-        envelope::strict_json(&bytes)
-            .map_err(|why| Problem::new(Code::MalformedBody, Origin::Consumer, &self.request_id.to_string(), self.language, why))
+        // `read_body` has collected and bounded it.
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        envelope::strict_json(&bytes).map_err(|why| {
+            Problem::new(Code::MalformedBody, Origin::Consumer, &self.request_id.to_string(), self.language, why.text(self.language))
+        })
     }
 
     /// A 2xx answer with JSON that names no cache and the exchange's id.
@@ -158,6 +148,20 @@ impl Asked {
             headers.insert(REQUEST_ID, id);
         }
         response
+    }
+}
+
+/// Reads the body of every request, at most [`BODY_BYTES_MAX`] bytes, and hands it on whole.
+pub async fn read_body(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let (code, az, en) = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => return next.run(Request::from_parts(parts, Body::from(collected.to_bytes()))).await,
+        Err(error) if error.is::<LengthLimitError>() => (Code::BodyTooLarge, "Ən çoxu 65536 bayt", "At most 65536 bytes"),
+        Err(_) => (Code::MalformedBody, "Gövdə sona qədər gəlmədi", "The body did not arrive whole"),
+    };
+    match Asked::from_request_parts(&mut parts, &gateway).await {
+        Ok(asked) => asked.problem(code, Origin::Consumer, az, en).into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 

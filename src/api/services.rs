@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
@@ -16,7 +17,7 @@ use crate::clock;
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Answered, Ending, Exchange, Trouble};
-use crate::problem::{Code, FieldError, Origin, Problem};
+use crate::problem::{Code, Origin, Problem};
 use crate::record::NoRecord;
 use crate::trace::Trace;
 
@@ -29,13 +30,13 @@ pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 /// The problem documents of `design/interface.md`, "Errors".
 pub async fn ask(
     State(gateway): State<Arc<Gateway>>,
-    Path((provider, service)): Path<(String, String)>,
     asked: Asked,
+    path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + asked.wait.unwrap_or(WAIT_DEFAULT).min(WAIT_MAX);
-    let id = ServiceId::new(&format!("{provider}/{service}")).ok();
+    let id = path.ok().and_then(|Path((provider, service))| ServiceId::new(&format!("{provider}/{service}")).ok());
     let found = id.and_then(|id| asked.active.snapshot.services.get(&id).cloned());
     let Some(service) = found else {
         return Err(asked.not_found("Belə xidmət yoxdur; /v1/catalogue siyahısına baxın", "There is no such service; see /v1/catalogue"));
@@ -43,8 +44,14 @@ pub async fn ask(
     let json = asked.json(&headers, body).await?;
     let envelope = Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|broken| asked.contract_broken(&broken))?;
     let service_id = service.id.clone();
-    let exchange =
-        Exchange { request_id: asked.request_id, active: Arc::clone(&asked.active), consumer: asked.consumer.clone(), service, envelope };
+    let exchange = Exchange {
+        request_id: asked.request_id,
+        dossier_id: None,
+        active: Arc::clone(&asked.active),
+        consumer: asked.consumer.clone(),
+        service,
+        envelope,
+    };
 
     // A task of its own: a caller that goes away does not stop an exchange that has begun.
     let task = gateway.exchanges.spawn(pipeline::run(Arc::clone(&gateway), exchange, deadline, Trace::default()));
@@ -53,8 +60,14 @@ pub async fn ask(
         Err(error) => {
             tracing::error!(request.id = %asked.request_id, error = %error, "an exchange ended abnormally");
             return Err(asked
-                .problem(Code::GatewayUnavailable, Origin::Gateway, "Daxili xəta", "Internal error")
-                .outcome(Outcome::Unavailable));
+                .problem(
+                    Code::GatewayUnavailable,
+                    Origin::Gateway,
+                    "Şlüzün daxili xətası; bir azdan yenidən cəhd edin, təkrarlanarsa sorğunun nömrəsini operatora bildirin",
+                    "An error of the gateway; try again shortly, and tell the operator the request id if it stays",
+                )
+                .outcome(Outcome::Unavailable)
+                .retry_after(30));
         }
     };
     match ending {
@@ -70,10 +83,7 @@ pub async fn ask(
 /// The 403 of a denial: says every reason, and what each is about.
 #[must_use]
 pub fn refusal(asked: &Asked, denial: &policy::Denial) -> Problem {
-    let errors = denial.reasons().iter().map(|reason| FieldError {
-        pointer: crate::refusal::pointer(*reason).to_owned(),
-        detail: format!("{}: {}", reason.code(), asked.language.pick(reason.azerbaijani(), reason.english())),
-    });
+    let errors = denial.reasons().iter().map(|reason| crate::refusal::field_error(*reason, asked.language));
     asked
         .problem(
             Code::Denied,
@@ -111,12 +121,14 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
 /// Why there is no usable answer, as a problem document.
 fn explain(asked: &Asked, trouble: Trouble) -> Problem {
     match trouble {
-        Trouble::Deadline => asked.problem(
-            Code::DeadlinePassed,
-            Origin::Provider,
-            "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
-            "This says nothing about the person; ask again later",
-        ),
+        Trouble::Deadline => asked
+            .problem(
+                Code::DeadlinePassed,
+                Origin::Provider,
+                "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
+                "This says nothing about the person; ask again later",
+            )
+            .retry_after(30),
         Trouble::Unreachable { route, retry_after } => {
             let origin = if route { Origin::Route } else { Origin::Provider };
             asked

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_agencies::{Family, Latency};
 use serde_json::{Value as Json, json};
 
-use super::serve::until_told_to_stop;
+use super::serve::serve_until_told_to_stop;
 use super::{Ended, complain, dossier_view, say, say_problems};
 use crate::client::Client;
 use crate::demo::{CONSUMER, Environment, Options, Ports, ca_file, consumer_files};
@@ -57,8 +57,8 @@ impl Demo {
         environment.write_demo_json().await?;
         if !self.once {
             say(&curl_lines(&environment))?;
-            complain("stays up until Ctrl-C");
-            until_told_to_stop().await?;
+            complain("stays up until Ctrl-C; reloads its folder's data on SIGHUP");
+            serve_until_told_to_stop(&environment.gateway).await?;
         }
         environment.stop().await?;
         Ok(if good { Ended::Well } else { Ended::Badly })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::serve::until_told_to_stop;
 use super::table::Table;
@@ -52,6 +53,8 @@ impl Mock {
         }
         say(&table.to_string())?;
         complain(&format!("certificates are in {}; stop with Ctrl-C", dir.join("agencies").display()));
+        // There is nothing to reload, but who reloads a neighbour by name must not end this one.
+        let _ignored = signal(SignalKind::hangup())?;
         until_told_to_stop().await?;
         for (_, agency) in running {
             agency.shutdown().await;

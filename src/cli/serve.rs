@@ -39,14 +39,7 @@ impl Serve {
             Err(StartError::Other(error)) => return Err(error),
         };
         complain(&format!("ready: internal https://{}, ops http://{}", running.internal, running.ops));
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut stop = std::pin::pin!(until_told_to_stop());
-        loop {
-            tokio::select! {
-                stopped = &mut stop => break stopped?,
-                _ = hangup.recv() => reload(&running).await?,
-            }
-        }
+        serve_until_told_to_stop(&running).await?;
         complain("stopping: finishing requests in flight");
         running.stop().await?;
         complain("stopped; the journal is closed with a checkpoint");
@@ -54,17 +47,31 @@ impl Serve {
     }
 }
 
+/// Serves until SIGTERM or Ctrl-C; SIGHUP reloads.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub async fn serve_until_told_to_stop(running: &Running) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut stop = std::pin::pin!(until_told_to_stop());
+    loop {
+        tokio::select! {
+            stopped = &mut stop => return stopped,
+            _ = hangup.recv() => reload(running).await,
+        }
+    }
+}
+
 /// SIGHUP: what cannot be used is told, and what was active stays active.
-async fn reload(running: &Running) -> anyhow::Result<()> {
+async fn reload(running: &Running) {
     match running.reload().await {
         Ok(()) => complain("reloaded"),
         Err(StartError::Problems(problems)) => {
-            say_problems(problems)?;
+            problems.into_sorted().iter().for_each(|problem| complain(&problem.to_string()));
             complain("not reloaded; the old data stay active");
         }
         Err(StartError::Other(error)) => complain(&format!("not reloaded: {error:#}")),
     }
-    Ok(())
 }
 
 /// Waits for SIGTERM or Ctrl-C.

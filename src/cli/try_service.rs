@@ -131,8 +131,14 @@ impl Try {
         };
         say(&format!("1. asked            {} as {CONSUMER} with {}", service.versioned(), serde_json::to_string(&body["input"])?))?;
         let consumer = ConsumerId::new(CONSUMER)?;
-        let exchange =
-            Exchange { request_id: Uuid::now_v7(), active: Arc::clone(&active), consumer, service: Arc::clone(&service), envelope };
+        let exchange = Exchange {
+            request_id: Uuid::now_v7(),
+            dossier_id: None,
+            active: Arc::clone(&active),
+            consumer,
+            service: Arc::clone(&service),
+            envelope,
+        };
         let deadline = Instant::now() + WAIT_DEFAULT;
         let (ending, trace) = pipeline::run(Arc::clone(gateway), exchange, deadline, Trace::collecting()).await;
         let values: Vec<&str> = input.values().filter_map(Json::as_str).chain([fin.as_str()]).collect();

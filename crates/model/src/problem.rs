@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::rule;
+
 /// One problem in one data or configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -60,6 +62,15 @@ impl Problems {
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
+    }
+
+    /// Parts off what a running gateway can live with: lapsed agreements and acts, and grants that give
+    /// nothing. The policy refuses or withholds by itself in each of these, so one of them must not
+    /// keep every other service from starting, nor a withdrawal from taking effect.
+    #[must_use]
+    pub fn part_tolerable(self) -> (Self, Vec<Problem>) {
+        let (tolerable, rest) = self.0.into_iter().partition(|problem| rule::TOLERABLE.contains(&problem.rule));
+        (Self(rest), tolerable)
     }
 
     /// Takes over the problems of another list.

@@ -95,3 +95,7 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
     }
 }
+
+/// Rules whose breach `qovsaq check` reports and a gateway tolerates: the policy refuses or withholds by
+/// itself where they are broken.
+pub const TOLERABLE: &[&str] = &[EXPIRED_AGREEMENT, LAPSED_ACT, ELEMENT_WITHOUT_GRANT, CLASS_ABOVE_ROLES];
