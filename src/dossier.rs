@@ -418,7 +418,7 @@ impl OpenDossier {
     }
 }
 
-/// Whether an outcome opens the way to a paper document: never an outage (product.md, "Outcomes").
+/// Whether an outcome opens the way to a paper document: never an outage (`docs/guide/for-subsystems.md`).
 fn opens_document(outcome: Outcome, absence: Option<Absence>) -> bool {
     match outcome {
         Outcome::NotHeldElectronically => true,

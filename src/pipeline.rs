@@ -127,7 +127,7 @@ pub enum Stopped {
 }
 
 /// Takes one question all the way. Runs in a task of its own: a caller that goes away does not
-/// stop it (journal.md, "Cancellation").
+/// stop it (`docs/journal-rules.md`, "Cancellation").
 pub async fn run(gateway: Arc<Gateway>, exchange: Exchange, deadline: Instant, mut trace: Trace) -> (Ending, Trace) {
     let ending = travel(&gateway, &exchange, deadline, &mut trace).await.unwrap_or_else(Ending::Stopped);
     (ending, trace)

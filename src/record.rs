@@ -1,5 +1,5 @@
 //! The journal's entry grammar as the gateway writes it, and the values that prove an entry is
-//! durable. `design/journal.md` has the rules; this file is where R1–R4, R6 and R8 are kept:
+//! durable. `docs/journal-rules.md` has the rules; this file is where R1–R4, R6 and R8 are kept:
 //!
 //! - an [`Intent`] can only be made here, and is handed out only as [`Journalled`], which wraps an
 //!   acknowledgement that the journal alone can make (R1);

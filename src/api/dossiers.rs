@@ -28,7 +28,7 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 /// Opens a dossier for a case and waits a little for it to settle.
 ///
 /// # Errors
-/// The problem documents of `design/interface.md`, "Errors".
+/// The problem documents of `docs/guide/errors.md`.
 pub async fn open(
     State(gateway): State<Arc<Gateway>>,
     asked: Asked,

@@ -27,7 +27,7 @@ pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 /// Asks one service about one subject.
 ///
 /// # Errors
-/// The problem documents of `design/interface.md`, "Errors".
+/// The problem documents of `docs/guide/errors.md`.
 pub async fn ask(
     State(gateway): State<Arc<Gateway>>,
     asked: Asked,

@@ -292,7 +292,7 @@ pub enum Retry {
     Never,
 }
 
-/// What of the answer is kept as evidence (product.md, invariant 6).
+/// What of the answer is kept as evidence (`docs/journal-format.md`, "What the gateway writes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Capture {

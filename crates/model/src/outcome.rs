@@ -58,7 +58,7 @@ impl fmt::Display for Outcome {
 }
 
 /// What `NOT_FOUND` means for a service, stated by its contract; a dossier may only tighten *fact*
-/// to *unknown* (product.md, "Outcomes").
+/// to *unknown* (`docs/guide/for-subsystems.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Absence {

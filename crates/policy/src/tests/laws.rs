@@ -1,4 +1,4 @@
-//! What must hold in every world (product.md, invariant 2).
+//! What must hold in every world (`docs/ARCHITECTURE.md`, "Invariants").
 
 use std::collections::BTreeSet;
 
