@@ -240,10 +240,10 @@ fn dossier_schema() -> Json {
         "dossier_id": {"type": "string", "format": "uuid"},
         "dossier": {"type": "string"},
         "version": {"type": "string"},
-        "status": {"enum": ["complete", "incomplete", "pending", "awaiting_documents", "overdue", "stopped"]},
-        "elements": {"type": "array", "items": {"type": "object"}},
-        "not_needed": {"type": "array", "items": {"type": "object"}},
-        "documents_required": {"type": "array", "items": {"type": "object"}},
+        "status": {"enum": ["complete", "incomplete", "pending", "awaiting_documents", "overdue"]},
+        "elements": {"type": "array", "items": {"$ref": "#/components/schemas/Element"}},
+        "not_needed": {"type": "array", "items": {"$ref": "#/components/schemas/Because"}},
+        "documents_required": {"type": "array", "items": {"$ref": "#/components/schemas/Because"}},
         "due": {"type": "string", "format": "date-time"},
         "receipt": {"$ref": "#/components/schemas/Receipt"},
     }})
@@ -256,6 +256,18 @@ fn schemas() -> Json {
             "persons": {"type": "array", "minItems": 1, "maxItems": store::PERSONS_MAX, "items": {"type": "object", "required": ["subject", "role"],
                 "properties": {"subject": {"type": "object"}, "role": {"enum": ["applicant", "spouse", "child", "adult", "other"]}}}},
         }},
+        "Element": {"type": "object", "required": ["element", "for", "need", "outcome", "absence", "data", "withheld", "source", "next_attempt_at", "receipt"], "properties": {
+            "element": {"type": "string"}, "for": {"type": "object"}, "need": {"enum": ["required", "conditional", "optional"]},
+            "outcome": {"enum": Outcome::ALL.iter().map(|outcome| Some(outcome.as_str())).chain([None]).collect::<Vec<_>>(), "description": "null: not answered yet"},
+            "absence": {"enum": ["fact", "unknown", null]}, "data": {"type": ["object", "null"]},
+            "withheld": {"type": "array", "items": {"$ref": "#/components/schemas/Withheld"}},
+            "source": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Source"}], "description": "null where no source answered"},
+            "next_attempt_at": {"type": ["string", "null"], "format": "date-time"},
+            "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}, "description": "why it was refused, with DENIED"},
+            "receipt": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Receipt"}], "description": "names the entry that proves it; without proof and head"}}},
+        "Because": {"type": "object", "required": ["element", "for", "because"], "properties": {
+            "element": {"type": "string"}, "for": {"type": "object"}, "because": {"type": "string"}}},
+        "FieldError": {"type": "object", "required": ["pointer", "detail"], "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}}},
         "Withheld": {"type": "object", "required": ["field", "reason"], "properties": {
             "field": {"type": "string"}, "reason": {"enum": ["agreement", "function", "powers", "class", "row"]}}},
         "Source": {"type": "object", "properties": {
@@ -270,7 +282,7 @@ fn schemas() -> Json {
             "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}, "request_id": {"type": "string"},
             "code": {"enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>()},
             "origin": {"enum": ["consumer", "gateway", "route", "provider"]}, "outcome": {"type": "string"},
-            "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}}}},
+            "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
             "receipt": {"$ref": "#/components/schemas/Receipt"}}},
     })
 }
