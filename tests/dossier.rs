@@ -227,12 +227,17 @@ async fn when_its_case_is_closed_a_dossier_shows_nothing_any_more() {
 
     let again = read(&client, &location(&opened)).await.json().expect("JSON");
     assert_eq!(elements(&again).count(), elements(&first).count());
-    for (before, now) in elements(&first).zip(elements(&again)) {
-        assert_eq!((&now["outcome"], &now["data"], &now["source"]), (&json!("DENIED"), &Json::Null, &Json::Null), "{now}");
-        assert_eq!(before["receipt"], now["receipt"], "the evidence of what was asked stays");
-    }
-    assert_eq!((&again["status"], &again["documents_required"]), (&json!("incomplete"), &json!([])));
     let lines = house.lines();
+    for now in elements(&again) {
+        assert_eq!((&now["outcome"], &now["data"], &now["source"]), (&json!("DENIED"), &Json::Null, &Json::Null), "{now}");
+        let why: Vec<&Json> = now["errors"].as_array().expect("reasons").iter().map(|error| &error["pointer"]).collect();
+        assert_eq!(why, ["/case"], "{now}");
+        let denied = lines.iter().find(|line| now["receipt"]["index"] == line.index).expect("an entry");
+        assert!(denied.is(Kind::Denied), "the refusal has its own entry: {denied:?}");
+        assert_eq!(denied.metadata["reasons"], json!(["case-closed"]));
+    }
+    check_receipts(&house, &again);
+    assert_eq!((&again["status"], &again["documents_required"]), (&json!("incomplete"), &json!([])));
     let disclosed = ledger::check_receipt(house.dir(), &lines, &again);
     assert!(disclosed.metadata["given"].as_array().expect("given").iter().all(|given| given["fields"] == json!([])), "{disclosed:?}");
     assert_eq!(house.calls(), calls);

@@ -49,7 +49,7 @@ fn exchange(house: &House, service: &str, body: &Json) -> Exchange {
     let service = active.snapshot.services[&ServiceId::new(service).expect("an id")].clone();
     let envelope = Envelope::read(body, Expected::by(&service, Profile::Test)).expect("a sound envelope");
     let consumer = active.snapshot.consumers.keys().find(|id| id.as_str() == "targeted-aid").expect("known").clone();
-    Exchange { request_id: Uuid::now_v7(), active, consumer, service, envelope }
+    Exchange { request_id: Uuid::now_v7(), dossier_id: None, active, consumer, service, envelope }
 }
 
 /// Drops the whole exchange after 0, 1, 2… polls, until it comes to its end.

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use policy::DenialReason;
 use qovsaq::cli::Cli;
 use qovsaq::envelope::BODY_BYTES_MAX;
-use qovsaq::problem::Code;
+use qovsaq::problem::{Code, Language};
 use qovsaq::refusal;
 
 fn guide(name: &str) -> String {
@@ -40,7 +40,8 @@ fn every_reason_of_a_denial_is_explained_with_its_pointer() {
     let text = guide("errors.md");
     let rows = rows(&text, "Reasons of");
     let written: Vec<_> = rows.iter().map(|row| (row[0], row[1])).collect();
-    let known: Vec<_> = DenialReason::ALL.iter().map(|reason| (reason.code(), refusal::pointer(*reason))).collect();
+    let said: Vec<_> = DenialReason::ALL.iter().map(|reason| refusal::field_error(*reason, Language::En)).collect();
+    let known: Vec<_> = DenialReason::ALL.iter().zip(&said).map(|(reason, said)| (reason.code(), said.pointer.as_str())).collect();
     assert_eq!(written, known);
     for row in rows {
         assert!(row.len() == 4 && row.iter().skip(2).all(|cell| !cell.is_empty()), "{row:?} says when, and what to do");
