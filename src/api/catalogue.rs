@@ -50,7 +50,6 @@ pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Res
     let body = json!({
         "consumer": consumer.id, "name": names(&consumer.name), "profile": gateway.profile(), "configuration": asked.active.hash,
         "journal": {"origin": gateway.recorder.origin(), "verifying_key": gateway.verifying_key().to_string()},
-        "journal": {"origin": gateway.recorder.origin(), "verifying_key": gateway.verifying_key().to_string()},
         "roles": consumer.roles.iter().map(|(id, role)| json!({"role": id, "name": names(&role.name), "class_max": role.class_max, "automated": role.automated})).collect::<Vec<_>>(),
         "purposes": purposes, "services": services, "dossiers": dossiers,
     });
