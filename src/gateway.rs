@@ -230,6 +230,7 @@ pub struct Running {
     tls: Arc<ArcSwap<ServerTls>>,
     serving: Vec<JoinHandle<()>>,
     watching: JoinHandle<()>,
+    folding: JoinHandle<()>,
 }
 
 impl Running {
@@ -244,6 +245,7 @@ impl Running {
         let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
         let metrics = crate::metrics::install();
         let gateway = Gateway::start(config).await?;
+        let folding = tokio::spawn(crate::metrics::fold(metrics.clone()));
 
         let internal = internal_socket.local_addr().map_err(anyhow::Error::new)?;
         let ops = ops_socket.local_addr().map_err(anyhow::Error::new)?;
@@ -262,7 +264,7 @@ impl Running {
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
             tokio::spawn(upkeep(Arc::clone(&gateway), Arc::clone(&tls), refusals)),
         ];
-        Ok(Self { gateway, internal, ops, tls, serving, watching })
+        Ok(Self { gateway, internal, ops, tls, serving, watching, folding })
     }
 
     /// Reads certificates, keys, the revocation list and (in the test profile) the data again. The
@@ -299,6 +301,7 @@ impl Running {
         // Operations may look until the last moment.
         self.gateway.end.send_replace(true);
         joined(self.watching).await;
+        self.folding.abort();
         Ok(())
     }
 }

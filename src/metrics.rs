@@ -10,6 +10,11 @@ use model::{Outcome, Service};
 
 use crate::record::AnswerEvidence;
 
+/// Upper bounds of the histograms' buckets, in seconds: from a flush to the longest wait.
+const SECONDS_BUCKETS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// How often recorded samples are folded into the buckets; until then they take memory.
+const FOLD: Duration = Duration::from_secs(5);
+
 /// The gateway's own counters.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Metrics;
@@ -43,6 +48,15 @@ impl Metrics {
     }
 }
 
+/// Folds recorded samples into the buckets for as long as the gateway runs. Without it they would
+/// gather in memory until somebody looks at `/metrics`.
+pub async fn fold(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(FOLD).await;
+        handle.run_upkeep();
+    }
+}
+
 /// Installs the process-wide recorder that `/metrics` renders. Once per process; a second gateway in
 /// the same process (tests) shares it.
 #[must_use]
@@ -50,7 +64,9 @@ pub fn install() -> PrometheusHandle {
     use std::sync::OnceLock;
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let handle = HANDLE.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let builder = PrometheusBuilder::new();
+        // Fails only on an empty list.
+        let recorder = builder.set_buckets(&SECONDS_BUCKETS).unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is already installed; /metrics stays empty");
