@@ -144,3 +144,15 @@ async fn a_source_with_a_certificate_of_another_authority_is_not_asked() {
     assert!(site.agencies.values().all(|agency| agency.calls().total == 0));
     assert!(child.stop().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_right_after_ready_is_in_order() {
+    let site = Site::prepare().await;
+    for _ in 0..10 {
+        let (status, log) = site.serve().await.stop_and_tell().await;
+        assert!(status.success(), "{status}: {log}");
+    }
+    let lines = ledger::read(site.dir(), 0);
+    let count = |kind: Kind| lines.iter().filter(|line| line.is(kind)).count();
+    assert_eq!((count(Kind::NodeStarted), count(Kind::NodeStopped), count(Kind::Recovered)), (10, 10, 0));
+}

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_agencies::{Family, Latency};
 use serde_json::{Value as Json, json};
 
-use super::serve::serve_until_told_to_stop;
+use super::serve::{Signals, serve_until_told_to_stop};
 use super::{Ended, complain, dossier_view, say, say_problems};
 use crate::client::Client;
 use crate::demo::{CONSUMER, Environment, Options, Ports, ca_file, consumer_files};
@@ -54,11 +54,13 @@ impl Demo {
         };
         complain(&format!("gateway and {} agencies are up; everything is in {}", environment.agencies.len(), environment.dir.display()));
         let good = show_dossier(&environment).await?;
+        // Before demo.json says that everything is ready: who reads it may tell us to stop at once.
+        let signals = if self.once { None } else { Some(Signals::catch()?) };
         environment.write_demo_json().await?;
-        if !self.once {
+        if let Some(signals) = signals {
             say(&curl_lines(&environment))?;
             complain("stays up until Ctrl-C; reloads its folder's data on SIGHUP");
-            serve_until_told_to_stop(&environment.gateway).await?;
+            serve_until_told_to_stop(&environment.gateway, signals).await;
         }
         environment.stop().await?;
         Ok(if good { Ended::Well } else { Ended::Badly })

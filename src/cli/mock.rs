@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::serve::until_told_to_stop;
+use super::serve::Signals;
 use super::table::Table;
 use super::{Ended, Usage, complain, say};
 use crate::demo::{AGENCIES, Environment, Options, Ports};
@@ -46,6 +45,9 @@ impl Mock {
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
         let (dir, _, running) = Environment::start_agencies(&Options { dir: self.dir, ports, latency }).await?;
+        // Before the addresses are told. There is nothing to reload, but who reloads a neighbour by name
+        // must not end this one.
+        let mut signals = Signals::catch()?;
         let mut table = Table::new(&["Agency", "Address", "Control"]);
         for (code, agency) in running.iter().filter(|(code, _)| self.agencies.is_empty() || self.agencies.iter().any(|name| name == *code))
         {
@@ -53,9 +55,7 @@ impl Mock {
         }
         say(&table.to_string())?;
         complain(&format!("certificates are in {}; stop with Ctrl-C", dir.join("agencies").display()));
-        // There is nothing to reload, but who reloads a neighbour by name must not end this one.
-        let _ignored = signal(SignalKind::hangup())?;
-        until_told_to_stop().await?;
+        signals.stop().await;
         for (_, agency) in running {
             agency.shutdown().await;
         }

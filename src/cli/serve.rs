@@ -1,10 +1,11 @@
 //! `qovsaq serve --config FILE`
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 use model::Problems;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Ended, complain, say_problems};
 use crate::config::Config;
@@ -38,8 +39,10 @@ impl Serve {
             }
             Err(StartError::Other(error)) => return Err(error),
         };
+        // Before anybody is told that it is ready: who knows may tell it to stop at once.
+        let signals = Signals::catch()?;
         complain(&format!("ready: internal https://{}, ops http://{}", running.internal, running.ops));
-        serve_until_told_to_stop(&running).await?;
+        serve_until_told_to_stop(&running, signals).await;
         complain("stopping: finishing requests in flight");
         running.stop().await?;
         complain("stopped; the journal is closed with a checkpoint");
@@ -47,17 +50,44 @@ impl Serve {
     }
 }
 
+/// The signals the program obeys, caught from the moment this is made; one that comes before anybody
+/// waits for it is kept.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Catches SIGTERM, Ctrl-C and SIGHUP from now on.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or Ctrl-C; SIGHUP is passed over.
+    pub async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Serves until SIGTERM or Ctrl-C; SIGHUP reloads.
-///
-/// # Errors
-/// When signals cannot be listened for.
-pub async fn serve_until_told_to_stop(running: &Running) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut stop = std::pin::pin!(until_told_to_stop());
+pub async fn serve_until_told_to_stop(running: &Running, mut signals: Signals) {
     loop {
         tokio::select! {
-            stopped = &mut stop => return stopped,
-            _ = hangup.recv() => reload(running).await,
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => reload(running).await,
         }
     }
 }
@@ -72,17 +102,4 @@ async fn reload(running: &Running) {
         }
         Err(StartError::Other(error)) => complain(&format!("not reloaded: {error:#}")),
     }
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-///
-/// # Errors
-/// When signals cannot be listened for.
-pub async fn until_told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    Ok(())
 }
