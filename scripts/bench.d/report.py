@@ -127,8 +127,11 @@ def start(rows, _notes):
 
 def newcomer(rows, _notes):
     goals = {"fresh clone, demo --once": "≤ 360", "demo --once again": "≤ 10", "debug build after one edit": "≤ 10"}
-    body = [[step, spread(pick(rows, "seconds", step=step)), goals.get(step, "")] for step in dict.fromkeys(row["step"] for row in rows)]
-    yield from table(["Step", "Seconds", "Goal"], body)
+    body = []
+    for step in dict.fromkeys(row["step"] for row in rows):
+        used = spread(pick(rows, "cpu_seconds", step=step)) if "cpu_seconds" in rows[0] else "–"
+        body.append([step, spread(pick(rows, "seconds", step=step)), goals.get(step, ""), used])
+    yield from table(["Step", "Seconds", "Goal", "Processor seconds"], body)
     yield ""
     yield "Crates were already downloaded. The edit is one line in `src/pipeline.rs`."
 
