@@ -103,7 +103,8 @@ async fn set_fault(State(stage): State<Arc<Stage>>, wanted: Bytes) -> Response {
         Ok(wanted) => wanted,
         Err(error) => {
             let refusal = Refusal { error: error.to_string(), accepted: vec!["service", "fault", "times"] };
-            return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
+            let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+            return (status, Json(refusal)).into_response();
         }
     };
     match stage.set_fault(&wanted.service, &wanted.fault, wanted.times) {

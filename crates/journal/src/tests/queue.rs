@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::basic::{entry, key, options};
 use super::crash;
 use super::fake::{End, FakeDisk, Strike};
@@ -81,12 +83,17 @@ async fn a_failed_write_or_flush_is_never_acknowledged_and_ends_everything() {
     // The commit's two operations: write and flush.
     for (operation, how) in [(1, Strike::Before), (1, Strike::After), (2, Strike::Before), (2, Strike::After)] {
         let disk = FakeDisk::new(1);
-        let (journal, _, died) = crash::open(&disk).expect("opens");
+        let died = Arc::new(Notify::new());
+        let fatal = Arc::clone(&died);
+        // Patient: no timer commits the lazy entry before the urgent one is there.
+        let opened = Journal::open_on(Arc::new(disk.clone()), patient(), key(), Box::new(move |_| fatal.notify_one()));
+        let (journal, _) = opened.expect("opens");
         journal.append(single(10), Urgency::Now, None).expect("taken").durable().await;
         let mut reserved = journal.reserve(100).expect("room");
         disk.strike(operation, how);
+        // The lazy one first: the urgent one is what the committer waits for, and it may fail at once.
+        let mut riding = waiting(journal.append(single(10), Urgency::Lazy, None).expect("taken"));
         let mut struck = waiting(journal.append(single(10), Urgency::Now, None).expect("taken"));
-        let mut riding = waiting(journal.append(single(10), Urgency::Lazy, None).unwrap_or_else(|refused| panic!("{refused}")));
         died.notified().await;
         assert!(!is_ready(&mut struck) && !is_ready(&mut riding));
         assert_eq!(journal.size(), 1);
