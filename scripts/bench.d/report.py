@@ -126,7 +126,7 @@ def start(rows, _notes):
 
 
 def newcomer(rows, _notes):
-    goals = {"fresh clone, demo --once": "≤ 360", "demo --once again": "≤ 10", "debug build after one edit": "≤ 10"}
+    goals = {"fresh clone and demo --once": "≤ 360", "demo --once again": "≤ 10", "debug build after one edit": "≤ 10"}
     body = []
     for step in dict.fromkeys(row["step"] for row in rows):
         used = spread(pick(rows, "cpu_seconds", step=step)) if "cpu_seconds" in rows[0] else "–"
