@@ -55,6 +55,9 @@ pub struct Context<'a> {
     /// exchange system's own log can then be searched by it, also for a call that got no answer.
     /// Repeats of one exchange carry the same id (WS-Addressing 1.0 Core, section 3.4).
     pub exchange_id: Uuid,
+    /// The same for every repetition of the same question in the same case, also across exchanges:
+    /// an idempotency key for providers that take one.
+    pub repeat_key: Uuid,
     /// The official in whose name is asked, as the provider is told.
     pub official: &'a str,
     /// The case the question belongs to, as the provider is told.
@@ -92,6 +95,31 @@ impl fmt::Debug for Request {
     }
 }
 
+/// What came back over HTTP, with the headers an adapter may have to look at: what becomes of a
+/// [`WireAnswer`] once the protocol is content.
+#[derive(Clone)]
+pub struct Received {
+    /// HTTP status: of a success, or 400 and above.
+    pub status: u16,
+    /// The answer's header fields, bounded in number by the transport. A peer's text.
+    pub headers: HeaderMap,
+    /// As [`WireAnswer::body`].
+    pub body: Bytes,
+    /// As [`WireAnswer::retry_after`].
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the source answered, not yet classified: a fault or an error status is an answer too.
 #[derive(Clone)]
 pub struct WireAnswer {
@@ -113,6 +141,13 @@ impl fmt::Debug for WireAnswer {
             .field("body_bytes", &self.body.len())
             .field("retry_after", &self.retry_after)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<Received> for WireAnswer {
+    fn from(received: Received) -> Self {
+        let Received { status, headers: _, body, retry_after } = received;
+        Self { status, body, retry_after, route_id: None }
     }
 }
 

@@ -12,7 +12,7 @@ pub mod secret;
 pub mod tls;
 pub mod transport;
 
-pub use call::{Call, CallFuture, Context, Question, Request, WireAnswer};
+pub use call::{Call, CallFuture, Context, Question, Received, Request, WireAnswer};
 pub use error::{CallError, CallErrorKind, Cause, HttpFault, Origin, RouteCode, Sent};
 pub use secret::SecretText;
 pub use tls::{Identity, TlsVersions};

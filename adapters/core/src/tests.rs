@@ -423,6 +423,22 @@ async fn a_success_without_a_body_needs_no_media_type_where_the_protocol_says_so
 }
 
 #[tokio::test]
+async fn an_exchange_gives_the_headers_of_success_and_failure() {
+    let world = World::new();
+    let server = Server::start(&world.authority, |nth, _| match nth {
+        0 => Reply::with("202 Accepted", "content-type: application/json\r\nlocation: /v1/1\r\nretry-after: 3\r\n", "{}"),
+        _ => Reply::with("500 Oops", "content-type: text/html\r\nx-error: yes\r\n", "<html>"),
+    })
+    .await;
+    let transport = world.transport(server.url());
+    let accepted = transport.exchange(get("/x"), JSON, Instant::now() + LONG).await.expect("answer");
+    assert_eq!((accepted.status, accepted.body.as_ref(), accepted.retry_after), (202, b"{}".as_slice(), Some(Duration::from_secs(3))));
+    assert_eq!(accepted.headers.get(http::header::LOCATION).map(HeaderValue::as_bytes), Some(b"/v1/1".as_slice()));
+    let failed = transport.exchange(get("/x"), JSON, Instant::now() + LONG).await.expect("answer");
+    assert_eq!((failed.status, failed.body.len(), failed.headers.contains_key("x-error")), (500, 0, true));
+}
+
+#[tokio::test]
 async fn an_error_status_is_an_answer_and_foreign_pages_are_left_out() {
     let world = World::new();
     let server = Server::start(&world.authority, |nth, _| match nth {
@@ -601,13 +617,16 @@ async fn a_path_that_a_url_parser_would_change_is_refused_unsent() {
 #[tokio::test]
 async fn debug_shows_nothing_of_question_or_answer() {
     let world = World::new();
-    let server = Server::start(&world.authority, |_, _| Reply::answer("200 OK", "application/json", FIN)).await;
+    let server = Server::start(&world.authority, |_, _| {
+        Reply::with("200 OK", &format!("content-type: application/json\r\nx-{FIN}: {FIN}\r\n"), FIN)
+    })
+    .await;
     let transport = world.transport(server.url());
     let mut request = get(&format!("/x?fin={FIN}"));
     request.body = Some(FIN.into());
     let shown = format!("{request:?} {:?} {transport:?}", SecretText::new(FIN));
-    let answer = transport.send(request, JSON, Instant::now() + LONG).await.expect("answer");
-    let shown = format!("{shown} {answer:?} {:?}", world.options(server.url()).identity);
+    let answer = transport.exchange(request, JSON, Instant::now() + LONG).await.expect("answer");
+    let shown = format!("{shown} {answer:?} {:?} {:?}", WireAnswer::from(answer.clone()), world.options(server.url()).identity);
     assert!(!shown.contains(FIN) && !shown.contains("PRIVATE"), "{shown}");
 }
 

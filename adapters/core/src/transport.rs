@@ -10,7 +10,7 @@ use reqwest::{Client, Response, Url};
 use rustls::RootCertStore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::{Request, WireAnswer};
+use crate::call::{Received, Request, WireAnswer};
 use crate::error::{CallError, CallErrorKind, Sent, from_reqwest};
 use crate::header;
 use crate::tls::{self, Identity, TlsVersions};
@@ -169,14 +169,23 @@ impl Transport {
         Ok(())
     }
 
-    /// Sends one request and reads the whole answer.
+    /// Sends one request and reads the whole answer, as [`Transport::exchange`] does, for adapters
+    /// that need none of its headers.
+    ///
+    /// # Errors
+    /// See [`CallErrorKind`].
+    pub async fn send(&self, request: Request, expected: Expected, deadline: Instant) -> Result<WireAnswer, CallError> {
+        self.exchange(request, expected, deadline).await.map(WireAnswer::from)
+    }
+
+    /// Sends one request and reads the whole answer, headers included.
     ///
     /// A status of 400 and above is an answer; its body is given only if it is of an expected media
     /// type. A success of another media type is an error, and so are redirects.
     ///
     /// # Errors
     /// See [`CallErrorKind`].
-    pub async fn send(&self, request: Request, expected: Expected, deadline: Instant) -> Result<WireAnswer, CallError> {
+    pub async fn exchange(&self, request: Request, expected: Expected, deadline: Instant) -> Result<Received, CallError> {
         let request = self.settings.request(request)?;
         if deadline <= Instant::now() {
             return Err(CallError::new(CallErrorKind::Deadline, Sent::No));
@@ -225,7 +234,7 @@ impl Settings {
         Ok(out)
     }
 
-    async fn answer(&self, response: Response, expected: Expected, deadline: Instant) -> Result<WireAnswer, CallError> {
+    async fn answer(&self, mut response: Response, expected: Expected, deadline: Instant) -> Result<Received, CallError> {
         let status = response.status();
         let retry_after = header::retry_after(response.headers(), Timestamp::now());
         let failed = |kind| CallError::new(kind, Sent::Maybe).with_retry_after(retry_after);
@@ -236,17 +245,19 @@ impl Settings {
         let typed = header::media_type_is(response.headers(), expected.media_types);
         if !typed && is_error {
             // Not read at all: the connection is given up rather than waited for.
-            return Ok(WireAnswer { status: status.as_u16(), body: Bytes::new(), retry_after, route_id: None });
+            let headers = std::mem::take(response.headers_mut());
+            return Ok(Received { status: status.as_u16(), headers, body: Bytes::new(), retry_after });
         }
         let bare = expected.empty && !response.headers().contains_key(http::header::CONTENT_TYPE);
         if !typed && !bare {
             return Err(failed(CallErrorKind::ContentType));
         }
+        let headers = std::mem::take(response.headers_mut());
         let body = read_capped(response, self.body_bytes_max, deadline).await.map_err(|error| error.with_retry_after(retry_after))?;
         if !typed && !body.is_empty() {
             return Err(failed(CallErrorKind::ContentType));
         }
-        Ok(WireAnswer { status: status.as_u16(), body, retry_after, route_id: None })
+        Ok(Received { status: status.as_u16(), headers, body, retry_after })
     }
 }
 

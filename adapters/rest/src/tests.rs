@@ -18,7 +18,13 @@ mod server;
 const LONG: Duration = Duration::from_secs(30);
 
 fn context() -> Context<'static> {
-    Context { exchange_id: Uuid::from_u128(7), official: "AZ-0001", case: "c-2026-000042", deadline: Instant::now() + LONG }
+    Context {
+        exchange_id: Uuid::from_u128(7),
+        repeat_key: Uuid::from_u128(9),
+        official: "AZ-0001",
+        case: "c-2026-000042",
+        deadline: Instant::now() + LONG,
+    }
 }
 
 fn rest(authority: &Authority, url: String) -> Rest {

@@ -28,7 +28,13 @@ fn id() -> Uuid {
 }
 
 fn context() -> Context<'static> {
-    Context { exchange_id: id(), official: "AZ-0001", case: "c-2026-000042", deadline: Instant::now() + LONG }
+    Context {
+        exchange_id: id(),
+        repeat_key: Uuid::from_u128(9),
+        official: "AZ-0001",
+        case: "c-2026-000042",
+        deadline: Instant::now() + LONG,
+    }
 }
 
 fn config(version: SoapVersion, to: Option<&str>) -> SoapConfig {
@@ -232,7 +238,7 @@ proptest! {
     fn addressing_is_read_back_as_written(to in "[!-~əğıİ]{1,60}") {
         let config = config(SoapVersion::V11, Some(&to));
         prop_assert_eq!(config.check(), Ok(()));
-        let context = Context { exchange_id: id(), official: "o", case: "c", deadline: frozen() };
+        let context = Context { exchange_id: id(), repeat_key: id(), official: "o", case: "c", deadline: frozen() };
         let envelope = write(&config, &question(Some("urn:t")), &context).expect("good question").body.expect("body");
         let read = prologue(&envelope).expect("our own envelope");
         prop_assert_eq!(&read.headers.first().expect("To").text, &to);
