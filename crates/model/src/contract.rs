@@ -64,6 +64,8 @@ pub enum Type {
     PartialDate,
     /// Bytes, delivered as base64.
     Bytes,
+    /// A share of a whole as two whole numbers, `1/2`: never more than the whole, never of nothing.
+    Fraction,
 }
 
 /// A set of one service's leaf fields, by [`FieldDef::index`].
@@ -225,6 +227,8 @@ pub struct Input {
     pub kind: Type,
     /// Accepted codes, for [`Type::Code`].
     pub codes: Vec<Box<str>>,
+    /// Most items, for an input that is a list of values; none for a single value.
+    pub list_max: Option<usize>,
     /// Whether it must be given.
     pub required: bool,
     /// For an identifying input: the service and top-level field whose answer *in the same case*
@@ -232,15 +236,57 @@ pub struct Input {
     pub comes_from: Option<(ServiceId, Box<str>)>,
 }
 
-/// A pair of month inputs that spans at most so many months.
+/// A pair of month inputs, or of date inputs, that spans at most so many months.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonthWindow {
-    /// Name of the input with the first month.
+    /// Name of the input with the first month or day.
     pub from: Box<str>,
-    /// Name of the input with the last month.
+    /// Name of the input with the last month or day.
     pub to: Box<str>,
     /// Longest span, both ends counted.
     pub months_max: u32,
+}
+
+/// What an answer must repeat of its question, so that a source that answers about somebody else, or
+/// contradicts itself, is found out before anything of it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirm {
+    /// The top-level scalar field of the answer.
+    pub field: Box<str>,
+    /// What it must agree with.
+    pub with: Confirmed,
+    /// An input that lifts the rule where it is given: the question was then not put by the subject.
+    pub unless: Option<Box<str>>,
+}
+
+/// What a field of an answer must agree with. A question that lacks it confirms nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// This part of the subject.
+    Subject(SubjectPart),
+    /// The input of this name.
+    Input(Box<str>),
+    /// The number of items in this top-level list.
+    Count(Box<str>),
+    /// The moment of asking: the field is not earlier.
+    Asked,
+}
+
+/// One identifying part of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectPart {
+    /// FIN.
+    Fin,
+    /// PIN.
+    Pin,
+    /// Taxpayer's number.
+    Tin,
+    /// Series of the document.
+    DocumentSeries,
+    /// Number of the document.
+    DocumentNumber,
+    /// Birth date that goes with the document.
+    BirthDate,
 }
 
 /// How a question travels (Decree 634, 5.0.2: exchange with other state systems goes through EHİS).
@@ -347,6 +393,11 @@ pub struct Service {
     pub inputs: Vec<Input>,
     /// A bounded month window, where the contract has one.
     pub window: Option<MonthWindow>,
+    /// Whether every question needs the person's own consent. Such answers are never kept for
+    /// another question and never shared.
+    pub consent: bool,
+    /// What an answer must repeat of its question.
+    pub confirms: Vec<Confirm>,
     /// What `NOT_FOUND` means.
     pub absence: Absence,
     /// How long an answer is current; zero for never cached.
@@ -464,6 +515,8 @@ pub struct Consumer {
     pub clause: Box<str>,
     /// DNS names that its client certificates carry as subject alternative names.
     pub certificate_names: Vec<Box<str>>,
+    /// How many requests it may make.
+    pub quota: Quota,
     /// Powers of its officials, by role.
     pub roles: BTreeMap<RoleId, Role>,
     /// What it may ask, in the file's order.
@@ -544,6 +597,8 @@ pub struct Dossier {
     pub deadline: Duration,
     /// How long unanswered elements are asked again.
     pub due: Duration,
+    /// Pause between two rounds of asking.
+    pub retry_every: Duration,
     /// Inputs the envelope may carry.
     pub inputs: Vec<Input>,
     /// Elements in the file's order, each after those it needs.
@@ -557,16 +612,82 @@ pub struct Element {
     pub name: Box<str>,
     /// The service asked.
     pub service: ServiceId,
-    /// It is asked once for each person of the case in one of these roles.
+    /// It is asked once for each person of the dossier in one of these roles: those the case names
+    /// and those that another element discovers.
     pub roles: Vec<PersonRole>,
     /// What a missing answer does to the dossier.
     pub need: Need,
     /// The service's absence, or `unknown` where the dossier tightens it.
     pub absence: Absence,
+    /// Whether `NOT_FOUND` stops the dossier: there is no such person.
+    pub stops: bool,
+    /// It is asked only where all of these hold.
+    pub when: Vec<Condition>,
+    /// Asked once per distinct value of this answer among its persons, such as once per dwelling.
+    pub once_per: Option<AnswerField>,
+    /// The members of the family that its answer names.
+    pub members: Option<Members>,
     /// How the service's inputs are filled.
     pub inputs: Vec<(Box<str>, InputSource)>,
-    /// Index of the element whose answer it needs, always smaller than its own.
-    pub after: Option<usize>,
+    /// Indices of the elements whose answers it needs, each smaller than its own, ascending.
+    pub after: Vec<usize>,
+}
+
+/// A top-level field of an earlier element's answer: of the same person where that element is asked
+/// about him, else of the one person it is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerField {
+    /// Index of the element.
+    pub element: usize,
+    /// The field.
+    pub field: Box<str>,
+}
+
+/// Something that must hold for an element to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What is looked at.
+    pub of: ConditionOf,
+    /// What must hold of it. What is not there holds nothing.
+    pub test: Test,
+}
+
+/// What a condition looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConditionOf {
+    /// An answer.
+    Answer(AnswerField),
+    /// The dossier's own input of this name.
+    Input(Box<str>),
+}
+
+/// What must hold of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// It is one of these.
+    Is(Vec<Box<str>>),
+    /// So many whole years have passed since the date (day of Asia/Baku).
+    Years {
+        /// At least so many.
+        at_least: Option<u32>,
+        /// Fewer than so many.
+        below: Option<u32>,
+    },
+    /// It is there.
+    Given,
+}
+
+/// How an answer names the members of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    /// Top-level list of records.
+    pub list: Box<str>,
+    /// The item's field with the FIN; a member without one cannot be asked about.
+    pub fin: Box<str>,
+    /// The item's field with the relation.
+    pub relation: Box<str>,
+    /// The role that each relation gives; every code of the relation has one.
+    pub roles: Vec<(Box<str>, PersonRole)>,
 }
 
 /// What a missing answer does to the dossier.
@@ -582,17 +703,14 @@ pub enum Need {
 }
 
 /// Where an element takes an input of its service from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputSource {
-    /// A month so many months before the current one (Asia/Baku).
+    /// The month, or the day, so many months before the current one (Asia/Baku).
     MonthsAgo(u32),
-    /// A top-level field of an earlier element's answer for the same person.
-    Answer {
-        /// Index of that element.
-        element: usize,
-        /// The field.
-        field: Box<str>,
-    },
+    /// An earlier answer.
+    Answer(AnswerField),
     /// The dossier's own input of this name.
     Input(Box<str>),
+    /// These codes, for an input that is a list.
+    Codes(Vec<Box<str>>),
 }

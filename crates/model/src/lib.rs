@@ -5,6 +5,8 @@
 //! ([`raw`], the YAML shape) → checked ([`contract`]) → immutable snapshot ([`snapshot`]); the rest
 //! of the program sees only the last form.
 
+pub mod confirm;
+pub mod consent;
 pub mod contract;
 pub mod document;
 pub mod id;
@@ -19,6 +21,7 @@ pub mod subject;
 pub mod time;
 pub mod value;
 
+pub use consent::Consent;
 pub use contract::{FieldDef, FieldKind, FieldSet, Service, Shape, Type};
 pub use id::{ActId, CaseId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
 pub use outcome::{Absence, Outcome};

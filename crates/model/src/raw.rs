@@ -42,8 +42,15 @@ pub struct ServiceFile {
     /// Inputs besides the subject.
     #[serde(default)]
     pub input: Ordered<Input>,
-    /// Two month inputs that bound a window.
+    /// Two month or date inputs that bound a window.
     pub window: Option<Window>,
+    /// Whether every question needs the person's own consent.
+    #[serde(default)]
+    pub consent: bool,
+    /// What an answer must repeat of its question, by top-level field: `subject.fin`,
+    /// `input.NAME`, `count.LIST`, or `asked` for a moment not before the question.
+    #[serde(default)]
+    pub confirms: Ordered<Confirm>,
     /// What `NOT_FOUND` means: `fact` (none is an answer) or `unknown` (it may be on paper).
     pub absence: Absence,
     /// How long an answer is current, such as `24h`; `0s` for never reused.
@@ -60,6 +67,27 @@ pub struct ServiceFile {
     pub capture_act: Option<String>,
     /// The answer's fields by path, in the answer's order: `surname`, `months[]`, `months[].month`.
     pub fields: Ordered<Field>,
+}
+
+/// What a field of an answer must agree with.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Confirm {
+    /// `subject.fin`, `.pin`, `.tin`, `.document.series`, `.document.number`, `.birth_date`,
+    /// `input.NAME`, `count.LIST` or `asked`.
+    Always(String),
+    /// The same, but for questions that carry an input.
+    Unless(ConfirmUnless),
+}
+
+/// A rule of `confirms` with its exception.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmUnless {
+    /// What it must agree with.
+    pub is: String,
+    /// The input that lifts the rule where it is given.
+    pub unless: String,
 }
 
 /// The mutual agreement with the provider.
@@ -106,6 +134,9 @@ pub struct Input {
     /// Accepted codes, with `type: code`.
     #[serde(default)]
     pub codes: Vec<String>,
+    /// Most items, for an input that is a list of values.
+    #[schemars(range(min = 1, max = 100))]
+    pub list_max: Option<u32>,
     /// For an identifying input: `provider/service.field`, the answer in the same case that must
     /// have given it.
     pub comes_from: Option<String>,
@@ -121,13 +152,13 @@ pub enum InputNeed {
     Optional,
 }
 
-/// A bounded window of months.
+/// A bounded window of months, by month or date inputs.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// Input with the first month.
+    /// Input with the first month or day.
     pub from: String,
-    /// Input with the last month.
+    /// Input with the last month or day.
     pub to: String,
     /// Longest span in months, both ends counted.
     #[schemars(range(min = 1, max = 120))]
@@ -207,6 +238,8 @@ pub struct ConsumerFile {
     /// DNS names that its client certificates carry.
     #[schemars(length(max = 16))]
     pub certificate_names: Vec<String>,
+    /// How many requests it may make; default 200 a second, 400 at once.
+    pub quota: Option<Quota>,
     /// Powers of its officials (Decree 634, 2.6 c).
     pub roles: Ordered<Role>,
     /// What it may ask (Decree 634, 2.6 b).
@@ -323,6 +356,8 @@ pub struct DossierFile {
     pub deadline: String,
     /// How long unanswered elements are asked again, such as `15d`.
     pub due: String,
+    /// Pause between two rounds of asking, `1s` to `1d`; default `30s`.
+    pub retry_every: Option<String>,
     /// Inputs the envelope may carry.
     #[serde(default)]
     pub input: Ordered<Input>,
@@ -337,29 +372,85 @@ pub struct DossierFile {
 pub struct Element {
     /// `provider/service`.
     pub service: String,
-    /// It is asked once for each person of the case in one of these roles.
+    /// It is asked once for each person of the dossier in one of these roles: those the case names
+    /// and those that another element discovers.
     #[serde(rename = "for")]
     #[schemars(length(min = 1))]
     pub roles: Vec<PersonRole>,
-    /// What a missing answer does to the dossier.
+    /// What a missing answer does to the dossier; `conditional` has a `when`.
     pub need: Need,
     /// Tightens the service's absence from `fact` to `unknown`.
     pub absence: Option<Absence>,
+    /// Whether `NOT_FOUND` stops the dossier.
+    #[serde(default)]
+    pub stops: bool,
+    /// It is asked only where all of these hold.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// `element.field`: asked once per distinct value of this answer among its persons.
+    pub once_per: Option<String>,
+    /// The members of the family that its answer names.
+    pub members: Option<Members>,
     /// How the service's inputs are filled.
     #[serde(default)]
     pub input: Ordered<Source>,
+}
+
+/// Something that must hold for an element to be asked: one of `answer` and `input`, and one of
+/// `is`, `years` and `given`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// `element.field` of an earlier element's answer.
+    pub answer: Option<String>,
+    /// The dossier's own input of this name.
+    pub input: Option<String>,
+    /// It is one of these.
+    pub is: Option<Vec<String>>,
+    /// So many whole years have passed since the date.
+    pub years: Option<Years>,
+    /// `true`: it is there.
+    pub given: Option<bool>,
+}
+
+/// Bounds of a number of whole years.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Years {
+    /// At least so many.
+    #[schemars(range(max = 150))]
+    pub at_least: Option<u32>,
+    /// Fewer than so many.
+    #[schemars(range(max = 150))]
+    pub below: Option<u32>,
+}
+
+/// How an answer names the members of a family.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// Top-level list of records, such as `members`.
+    pub list: String,
+    /// The item's field with the FIN.
+    pub fin: String,
+    /// The item's field with the relation.
+    pub relation: String,
+    /// The role that each relation gives.
+    pub roles: Ordered<PersonRole>,
 }
 
 /// Where an input is taken from.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The month so many months before the current one (Asia/Baku).
+    /// The month, or the day, so many months before the current one (Asia/Baku).
     MonthsAgo(#[schemars(range(max = 240))] u32),
-    /// `element.field`: a top-level field of an earlier element's answer for the same person.
+    /// `element.field`: a top-level field of an earlier element's answer.
     Answer(String),
     /// The dossier's own input of this name.
     Input(String),
+    /// These codes, for an input that is a list.
+    Codes(Vec<String>),
 }
 
 /// A mapping that keeps the file's order.

@@ -6,13 +6,16 @@ use jiff::civil::Date;
 
 use super::Names;
 use super::file::{self, File};
-use crate::contract::{Consumer, FieldKind, FieldSet, Grant, Role, RowRule, Service, Type};
+use crate::contract::{Consumer, FieldKind, FieldSet, Grant, Quota, Role, RowRule, Service, Type};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ConsumerId, PurposeId, RoleId, ServiceId};
 use crate::problem::Problems;
 use crate::raw;
 use crate::rule;
 use crate::snapshot::Snapshot;
+
+/// Requests of a consumer whose file says nothing about them.
+const QUOTA: Quota = Quota { per_second: 200, burst: 400 };
 
 /// The consumer with those of its grants that are sound; `None` when the consumer itself is not.
 pub(super) fn check(
@@ -68,7 +71,15 @@ pub(super) fn check(
         }
     }
     let certificate_names = file::boxed(&raw.certificate_names);
-    (own_faults == 0).then_some(Consumer { id: id?, name: raw.name, clause, certificate_names, roles, grants })
+    (own_faults == 0).then_some(Consumer {
+        id: id?,
+        name: raw.name,
+        clause,
+        certificate_names,
+        quota: raw.quota.as_ref().map_or(QUOTA, |quota| Quota { per_second: quota.per_second, burst: quota.burst }),
+        roles,
+        grants,
+    })
 }
 
 struct Scope<'a> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::file::{self, File};
 use super::{Names, service};
-use crate::contract::{Dossier, Element, Input, InputSource, Service, Type};
+use crate::contract::{AnswerField, Dossier, Element, Input, InputSource, Service, Type};
 use crate::document::{Document, escape};
 use crate::id::{DossierId, IdError, PurposeId, ServiceId, split_versioned};
 use crate::outcome::Absence;
@@ -74,12 +74,26 @@ pub(super) fn check(
             roles: raw_element.roles.clone(),
             need: raw_element.need,
             absence,
+            stops: raw_element.stops,
+            when: Vec::new(),
+            once_per: None,
+            members: None,
             inputs: sources,
-            after,
+            after: after.into_iter().collect(),
         });
     }
     let ((id, version), purpose) = (identity?, purpose?);
-    (file.faults() == 0 && whole).then_some(Dossier { id, version, name: raw.name, purpose, deadline, due, inputs, elements })
+    (file.faults() == 0 && whole).then_some(Dossier {
+        id,
+        version,
+        name: raw.name,
+        purpose,
+        deadline,
+        due,
+        retry_every: Duration::from_secs(30),
+        inputs,
+        elements,
+    })
 }
 
 fn identity(file: &mut File<'_>, document: &Document, text: &str) -> Option<(DossierId, crate::Version)> {
@@ -129,7 +143,9 @@ fn sources(file: &mut File<'_>, at: &str, raw: &raw::Element, service: &Service,
             file.refuse_key(&at, rule::UNKNOWN_INPUT, format!("`{}` has no input `{name}`", service.id), accepted);
             continue;
         };
-        if let (Some((origin, field)), raw::Source::MonthsAgo(_) | raw::Source::Input(_)) = (&input.comes_from, source) {
+        if let (Some((origin, field)), raw::Source::MonthsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_)) =
+            (&input.comes_from, source)
+        {
             let message = format!("`{name}` must come from an answer in the same case");
             file.refuse(&at, rule::WRONG_ANSWER, message, format!("answer: the element of {origin} with .{field}"));
         }
@@ -139,9 +155,10 @@ fn sources(file: &mut File<'_>, at: &str, raw: &raw::Element, service: &Service,
                 Some(InputSource::MonthsAgo(*months))
             }
             raw::Source::Input(own) => own_input(file, &format!("{at}/input"), own, input, scope),
+            raw::Source::Codes(codes) => Some(InputSource::Codes(codes.iter().map(|code| code.as_str().into()).collect())),
             raw::Source::Answer(text) => {
                 let found = answer(file, &format!("{at}/answer"), text, raw, input, scope);
-                if let Some(InputSource::Answer { element, .. }) = &found {
+                if let Some(InputSource::Answer(AnswerField { element, .. })) = &found {
                     if after.is_some_and(|other| other != *element) {
                         file.refuse(&at, rule::TOO_MANY_DEPENDENCIES, "the element needs another one already", "answers of one element");
                     }
@@ -162,7 +179,7 @@ fn sources(file: &mut File<'_>, at: &str, raw: &raw::Element, service: &Service,
         let months = |wanted: &str| {
             sources.iter().find(|(name, _)| **name == *wanted).and_then(|(_, source)| match source {
                 InputSource::MonthsAgo(months) => Some(*months),
-                InputSource::Answer { .. } | InputSource::Input(_) => None,
+                InputSource::Answer(_) | InputSource::Input(_) | InputSource::Codes(_) => None,
             })
         };
         if let (Some(from), Some(to)) = (months(&window.from), months(&window.to)) {
@@ -232,5 +249,5 @@ fn answer(file: &mut File<'_>, at: &str, text: &str, raw: &raw::Element, input: 
         }
         Some(kind) => wants(file, at, input, kind),
     }
-    Some(InputSource::Answer { element, field: field.into() })
+    Some(InputSource::Answer(AnswerField { element, field: field.into() }))
 }

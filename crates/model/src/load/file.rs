@@ -119,7 +119,7 @@ impl<'a> File<'a> {
             let at = format!("/input/{}", escape(name));
             self.key_name(&at, name);
             match input.kind {
-                Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => {
+                Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes | Type::Fraction => {
                     let accepted = "text, fin, tin, int, money, bool, code, date, month";
                     self.refuse(&format!("{at}/type"), rule::WRONG_INPUT_TYPE, "this type is not taken as an input", accepted);
                 }
@@ -145,6 +145,7 @@ impl<'a> File<'a> {
                 name: name.as_str().into(),
                 kind: input.kind,
                 codes: boxed(&input.codes),
+                list_max: input.list_max.and_then(|max| usize::try_from(max).ok()),
                 required: input.need == raw::InputNeed::Required,
                 comes_from,
             });

@@ -57,6 +57,8 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
         subject: raw.subject,
         inputs,
         window,
+        consent: raw.consent,
+        confirms: Vec::new(),
         absence: raw.absence,
         lifetime,
         quota: Quota { per_second: raw.quota.per_second, burst: raw.quota.burst },
