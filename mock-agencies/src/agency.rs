@@ -15,6 +15,7 @@ mod azerishiq;
 mod interior;
 mod soap;
 mod taxes;
+mod xroad;
 
 /// An agency that can be played (agency catalogue, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
