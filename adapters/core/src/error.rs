@@ -279,7 +279,7 @@ pub enum HttpFault {
 
 /// Turns the HTTP client's error into ours. One met while connecting means that nothing was sent;
 /// after that nothing is certain.
-pub(crate) fn from_reqwest(error: &reqwest::Error) -> CallError {
+pub(crate) fn from_client(error: &hyper_util::client::legacy::Error) -> CallError {
     let cause = find_cause(error);
     if error.is_connect() {
         let kind = match cause {
@@ -288,6 +288,15 @@ pub(crate) fn from_reqwest(error: &reqwest::Error) -> CallError {
         };
         return CallError::new(kind, Sent::No).with_source(cause);
     }
+    after_connect(cause)
+}
+
+/// Turns an error met while reading an answer's body into ours.
+pub(crate) fn from_body(error: &hyper::Error) -> CallError {
+    after_connect(find_cause(error))
+}
+
+fn after_connect(cause: Cause) -> CallError {
     let kind = match cause {
         // In TLS 1.3 the client ends its handshake before the server has looked at its certificate,
         // so a refusal arrives as an alert in place of an answer.
@@ -303,16 +312,13 @@ pub(crate) fn from_reqwest(error: &reqwest::Error) -> CallError {
 }
 
 /// The most telling error of the chain, in our words.
-fn find_cause(error: &reqwest::Error) -> Cause {
-    if error.is_dns() {
-        return Cause::Name;
-    }
-    if error.is_connect() && error.is_timeout() {
-        return Cause::ConnectTimeout;
-    }
+pub(crate) fn find_cause(error: &(dyn Error + 'static)) -> Cause {
     let mut found = Cause::Http(HttpFault::Broken);
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    let mut next = Some(error);
     while let Some(here) = next {
+        if let Some(cause) = here.downcast_ref::<Cause>() {
+            return *cause;
+        }
         if let Some(tls) = here.downcast_ref::<rustls::Error>() {
             return tls_cause(tls);
         }

@@ -6,6 +6,7 @@
 //! believed yet.
 
 pub mod call;
+mod connect;
 pub mod error;
 pub mod header;
 pub mod secret;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
-use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -512,48 +512,98 @@ fn has_headers_frame(bytes: &[u8]) -> bool {
     false
 }
 
+/// Answers at once, but for paths with `held`, which wait to be told.
+fn holding(release: &Arc<tokio::sync::Notify>) -> impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static {
+    let release = Arc::clone(release);
+    move |_, seen| {
+        let answer = Reply::answer("200 OK", "application/json", "{}");
+        if seen.line().contains("held") { Reply::After(Arc::clone(&release), Box::new(answer)) } else { answer }
+    }
+}
+
+/// Begins a call that is held, and waits until the server has it.
+async fn hold(transport: &Arc<Transport>, server: &Server, path: &'static str) -> tokio::task::JoinHandle<Result<WireAnswer, CallError>> {
+    let before = server.seen().len();
+    let transport = Arc::clone(transport);
+    let held = tokio::spawn(async move { ask(&transport, path, LONG).await });
+    until(|| server.seen().len() > before).await;
+    held
+}
+
 #[tokio::test]
-async fn the_identity_is_swapped_without_disturbing_a_call_in_flight() {
+async fn the_identity_is_swapped_and_open_connections_stay_in_use() {
     let world = World::new();
     let next = world.authority.issue("gateway.test");
     let release = Arc::new(tokio::sync::Notify::new());
-    // The second question is answered only when the test lets go.
-    let server = Server::start(&world.authority, {
-        let release = Arc::clone(&release);
-        move |nth, _| {
-            let answer = Reply::answer("200 OK", "application/json", "{}");
-            if nth == 1 { Reply::After(Arc::clone(&release), Box::new(answer)) } else { answer }
-        }
-    })
-    .await;
+    let server = Server::start(&world.authority, holding(&release)).await;
     let transport = Arc::new(world.transport(server.url()));
     ask(&transport, "/first", LONG).await.expect("answer");
-    let held = tokio::spawn({
-        let transport = Arc::clone(&transport);
-        async move { ask(&transport, "/held", LONG).await }
-    });
-    until(|| server.seen().len() == 2).await;
 
-    transport.replace_identity(&Identity::new(next.certificate.clone(), next.key)).expect("good identity");
-    ask(&transport, "/after", LONG).await.expect("answer");
-    release.notify_one();
-    assert_eq!(held.await.expect("task").expect("answer").status, 200);
-    ask(&transport, "/last", LONG).await.expect("answer");
+    transport.replace_identity(&Identity::new(next.certificate.clone(), next.key.clone())).expect("good identity");
+    ask(&transport, "/pooled", LONG).await.expect("answer");
+    assert_eq!(server.accepted(), 1, "the open connection is used on");
+    // Each held call needs a connection of its own; the first takes the old one.
+    let mut held = vec![hold(&transport, &server, "/held/old").await];
+    held.push(hold(&transport, &server, "/held/new").await);
+    held.push(hold(&transport, &server, "/held/resumed").await);
+    release.notify_waiters();
+    for call in held {
+        assert_eq!(call.await.expect("task").expect("answer").status, 200);
+    }
 
-    let seen: Vec<_> = server.seen().into_iter().map(|seen| (seen.line().to_owned(), seen.client, seen.resumed)).collect();
+    let seen: Vec<_> = server.seen().into_iter().map(|seen| (seen.line().to_owned(), seen.connection, seen.client, seen.resumed)).collect();
     let (old, new) = (der(&world.client.certificate), der(&next.certificate));
     let line = |path: &str| format!("GET {path} HTTP/1.1");
     assert_eq!(
         seen,
         [
-            (line("/first"), old.clone(), false),
-            (line("/held"), old, false),
-            (line("/after"), new.clone(), false),
-            (line("/last"), new, false)
+            (line("/first"), 0, old.clone(), false),
+            (line("/pooled"), 0, old.clone(), false),
+            (line("/held/old"), 0, old, false),
+            // The old identity's tickets are there, and are not used.
+            (line("/held/new"), 1, new.clone(), false),
+            (line("/held/resumed"), 2, new, true),
         ]
     );
-    // The old connection is closed once the held call is over; the new one is kept.
+    assert_eq!(server.ended.load(Ordering::SeqCst), 0, "no connection was given up");
+}
+
+#[tokio::test]
+async fn the_same_identity_again_changes_nothing() {
+    let world = World::new();
+    let release = Arc::new(tokio::sync::Notify::new());
+    let server = Server::start(&world.authority, holding(&release)).await;
+    let transport = Arc::new(world.transport(server.url()));
+    ask(&transport, "/first", LONG).await.expect("answer");
+
+    transport.replace_identity(&world.identity()).expect("good identity");
+    let held = hold(&transport, &server, "/held").await;
+    ask(&transport, "/resumed", LONG).await.expect("answer");
+    release.notify_waiters();
+    held.await.expect("task").expect("answer");
+
+    let seen: Vec<_> = server.seen().into_iter().map(|seen| (seen.connection, seen.resumed)).collect();
+    assert_eq!(seen, [(0, false), (0, false), (1, true)], "no full handshake but the first");
+}
+
+#[tokio::test]
+async fn a_busy_connection_of_the_old_identity_ends_at_last() {
+    let world = World::new();
+    let next = world.authority.issue("gateway.test");
+    let server = Server::start(&world.authority, ok).await;
+    let options = TransportOptions { idle_timeout: SHORT, ..world.options(server.url()) };
+    let transport = Transport::new(options).expect("options are good");
+    ask(&transport, "/x", LONG).await.expect("answer");
+
+    transport.replace_identity(&Identity::new(next.certificate.clone(), next.key.clone())).expect("good identity");
+    let new = der(&next.certificate);
+    // Without a pause, so that the connection is never idle.
+    while server.seen().last().is_none_or(|seen| seen.client != new) {
+        ask(&transport, "/x", LONG).await.expect("no call is lost over it");
+    }
+
     until(|| server.ended.load(Ordering::SeqCst) == 1).await;
+    ask(&transport, "/x", LONG).await.expect("answer");
     assert_eq!(server.accepted(), 2);
 }
 
@@ -576,8 +626,28 @@ async fn an_unusable_identity_leaves_the_old_one_in_use() {
 #[test]
 fn a_base_address_must_be_plain_https() {
     let world = World::new();
-    for url in ["http://localhost", "localhost:1", "https://user:secret@localhost", "https://localhost?x=1", "https://localhost#x", ""] {
+    for url in [
+        "http://localhost",
+        "localhost:1",
+        "https://user:secret@localhost",
+        "https://localhost?x=1",
+        "https://localhost#x",
+        "https://localhost/a/../b",
+        "https://localhost/a b",
+        "https://localhost:99999",
+        "https://localhost:0",
+        "https://localhost:x",
+        "https://",
+        "https:///x",
+        "https://ə.test",
+        "https://a_b!.test",
+        "/x",
+        "",
+    ] {
         assert!(matches!(Transport::new(world.options(url.to_owned())), Err(TransportError::BaseUrl(_))), "{url}");
+    }
+    for url in ["https://localhost", "https://localhost:8443/", "https://127.0.0.1:1/a/b", "https://[::1]:1", "https://a.b.test/%C6%8F"] {
+        assert!(Transport::new(world.options(url.to_owned())).is_ok(), "{url}");
     }
     let rootless = TransportOptions { server_roots_pem: b"nothing".to_vec(), ..world.options("https://localhost".to_owned()) };
     assert_eq!(Transport::new(rootless).err(), Some(TransportError::Roots));
@@ -679,7 +749,24 @@ proptest! {
     #[test]
     fn a_path_is_sent_as_written_or_refused(path in "/[ -~ə]{0,12}(\\?[ -~ə]{0,12})?") {
         if let Ok(url) = crate::transport::address("https://localhost/base/", &path) {
-            prop_assert_eq!(url, format!("https://localhost/base{path}"));
+            prop_assert_eq!(&url, &format!("https://localhost/base{path}"));
+            // What a parser that tidies up, as browsers and proxies have, sees nothing to do at.
+            prop_assert_eq!(reqwest::Url::parse(&url).map(String::from), Ok(url));
         }
+    }
+
+    /// Whatever is made of encoded parts is sent.
+    #[test]
+    fn a_path_of_encoded_parts_is_sent(parts in prop::collection::vec("([a-z0-9_~-]|%[0-9A-F][0-9A-D]){1,8}", 1..5)) {
+        let path = format!("/{}?a={}", parts.join("/"), parts.join("&b="));
+        prop_assert_eq!(crate::transport::address("https://localhost", &path).ok(), Some(format!("https://localhost{path}")));
+    }
+
+    /// An old connection is given up neither before one idle timeout nor after two.
+    #[test]
+    fn patience_with_an_old_identity_is_bounded(spread in 0_u32..16, seconds in 0_u64..100) {
+        let given_up = crate::transport::given_up(spread, Duration::from_secs(30), Duration::from_secs(seconds));
+        prop_assert!(!given_up || seconds >= 30);
+        prop_assert!(given_up || seconds < 60);
     }
 }

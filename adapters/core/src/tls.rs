@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::transport::TransportError;
 
 /// Our certificate chain and key towards one provider. `Debug` shows neither.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     certificate_pem: Vec<u8>,
     key_pem: Zeroizing<Vec<u8>>,
@@ -52,8 +52,8 @@ pub(crate) fn roots(pem: &[u8]) -> Result<Arc<RootCertStore>, TransportError> {
     if store.is_empty() { Err(TransportError::Roots) } else { Ok(Arc::new(store)) }
 }
 
-/// A client configuration with a session store of its own: a ticket got under one identity is
-/// never used under the next.
+/// A client configuration with a session store of its own (rustls' default, in memory: eight
+/// tickets): a ticket got under one identity is never used under the next.
 pub(crate) fn client_config(
     roots: Arc<RootCertStore>,
     identity: Option<&Identity>,

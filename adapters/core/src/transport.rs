@@ -1,17 +1,24 @@
 //! The one way out: HTTP over mutual TLS to one provider instance, bounded in time and size.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
-use reqwest::{Client, Response, Url};
 use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::{Received, Request, WireAnswer};
-use crate::error::{CallError, CallErrorKind, Sent, from_reqwest};
+use crate::connect::{Birth, Connector, Keys};
+use crate::error::{CallError, CallErrorKind, Sent, from_body, from_client};
 use crate::header;
 use crate::tls::{self, Identity, TlsVersions};
 
@@ -109,22 +116,16 @@ pub struct Expected {
 /// adapters of all its services.
 #[derive(Debug)]
 pub struct Transport {
-    /// Swapped as a whole with the identity: pool, session tickets and key belong together.
-    client: ArcSwap<Client>,
-    settings: Settings,
-}
-
-/// What stays when the identity changes.
-#[derive(Debug)]
-struct Settings {
-    base: Url,
+    client: Client<Connector, Full<Bytes>>,
+    base: Base,
+    /// Shared with the client's connector; written here only, under `replacing`.
+    keys: Arc<ArcSwap<Keys>>,
+    replacing: Mutex<()>,
     roots: Arc<RootCertStore>,
     tls: TlsVersions,
     http: HttpVersions,
-    connect_timeout: Duration,
     body_bytes_max: usize,
     idle_timeout: Duration,
-    idle_connections_max: usize,
 }
 
 impl Transport {
@@ -144,28 +145,47 @@ impl Transport {
             idle_timeout,
             idle_connections_max,
         } = options;
-        let settings = Settings {
-            base: checked_base(&base_url)?,
-            roots: tls::roots(&server_roots_pem)?,
-            tls,
-            http,
-            connect_timeout,
-            body_bytes_max,
-            idle_timeout,
-            idle_connections_max,
-        };
-        let client = settings.client(identity.as_ref())?;
-        Ok(Self { client: ArcSwap::from_pointee(client), settings })
+        let base = Base::parse(&base_url)?;
+        let roots = tls::roots(&server_roots_pem)?;
+        let config = tls::client_config(Arc::clone(&roots), identity.as_ref(), tls, alpn(http))?;
+        let keys = Keys { identity, config: Arc::new(config), generation: 0, since: Instant::now() };
+        let keys = Arc::new(ArcSwap::from_pointee(keys));
+        let connector = Connector::new(base.server_name()?, connect_timeout, Arc::clone(&keys));
+        // Without redirects, proxies, cookies or retries: this client knows none of them but one. It sends a
+        // question again whose first byte was not written, because a kept connection turned out to be closed.
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(idle_timeout)
+            .pool_max_idle_per_host(idle_connections_max)
+            .http1_max_headers(HEADERS_MAX)
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .build(connector);
+        Ok(Self { client, base, keys, replacing: Mutex::new(()), roots, tls, http, body_bytes_max, idle_timeout })
     }
 
-    /// Puts another certificate and key to use. Calls that begin from now on use new connections
-    /// under the new identity; calls in flight end undisturbed under the old one, whose idle
-    /// connections are then closed.
+    /// Puts another certificate and key to use; the very same ones change nothing.
+    ///
+    /// Connections made from now on are made under the new identity and resume no session of the
+    /// old one. Open connections keep the identity they were made with and stay in use: calls in
+    /// flight are not disturbed, and no burst of handshakes follows. They end when idle, or, being
+    /// busy, with the first call after one to two times the idle timeout, which is different for
+    /// each. A connection that is being made at this moment counts as open.
     ///
     /// # Errors
     /// [`TransportError`] when the identity is not usable; the old one then stays in use.
+    ///
+    /// # Panics
+    /// Never: nothing that holds the lock panics.
     pub fn replace_identity(&self, identity: &Identity) -> Result<(), TransportError> {
-        self.client.store(Arc::new(self.settings.client(Some(identity))?));
+        let _guard = self.replacing.lock().expect("nothing that holds the lock panics");
+        let old = self.keys.load();
+        if old.identity.as_ref() == Some(identity) {
+            return Ok(());
+        }
+        let config = tls::client_config(Arc::clone(&self.roots), Some(identity), self.tls, alpn(self.http))?;
+        let (generation, since) = (old.generation + 1, Instant::now());
+        self.keys.store(Arc::new(Keys { identity: Some(identity.clone()), config: Arc::new(config), generation, since }));
         Ok(())
     }
 
@@ -186,74 +206,52 @@ impl Transport {
     /// # Errors
     /// See [`CallErrorKind`].
     pub async fn exchange(&self, request: Request, expected: Expected, deadline: Instant) -> Result<Received, CallError> {
-        let request = self.settings.request(request)?;
+        let mut request = self.base.request(request)?;
         if deadline <= Instant::now() {
             return Err(CallError::new(CallErrorKind::Deadline, Sent::No));
         }
-        let client = Client::clone(&self.client.load());
-        let response = timeout_at(deadline, client.execute(request))
+        let rotated = self.rotated();
+        let connection = rotated.map(|_| capture_connection(&mut request));
+        let response = timeout_at(deadline, self.client.request(request))
             .await
             .map_err(|_| CallError::new(CallErrorKind::Deadline, Sent::Maybe))?
-            .map_err(|error| from_reqwest(&error))?;
-        self.settings.answer(response, expected, deadline).await
-    }
-}
-
-impl Settings {
-    fn client(&self, identity: Option<&Identity>) -> Result<Client, TransportError> {
-        let alpn: &[&[u8]] = match self.http {
-            HttpVersions::Http1 => &[b"http/1.1"],
-            HttpVersions::Http1And2 => &[b"h2", b"http/1.1"],
-        };
-        let tls = tls::client_config(Arc::clone(&self.roots), identity, self.tls, alpn)?;
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(true)
-            // Each of these would else be decided for us, by the library or by the environment.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(self.idle_timeout)
-            .pool_max_idle_per_host(self.idle_connections_max)
-            .tcp_nodelay(true)
-            .http1_max_headers(HEADERS_MAX)
-            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX);
-        let builder = match self.http {
-            HttpVersions::Http1 => builder.http1_only(),
-            HttpVersions::Http1And2 => builder,
-        };
-        builder.build().map_err(|_| TransportError::Client)
+            .map_err(|error| from_client(&error))?;
+        if let (Some(rotated), Some(connection), Some(birth)) = (rotated, connection, response.extensions().get::<Birth>())
+            && rotated.outlived(*birth, self.idle_timeout, Instant::now())
+            && let Some(connected) = connection.connection_metadata().as_ref()
+        {
+            // This answer is still read; no further question goes this way.
+            connected.poison();
+        }
+        self.answer(response, expected, deadline).await
     }
 
-    fn request(&self, request: Request) -> Result<reqwest::Request, CallError> {
-        let mut out = reqwest::Request::new(request.method, join(&self.base, request.path_and_query.expose())?);
-        *out.headers_mut() = request.headers;
-        *out.body_mut() = request.body.map(Into::into);
-        Ok(out)
+    /// The latest replacement of the identity, if there was one.
+    fn rotated(&self) -> Option<Rotated> {
+        let keys = self.keys.load();
+        (keys.generation > 0).then_some(Rotated { generation: keys.generation, since: keys.since })
     }
 
-    async fn answer(&self, mut response: Response, expected: Expected, deadline: Instant) -> Result<Received, CallError> {
+    async fn answer(&self, mut response: http::Response<Incoming>, expected: Expected, deadline: Instant) -> Result<Received, CallError> {
         let status = response.status();
-        let retry_after = header::retry_after(response.headers(), Timestamp::now());
+        let headers = std::mem::take(response.headers_mut());
+        let retry_after = header::retry_after(&headers, Timestamp::now());
         let failed = |kind| CallError::new(kind, Sent::Maybe).with_retry_after(retry_after);
         let is_error = status.is_client_error() || status.is_server_error() || status.as_u16() >= 600;
         if !status.is_success() && !is_error {
             return Err(failed(CallErrorKind::Status(status.as_u16())));
         }
-        let typed = header::media_type_is(response.headers(), expected.media_types);
+        let typed = header::media_type_is(&headers, expected.media_types);
         if !typed && is_error {
             // Not read at all: the connection is given up rather than waited for.
-            let headers = std::mem::take(response.headers_mut());
             return Ok(Received { status: status.as_u16(), headers, body: Bytes::new(), retry_after });
         }
-        let bare = expected.empty && !response.headers().contains_key(http::header::CONTENT_TYPE);
+        let bare = expected.empty && !headers.contains_key(http::header::CONTENT_TYPE);
         if !typed && !bare {
             return Err(failed(CallErrorKind::ContentType));
         }
-        let headers = std::mem::take(response.headers_mut());
-        let body = read_capped(response, self.body_bytes_max, deadline).await.map_err(|error| error.with_retry_after(retry_after))?;
+        let body =
+            read_capped(response.into_body(), self.body_bytes_max, deadline).await.map_err(|error| error.with_retry_after(retry_after))?;
         if !typed && !body.is_empty() {
             return Err(failed(CallErrorKind::ContentType));
         }
@@ -261,70 +259,175 @@ impl Settings {
     }
 }
 
-/// The whole address below a base. A URL parser resolves dot segments, also percent-encoded ones,
-/// drops characters and re-encodes others; whatever it would change is refused, so that an input
-/// such as `..` cannot lead to another resource than the mapping names.
-fn join(base: &Url, path_and_query: &str) -> Result<Url, CallError> {
-    let refused = || CallError::question("path and query are not in plain, percent-encoded form");
-    let (path, query) = match path_and_query.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path_and_query, None),
-    };
-    if !path.starts_with('/') {
-        return Err(refused());
+fn alpn(http: HttpVersions) -> &'static [&'static [u8]] {
+    match http {
+        HttpVersions::Http1 => &[b"http/1.1"],
+        HttpVersions::Http1And2 => &[b"h2", b"http/1.1"],
     }
-    let full = format!("{}{path}", base.path().trim_end_matches('/'));
-    let mut url = base.clone();
-    url.set_path(&full);
-    url.set_query(query);
-    if url.path() == full && url.query() == query { Ok(url) } else { Err(refused()) }
+}
+
+/// A replacement of the identity.
+#[derive(Debug, Clone, Copy)]
+struct Rotated {
+    generation: u64,
+    since: Instant,
+}
+
+impl Rotated {
+    /// Whether a connection of an older identity has been kept long enough.
+    fn outlived(self, birth: Birth, idle_timeout: Duration, now: Instant) -> bool {
+        let patience = idle_timeout + idle_timeout * birth.spread / 16;
+        birth.generation < self.generation && now.saturating_duration_since(self.since) >= patience
+    }
+}
+
+/// Where a provider is, and below which path.
+#[derive(Debug)]
+struct Base {
+    authority: Authority,
+    /// Empty, or beginning with `/` and not ending in it.
+    prefix: String,
+}
+
+impl Base {
+    fn parse(text: &str) -> Result<Self, TransportError> {
+        let refused = |what| Err(TransportError::BaseUrl(what));
+        // The parser drops a fragment without a word.
+        if text.contains(['?', '#']) {
+            return refused("must not carry a query or a fragment");
+        }
+        let Ok(uri) = text.parse::<Uri>() else { return refused("not an absolute URL") };
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return refused("not an absolute URL") };
+        if scheme != Scheme::HTTPS {
+            return refused("must begin with https://");
+        }
+        if authority.as_str().contains('@') {
+            return refused("must not carry a user or a password");
+        }
+        let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path);
+        if !is_plain(if path.is_empty() { "/" } else { path }) {
+            return refused("path is not in plain, percent-encoded form");
+        }
+        // What stands between the host and the path is a port that was understood, or nothing.
+        let rest = authority.as_str().strip_prefix(authority.host());
+        if rest != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
+            return refused("host or port is not usable");
+        }
+        let base = Self { prefix: path.trim_end_matches('/').to_owned(), authority };
+        base.server_name().map(|_| base)
+    }
+
+    /// The name in the peer's certificate.
+    fn server_name(&self) -> Result<ServerName<'static>, TransportError> {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        ServerName::try_from(host).map_err(|_| TransportError::BaseUrl("host or port is not usable"))
+    }
+
+    fn request(&self, request: Request) -> Result<http::Request<Full<Bytes>>, CallError> {
+        let Request { method, path_and_query, headers, body } = request;
+        let mut out = http::Request::new(body.map(Full::new).unwrap_or_default());
+        *out.method_mut() = method;
+        *out.uri_mut() = self.join(path_and_query.expose())?;
+        *out.headers_mut() = headers;
+        Ok(out)
+    }
+
+    /// The whole address below the base. What a server on the way might read as another resource
+    /// than the mapping names, such as `..` in any spelling, is refused and not tidied up.
+    fn join(&self, path_and_query: &str) -> Result<Uri, CallError> {
+        let refused = || CallError::question("path and query are not in plain, percent-encoded form");
+        if !is_plain(path_and_query) {
+            return Err(refused());
+        }
+        let full = PathAndQuery::try_from(format!("{}{path_and_query}", self.prefix)).map_err(|_| refused())?;
+        Uri::builder().scheme(Scheme::HTTPS).authority(self.authority.clone()).path_and_query(full).build().map_err(|_| refused())
+    }
+}
+
+/// Whether a path, with a query or without, begins with `/`, consists of the characters of RFC 3986
+/// section 3.3 and 3.4 (but for the apostrophe, which browsers encode in a query) with every `%`
+/// beginning an encoded byte, and has no dot segment, not even an encoded one.
+fn is_plain(path_and_query: &str) -> bool {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, query),
+        None => (path_and_query, ""),
+    };
+    let is_dots = |segment: &str| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | "..");
+    path.starts_with('/')
+        && !path.split('/').any(|segment| segment.len() <= 6 && is_dots(segment))
+        && is_written_in(path, b"-._~!$&'()*+,;=:@/")
+        && is_written_in(query, b"-._~!$&()*+,;=:@/?")
+}
+
+/// Whether a text consists of ASCII letters, digits, these characters and encoded bytes.
+fn is_written_in(text: &str, others: &[u8]) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let good = match byte {
+            b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
+            _ => byte.is_ascii_alphanumeric() || others.contains(&byte),
+        };
+        if !good {
+            return false;
+        }
+    }
+    true
+}
+
+/// For tests: whether a connection of the identity before is given up so long after its replacement.
+#[cfg(test)]
+pub(crate) fn given_up(spread: u32, idle_timeout: Duration, elapsed: Duration) -> bool {
+    let since = Instant::now();
+    let rotated = Rotated { generation: 1, since };
+    assert!(!rotated.outlived(Birth { generation: 1, spread }, idle_timeout, since + elapsed), "only older ones");
+    rotated.outlived(Birth { generation: 0, spread }, idle_timeout, since + elapsed)
 }
 
 /// For tests: the whole address as a text.
 #[cfg(test)]
 pub(crate) fn address(base: &str, path_and_query: &str) -> Result<String, CallError> {
-    let base = checked_base(base).map_err(|_| CallError::question("base"))?;
-    join(&base, path_and_query).map(String::from)
+    let base = Base::parse(base).map_err(|_| CallError::question("base"))?;
+    base.join(path_and_query).map(|uri| uri.to_string())
 }
 
 /// Reads a body chunk by chunk, never holding more than `max` bytes and one chunk, and never
 /// waiting past the deadline, so that a peer that drips or floods gains nothing.
-async fn read_capped(mut response: Response, max: usize, deadline: Instant) -> Result<Bytes, CallError> {
+async fn read_capped(mut incoming: Incoming, max: usize, deadline: Instant) -> Result<Bytes, CallError> {
     let too_large = || CallError::new(CallErrorKind::TooLarge, Sent::Maybe);
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > max {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced);
+    let mut first = Bytes::new();
+    let mut body = BytesMut::new();
     loop {
-        let chunk = timeout_at(deadline, response.chunk())
+        let frame = timeout_at(deadline, incoming.frame())
             .await
             .map_err(|_| CallError::new(CallErrorKind::Deadline, Sent::Maybe))?
-            .map_err(|error| from_reqwest(&error))?;
-        let Some(chunk) = chunk else {
-            return Ok(body.freeze());
+            .transpose()
+            .map_err(|error| from_body(&error))?;
+        let Some(frame) = frame else {
+            return Ok(if body.is_empty() { first } else { body.freeze() });
         };
-        if chunk.len() > max - body.len() {
+        // Trailers are not looked at.
+        let chunk = frame.into_data().unwrap_or_default();
+        if chunk.len() > max - first.len().max(body.len()) {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        // Most answers come in one piece, which is then not copied.
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            if body.is_empty() {
+                body.reserve(announced.max(first.len() + chunk.len()));
+                body.extend_from_slice(&first);
+            }
+            body.extend_from_slice(&chunk);
+        }
         // A peer that always has a chunk ready would never let the timer be looked at.
         if deadline <= Instant::now() {
             return Err(CallError::new(CallErrorKind::Deadline, Sent::Maybe));
         }
     }
-}
-
-fn checked_base(text: &str) -> Result<Url, TransportError> {
-    let url = Url::parse(text).map_err(|_| TransportError::BaseUrl("not an absolute URL"))?;
-    if url.scheme() != "https" {
-        return Err(TransportError::BaseUrl("must begin with https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(TransportError::BaseUrl("must not carry a user or a password"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(TransportError::BaseUrl("must not carry a query or a fragment"));
-    }
-    Ok(url)
 }
