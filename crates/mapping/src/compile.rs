@@ -39,8 +39,8 @@ pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Probl
     let mut check = Check { document, service, raw: &raw, problems };
     check.head();
     let values = values::Values::new(&mut check);
-    let request = request::compile(&mut check, &values);
-    let response = response::compile(&mut check, &values);
+    let (request, tables) = request::compile(&mut check, &values);
+    let response = response::compile(&mut check, &values, tables);
     let examples = check.examples();
     if problems.as_slice().len() > before {
         return None;
@@ -54,6 +54,7 @@ fn protocol(wire: &raw::Wire) -> Option<Protocol> {
         raw::Protocol::Soap11 => Protocol::Soap11,
         raw::Protocol::Soap12 => Protocol::Soap12,
         raw::Protocol::RestJson => Protocol::RestJson,
+        raw::Protocol::XroadRest => Protocol::XroadRest { service_code: wire.service.as_ref()?.code.as_str().into() },
         raw::Protocol::XroadSoap => {
             let service = wire.service.as_ref()?;
             Protocol::XroadSoap { service_code: service.code.as_str().into(), service_version: service.version.as_deref().map(Into::into) }
@@ -87,14 +88,14 @@ impl Check<'_> {
     }
 
     fn is_soap(&self) -> bool {
-        self.raw.wire.protocol != raw::Protocol::RestJson
+        self.syntax() != Syntax::Json
     }
 
     fn syntax(&self) -> Syntax {
         match self.raw.wire.protocol {
             raw::Protocol::Soap11 | raw::Protocol::XroadSoap => Syntax::Soap11,
             raw::Protocol::Soap12 => Syntax::Soap12,
-            raw::Protocol::RestJson => Syntax::Json,
+            raw::Protocol::RestJson | raw::Protocol::XroadRest => Syntax::Json,
         }
     }
 
@@ -126,16 +127,20 @@ impl Check<'_> {
             self.problem("/mapping", "wrong-service", format!("the mapping is for `{}`", self.raw.mapping), versioned);
         }
         let wire = &self.raw.wire;
-        let xroad = wire.protocol == raw::Protocol::XroadSoap;
+        let xroad = matches!(wire.protocol, raw::Protocol::XroadSoap | raw::Protocol::XroadRest);
         match (&wire.service, xroad) {
             (None, true) => self.problem_at_key("/wire", "missing-key", "X-Road needs the service code", "`service`"),
             (Some(_), false) => {
-                self.problem_at_key("/wire/service", "unused-key", "only X-Road has a service code", "protocol: xroad-soap")
+                self.problem_at_key("/wire/service", "unused-key", "only X-Road has a service code", "protocol: xroad-soap, xroad-rest")
             }
             (Some(service), true) => {
                 let good = |text: &str| {
                     !text.is_empty() && text.len() <= 128 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_.".contains(sign))
                 };
+                if service.version.is_some() && wire.protocol == raw::Protocol::XroadRest {
+                    let message = "X-Road REST names a service without version";
+                    self.problem_at_key("/wire/service/version", "unused-key", message, "the version as a segment of `path`");
+                }
                 if !good(&service.code) || !service.version.as_deref().is_none_or(good) {
                     self.problem("/wire/service", "wrong-value", "not an X-Road identifier", "letters, digits, `-`, `_` and `.`");
                 }

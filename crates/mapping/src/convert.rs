@@ -119,6 +119,7 @@ impl Conversion {
             (Token::Text(_), Type::Int | Type::Decimal | Type::Money) => self.numeric(&text, self.decimal)?,
             (Token::Number(_), Type::Int | Type::Decimal | Type::Money) => self.numeric(&text, DecimalFormat::PLAIN)?,
             (Token::Text(_), Type::Date | Type::Month | Type::Datetime | Type::PartialDate) => self.temporal(&text)?,
+            (Token::Text(_), Type::Fraction) => Value::Text(format::read_fraction(&text).ok_or("wrong-fraction")?.into()),
             // A number where a text is promised may have lost its leading zeros: it is refused.
             _ => return Err("wrong-kind"),
         };

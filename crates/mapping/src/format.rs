@@ -296,6 +296,22 @@ impl Number<'_> {
     }
 }
 
+/// Most digits of either number of a fraction.
+const FRACTION_DIGITS_MAX: usize = 9;
+
+/// Reads `n/d`, a share of a whole: 0 < n ≤ d, plain digits without leading zeros. It is kept as the source
+/// states it: 2/4 of a flat are two of four parts, not one half.
+pub(crate) fn read_fraction(text: &str) -> Option<&str> {
+    let (part, whole) = text.split_once('/')?;
+    let part = read_share(part)?;
+    (part <= read_share(whole)?).then_some(text)
+}
+
+fn read_share(digits: &str) -> Option<u32> {
+    let formed = digits.len() <= FRACTION_DIGITS_MAX && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| formed)
+}
+
 /// Writes qəpik as manat with two decimals, or as they are.
 pub(crate) fn write_money(qapik: i64, unit: raw::MoneyUnit, format: DecimalFormat) -> String {
     match unit {

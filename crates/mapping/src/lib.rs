@@ -23,4 +23,4 @@ pub use compile::{compile, schema, target};
 pub use example::{Example, Mismatch, check_examples};
 pub use plan::{FieldView, Plan, Protocol, RuleView};
 pub use read::{Limits, ReadError, Reading, Undeclared, WireAnswer};
-pub use write::{Inputs, WireQuestion, WriteError};
+pub use write::{Asked, Inputs, WireQuestion, WriteError};

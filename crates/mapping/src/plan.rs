@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use model::{Outcome, Profile, Service, ServiceId, Subject};
+use model::{Absence, Outcome, Profile, Service, ServiceId};
 
 use crate::example::{self, Example, Mismatch};
 use crate::read::tree::Tree;
 use crate::read::{self, Limits, ReadError, Reading, WireAnswer};
-use crate::write::{self, Inputs, Request, WireQuestion, WriteError};
+use crate::write::{self, Asked, Request, WireQuestion, WriteError};
 
 /// A mapping checked against its contract, ready to write questions and read answers. Immutable.
 #[derive(Debug)]
@@ -37,6 +37,12 @@ pub enum Protocol {
     },
     /// JSON over HTTP.
     RestJson,
+    /// X-Road message protocol for REST, JSON in and out. The path of a question is what follows the
+    /// service code in the security server's address.
+    XroadRest {
+        /// Service code, the last of the five segments that name the service.
+        service_code: Box<str>,
+    },
 }
 
 /// An outcome rule, for people.
@@ -46,6 +52,8 @@ pub struct RuleView {
     pub when: Box<str>,
     /// What the answer then is.
     pub outcome: Outcome,
+    /// What the absence means, where the rule says less than the contract.
+    pub absence: Option<Absence>,
 }
 
 /// How a field is read, for people.
@@ -101,8 +109,8 @@ impl Plan {
     /// # Errors
     /// When a needed value is missing, has another type than the contract declares, or cannot be
     /// written; never when the gateway has checked the inputs against the contract.
-    pub fn write(&self, subject: Option<&Subject>, inputs: &Inputs) -> Result<WireQuestion, WriteError> {
-        write::write(&self.request, subject, inputs)
+    pub fn write(&self, asked: &Asked<'_>) -> Result<WireQuestion, WriteError> {
+        write::write(&self.request, asked)
     }
 
     /// Classifies an answer and, where it is `FOUND`, reads its record.

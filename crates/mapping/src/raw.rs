@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::Outcome;
+use model::{Absence, Outcome};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,7 +43,7 @@ pub struct Wire {
     /// Prefixes used in this file and the namespaces they stand for. The provider's own prefixes do not matter.
     #[serde(default)]
     pub ns: BTreeMap<String, String>,
-    /// X-Road service code and version.
+    /// X-Road service code, and for SOAP its version.
     #[serde(default)]
     pub service: Option<WireService>,
 }
@@ -60,6 +60,8 @@ pub enum Protocol {
     XroadSoap,
     /// JSON over HTTP.
     RestJson,
+    /// X-Road message protocol for REST (JSON).
+    XroadRest,
 }
 
 /// X-Road service code and version.
@@ -68,7 +70,7 @@ pub enum Protocol {
 pub struct WireService {
     /// Service code.
     pub code: String,
-    /// Service version, where the provider has one.
+    /// Service version, where the provider has one; X-Road REST has none.
     #[serde(default)]
     pub version: Option<String>,
 }
@@ -234,27 +236,38 @@ pub enum Segment {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentValue {
-    /// Where it comes from: `subject.…` or `input.NAME`.
+    /// Where it comes from: `subject.…`, `input.NAME` or `consent.…`.
     pub value: String,
     /// Its type; the source's own unless said otherwise.
     #[serde(default, rename = "as")]
     pub kind: Option<Kind>,
 }
 
-/// One value of a question.
+/// One value of a question (`value`), or every value of a list (`each`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     /// Where it is written: a path of elements or keys, or a name in the query.
     pub to: String,
-    /// Where it comes from.
-    pub value: Source,
-    /// Its type; the source's own unless said otherwise.
+    /// Where the value comes from.
+    #[serde(default)]
+    pub value: Option<Source>,
+    /// A list, `input.NAME`: one element for each of its items in XML, an array in JSON. Not in the query.
+    #[serde(default)]
+    pub each: Option<String>,
+    /// The value's type; the source's own unless said otherwise.
     #[serde(default, rename = "as")]
     pub kind: Option<Kind>,
+    /// Name of the code table, read backwards: the contract's code is written as the one on the wire.
+    #[serde(default)]
+    pub table: Option<String>,
     /// When it is written; always unless said otherwise.
     #[serde(default, rename = "if")]
     pub condition: Option<Condition>,
+    /// An optional input, `input.NAME`, that stands in for this value: where the question has the one, the
+    /// other is left out.
+    #[serde(default)]
+    pub unless: Option<String>,
 }
 
 /// When a value is written.
@@ -270,7 +283,8 @@ pub enum Condition {
 #[serde(untagged)]
 pub enum Source {
     /// `subject.fin`, `subject.pin`, `subject.tin`, `subject.document.series`, `subject.document.number`,
-    /// `subject.birth_date`, or `input.NAME`.
+    /// `subject.birth_date`, `input.NAME`, or, where the contract asks for consent, `consent.reference` and
+    /// `consent.sha256`.
     Reference(String),
     /// A fixed value.
     Const(Const),
@@ -309,6 +323,8 @@ pub enum Kind {
     Datetime,
     /// A date of which day or month may be unknown.
     PartialDate,
+    /// A share of a whole, `1/2`, as the source states it.
+    Fraction,
 }
 
 /// How an answer is classified and read.
@@ -335,6 +351,9 @@ pub struct Rule {
     pub when: When,
     /// What the answer then is.
     pub is: Verdict,
+    /// What this `NOT_FOUND` means, where it says less than the contract's `absence`: `unknown` instead of `fact`.
+    #[serde(default)]
+    pub absence: Option<Absence>,
 }
 
 /// What must be true of an answer for a rule to match; all the keys given must hold.

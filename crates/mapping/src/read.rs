@@ -5,7 +5,7 @@ pub(crate) mod tree;
 mod walk;
 pub(crate) mod xml;
 
-use model::{Facts, Outcome, Profile};
+use model::{Absence, Facts, Outcome, Profile};
 
 use crate::plan::Plan;
 use tree::{Rule, Syntax};
@@ -50,6 +50,9 @@ impl Default for Limits {
 pub struct Reading {
     /// The outcome.
     pub outcome: Outcome,
+    /// What the absence means, for [`Outcome::NotFound`] alone: the rule's own word where it has one, else the
+    /// contract's. A dossier may still tighten it.
+    pub absence: Option<Absence>,
     /// Which rule decided it: index into [`crate::Plan::rules`].
     pub rule: usize,
     /// The record, for [`Outcome::Found`] alone.
@@ -168,7 +171,7 @@ fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> R
 fn by_status(rules: &[Rule], status: u16) -> Option<Reading> {
     let says_enough = |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && !rule.wants_a_sign();
     let rule = rules.iter().position(says_enough)?;
-    Some(Reading { outcome: rules[rule].outcome, rule, facts: None, undeclared: Undeclared::default() })
+    Some(Reading { outcome: rules[rule].outcome, absence: None, rule, facts: None, undeclared: Undeclared::default() })
 }
 
 #[cfg(test)]
@@ -194,7 +197,7 @@ mod tests {
     /// The check refuses such rules; the reader does not rely on it.
     #[test]
     fn a_rule_that_no_body_decides_never_speaks_of_the_person() {
-        let rule = |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome };
+        let rule = |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome, absence: None };
         let fault = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><faultcode>s:Client</faultcode></s:Fault></s:Body></s:Envelope>";
         let other = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><x/></s:Body></s:Envelope>";
         let html = "<!DOCTYPE html><p>404<br></html>";

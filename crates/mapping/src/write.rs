@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::{Subject, Value};
+use model::{Consent, Subject, Value};
 
 use crate::format::{self, DecimalFormat, Pattern};
 use crate::raw::MoneyUnit;
 
 /// A question's inputs besides the subject, by their names in the contract, in canonical form.
 pub type Inputs = BTreeMap<Box<str>, Value>;
+
+/// A question in canonical form. `Debug` names nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Whom it is about, where its contract asks about somebody.
+    pub subject: Option<&'a Subject>,
+    /// Everything else it asks with; a list is [`Value::Values`].
+    pub inputs: &'a Inputs,
+    /// The person's consent, where the contract demands one. Whether it is this person's, for this provider and
+    /// in force is decided before anything is written.
+    pub consent: Option<&'a Consent>,
+}
 
 /// A question as its protocol carries it. `Debug` shows no value: a question names a person.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,6 +122,10 @@ pub(crate) struct Slot {
     pub(crate) name: Box<str>,
     /// Left out where the question has none.
     pub(crate) optional: bool,
+    /// Left out where the question has this input, which stands in for it.
+    pub(crate) unless: Option<Box<str>>,
+    /// Most items, where every item of a list is written.
+    pub(crate) list_max: Option<usize>,
     /// Its wire form.
     pub(crate) form: Form,
 }
@@ -129,6 +145,10 @@ pub(crate) enum Source {
     Number,
     /// The subject's birth date.
     BirthDate,
+    /// The consumer's reference of the consent.
+    ConsentReference,
+    /// SHA-256 of the consent, base64.
+    ConsentSha256,
     /// An input of this name.
     Input(Box<str>),
     /// The same in every question.
@@ -152,6 +172,8 @@ pub(crate) enum Form {
     Date(Pattern),
     /// A month.
     Month(Pattern),
+    /// A code on the wire for each of the contract's.
+    Coded(Vec<(Value, Box<str>)>),
 }
 
 /// A written value: its text, and whether JSON writes it bare.
@@ -164,8 +186,8 @@ pub(crate) struct Written {
 }
 
 /// Writes a question by a plan.
-pub(crate) fn write(request: &Request, subject: Option<&Subject>, inputs: &Inputs) -> Result<WireQuestion, WriteError> {
-    let question = Question { subject, inputs };
+pub(crate) fn write(request: &Request, asked: &Asked<'_>) -> Result<WireQuestion, WriteError> {
+    let question = Question(asked);
     match request {
         Request::Soap { action, root_open, root_close, items } => {
             let mut body = String::with_capacity(256);
@@ -206,16 +228,13 @@ pub(crate) fn write(request: &Request, subject: Option<&Subject>, inputs: &Input
     }
 }
 
-struct Question<'q> {
-    subject: Option<&'q Subject>,
-    inputs: &'q Inputs,
-}
+struct Question<'q>(&'q Asked<'q>);
 
 impl Question<'_> {
     fn element(&self, item: &Item, out: &mut String) -> Result<(), WriteError> {
         match item {
             Item::Value(name, slot) => {
-                if let Some(written) = self.written(slot)? {
+                for written in self.all(slot)? {
                     open(name, out);
                     out.push_str(&quick_xml::escape::escape(written.text.as_str()));
                     close(name, out);
@@ -245,14 +264,18 @@ impl Question<'_> {
                 out.push(',');
             }
             match item {
-                Item::Value(name, slot) => match self.written(slot)? {
-                    Some(written) => {
-                        out.push_str(&quoted(name));
-                        out.push(':');
-                        out.push_str(&if written.bare { written.text } else { quoted(&written.text) });
+                Item::Value(name, slot) => {
+                    let all = self.all(slot)?;
+                    let values: Vec<_> = all.into_iter().map(Written::into_json).collect();
+                    if values.is_empty() {
+                        out.truncate(before);
+                        continue;
                     }
-                    None => out.truncate(before),
-                },
+                    let values = values.join(",");
+                    out.push_str(&quoted(name));
+                    out.push(':');
+                    out.push_str(&if slot.list_max.is_some() { format!("[{values}]") } else { values });
+                }
                 Item::Branch(name, items) => {
                     let mut inside = String::new();
                     self.object(items, &mut inside)?;
@@ -280,12 +303,48 @@ impl Question<'_> {
         Ok(())
     }
 
+    /// An input that the question has; an empty list is none.
+    fn input(&self, name: &str) -> Option<&Value> {
+        self.0.inputs.get(name).filter(|value| match value {
+            Value::Null => false,
+            Value::Values(items) => !items.is_empty(),
+            Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_) | Value::Records(_) => true,
+        })
+    }
+
+    /// Whether another value stands in for this one.
+    fn is_replaced(&self, slot: &Slot) -> bool {
+        slot.unless.as_deref().is_some_and(|name| self.input(name).is_some())
+    }
+
+    /// Everything that is written for a slot: every item of a list, else one value or none.
+    fn all(&self, slot: &Slot) -> Result<Vec<Written>, WriteError> {
+        let (Some(max), Source::Input(name)) = (slot.list_max, &slot.source) else {
+            return Ok(self.written(slot)?.into_iter().collect());
+        };
+        if self.is_replaced(slot) {
+            return Ok(Vec::new());
+        }
+        match self.input(name) {
+            Some(Value::Values(items)) if items.len() <= max => items.iter().map(|item| slot.write(item)).collect(),
+            Some(_) => Err(WriteError::WrongType(slot.name.clone())),
+            // A list without items would be written like no list, which some sources take for "all".
+            None if slot.optional => Ok(Vec::new()),
+            None => Err(WriteError::Missing(slot.name.clone())),
+        }
+    }
+
     /// The value in wire form; `None` where the question has none and needs none.
     fn written(&self, slot: &Slot) -> Result<Option<Written>, WriteError> {
+        if self.is_replaced(slot) {
+            return Ok(None);
+        }
         let text = |text: &str| Some(Value::Text(text.into()));
-        let found = match (&slot.source, self.subject) {
+        let found = match (&slot.source, self.0.subject) {
             (Source::Const(written), _) => return Ok(Some(written.clone())),
-            (Source::Input(name), _) => self.inputs.get(name).filter(|value| !matches!(value, Value::Null)).cloned(),
+            (Source::Input(name), _) => self.input(name).cloned(),
+            (Source::ConsentReference, _) => self.0.consent.and_then(|consent| text(&consent.reference)),
+            (Source::ConsentSha256, _) => self.0.consent.and_then(|consent| text(&consent.sha256)),
             (Source::Fin, Some(Subject::Fin(fin))) => text(fin),
             (Source::Pin, Some(Subject::Pin(pin))) => text(pin),
             (Source::Tin, Some(Subject::Tin(tin))) => text(tin),
@@ -297,12 +356,24 @@ impl Question<'_> {
         let Some(value) = found else {
             return if slot.optional { Ok(None) } else { Err(WriteError::Missing(slot.name.clone())) };
         };
-        let written = slot.form.write(&value).ok_or_else(|| WriteError::WrongType(slot.name.clone()))?;
+        slot.write(&value).map(Some)
+    }
+}
+
+impl Slot {
+    fn write(&self, value: &Value) -> Result<Written, WriteError> {
+        let written = self.form.write(value).ok_or_else(|| WriteError::WrongType(self.name.clone()))?;
         // No wire form can carry these, or carries them only to surprise its reader.
         if written.text.chars().any(|sign| sign.is_control() || matches!(sign, '\u{FFFE}' | '\u{FFFF}')) {
-            return Err(WriteError::Unwritable(slot.name.clone()));
+            return Err(WriteError::Unwritable(self.name.clone()));
         }
-        Ok(Some(written))
+        Ok(written)
+    }
+}
+
+impl Written {
+    fn into_json(self) -> String {
+        if self.bare { self.text } else { quoted(&self.text) }
     }
 }
 
@@ -321,6 +392,10 @@ impl Form {
             (Self::Bool, Value::Bool(value)) => (value.to_string(), true),
             (Self::Date(pattern), Value::Text(iso)) if iso.len() == 10 => (pattern.write_date(iso.parse().ok()?), false),
             (Self::Month(pattern), Value::Text(iso)) if iso.len() == 7 => (pattern.write_date(format!("{iso}-01").parse().ok()?), false),
+            (Self::Coded(codes), value) => {
+                let (_, code) = codes.iter().find(|(own, _)| own == value)?;
+                (code.to_string(), false)
+            }
             _ => return None,
         };
         Some(Written { text, bare })

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use model::contract::SubjectForm;
-use model::{Type, Value};
+use model::contract::{Input, SubjectForm};
+use model::{Service, Type, Value};
 
 use super::Check;
 use super::values::{Values, fits, word};
@@ -11,13 +11,13 @@ use crate::path::Name;
 use crate::raw::{self, Kind, Method, Scalar};
 use crate::write::{Form, Item, Request, Segment, Slot, Source, Written, encode};
 
-/// Compiles the request; every problem is reported.
-pub(super) fn compile(check: &mut Check<'_>, values: &Values) -> Option<Request> {
+/// Compiles the request; every problem is reported. Gives the names of the tables it uses besides.
+pub(super) fn compile(check: &mut Check<'_>, values: &Values) -> (Option<Request>, BTreeSet<String>) {
     let raw = &check.raw.request;
     let mut sent = Sent::default();
     let request = if check.is_soap() { soap(check, values, raw, &mut sent) } else { rest(check, values, raw, &mut sent) };
     sent.check(check);
-    request
+    (request, sent.tables)
 }
 
 fn soap(check: &mut Check<'_>, values: &Values, raw: &raw::Request, sent: &mut Sent) -> Option<Request> {
@@ -78,7 +78,8 @@ fn rest(check: &mut Check<'_>, values: &Values, raw: &raw::Request, sent: &mut S
             }
             raw::Segment::Value(value) => {
                 let source = raw::Source::Reference(value.value.clone());
-                let slot = slot(check, values, &pointer, &source, value.kind, false, sent);
+                let wanted = Wanted { source: &source, kind: value.kind, table: None, optional: false, unless: None, each: false };
+                let slot = slot(check, values, &pointer, wanted, sent);
                 path.extend(slot.map(Segment::Value));
             }
         }
@@ -90,7 +91,11 @@ fn rest(check: &mut Check<'_>, values: &Values, raw: &raw::Request, sent: &mut S
         if put.to.is_empty() || !names.insert(put.to.as_str()) {
             check.problem(&format!("{pointer}/to"), "duplicate-path", "the name is empty or stands twice", "each name once");
         }
-        let slot = slot(check, values, &pointer, &put.value, put.kind, put.condition.is_some(), sent);
+        if put.each.is_some() {
+            check.problem_at_key(&format!("{pointer}/each"), "unused-key", "a query has no lists", "value");
+            continue;
+        }
+        let slot = put_slot(check, values, &pointer, put, sent);
         query.extend(slot.map(|slot| (put.to.as_str().into(), slot)));
     }
     let items = body(check, values, &raw.put, sent);
@@ -107,7 +112,7 @@ fn body(check: &mut Check<'_>, values: &Values, puts: &[raw::Put], sent: &mut Se
     for (place, put) in puts.iter().enumerate() {
         let pointer = format!("/request/put/{place}");
         let names = check.path(&format!("{pointer}/to"), &put.to);
-        let slot = slot(check, values, &pointer, &put.value, put.kind, put.condition.is_some(), sent);
+        let slot = put_slot(check, values, &pointer, put, sent);
         let (Some(names), Some(slot)) = (names, slot) else {
             sound = false;
             continue;
@@ -146,50 +151,130 @@ fn place_item(items: &mut Vec<Item>, names: &[Name], slot: Slot) -> bool {
     }
 }
 
-fn slot(
-    check: &mut Check<'_>,
-    values: &Values,
-    pointer: &str,
-    source: &raw::Source,
+/// What a mapping wants written at one place.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    source: &'a raw::Source,
     kind: Option<Kind>,
+    table: Option<&'a str>,
     optional: bool,
-    sent: &mut Sent,
-) -> Option<Slot> {
-    let reference = match source {
-        raw::Source::Const(fixed) => return constant(check, pointer, &fixed.value, kind),
+    unless: Option<&'a str>,
+    /// Every item of a list.
+    each: bool,
+}
+
+fn put_slot(check: &mut Check<'_>, values: &Values, pointer: &str, put: &raw::Put, sent: &mut Sent) -> Option<Slot> {
+    let each = put.each.clone().map(raw::Source::Reference);
+    let source = match (&put.value, &each) {
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => {
+            check.problem_at_key(pointer, "missing-key", "nothing says what is written", "`value`, or `each` for a list");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            check.problem_at_key(&format!("{pointer}/each"), "unused-key", "either one value or a list is written", "value, or each");
+            return None;
+        }
+    };
+    let wanted = Wanted {
+        source,
+        kind: put.kind,
+        table: put.table.as_deref(),
+        optional: put.condition.is_some(),
+        unless: put.unless.as_deref(),
+        each: each.is_some(),
+    };
+    slot(check, values, pointer, wanted, sent)
+}
+
+fn slot(check: &mut Check<'_>, values: &Values, pointer: &str, wanted: Wanted<'_>, sent: &mut Sent) -> Option<Slot> {
+    let reference = match wanted.source {
+        raw::Source::Const(fixed) => {
+            if wanted.table.is_some() {
+                check.problem_at_key(&format!("{pointer}/table"), "unused-key", "a fixed value stands as it is written", "no table");
+            }
+            let unless = stand_in(check, pointer, wanted, None, sent);
+            return constant(check, pointer, &fixed.value, wanted.kind).map(|slot| Slot { unless, ..slot });
+        }
         raw::Source::Reference(reference) => reference,
     };
-    let at = format!("{pointer}/value");
-    let (source, own) = resolve(check, &at, reference, sent)?;
+    let at = format!("{pointer}/{}", if wanted.each { "each" } else { "value" });
+    let found = resolve(check, &at, reference)?;
+    sent.note(&found, wanted.unless.is_some());
+    match (wanted.each, found.list_max()) {
+        (true, None) => {
+            check.problem(&at, "wrong-type", format!("`{reference}` is not a list"), format!("value: {reference}"));
+            return None;
+        }
+        (false, Some(_)) => {
+            check.problem(&at, "wrong-type", format!("`{reference}` is a list"), format!("each: {reference}, in a body"));
+            return None;
+        }
+        (true, Some(_)) | (false, None) => {}
+    }
     // Left out where absent, or always there: a value that may be absent must say so.
-    let sometimes = match &source {
-        Source::Input(name) => check.service.inputs.iter().any(|input| input.name == *name && !input.required),
+    let sometimes = match &found.source {
+        Source::Input(_) => !found.is_required(),
+        Source::ConsentReference | Source::ConsentSha256 => false,
         _ => check.service.subject.len() > 1,
     };
-    if sometimes && !optional {
+    if sometimes && !wanted.optional {
         let message = format!("not every question has `{reference}`");
         check.problem(&at, "not-always-present", message, "if: present");
         return None;
     }
-    let kind_ok = kind.is_none_or(|kind| fits(kind, own));
-    if !kind_ok {
-        check.problem(&format!("{pointer}/as"), "wrong-type", format!("`{reference}` is of another type"), word(own));
+    let consent = matches!(found.source, Source::ConsentReference | Source::ConsentSha256);
+    if consent && (wanted.optional || wanted.unless.is_some()) {
+        let key = if wanted.optional { "if" } else { "unless" };
+        check.problem_at_key(&format!("{pointer}/{key}"), "unused-key", "no question goes without its consent", "neither if nor unless");
         return None;
     }
-    let form = match own {
-        Type::Text | Type::Fin | Type::Tin | Type::Code | Type::Datetime | Type::PartialDate => Form::Text,
-        Type::Int => Form::Int,
-        Type::Decimal => Form::Decimal(values.decimal),
-        Type::Money => Form::Money(values.money, values.decimal),
-        Type::Bool => Form::Bool,
-        Type::Date => Form::Date(values.date.clone()),
-        Type::Month => Form::Month(values.month.clone()),
-        Type::Bytes => {
+    let unless = stand_in(check, pointer, wanted, Some(&found), sent);
+    if !wanted.kind.is_none_or(|kind| fits(kind, found.kind)) {
+        check.problem(&format!("{pointer}/as"), "wrong-type", format!("`{reference}` is of another type"), word(found.kind));
+        return None;
+    }
+    let form = match (wanted.table, found.kind) {
+        (Some(name), kind) => {
+            sent.tables.insert(name.to_owned());
+            Form::Coded(values.reversed(check, &format!("{pointer}/table"), name, kind, found.codes())?)
+        }
+        (None, Type::Text | Type::Fin | Type::Tin | Type::Code | Type::Datetime | Type::PartialDate | Type::Fraction) => Form::Text,
+        (None, Type::Int) => Form::Int,
+        (None, Type::Decimal) => Form::Decimal(values.decimal),
+        (None, Type::Money) => Form::Money(values.money, values.decimal),
+        (None, Type::Bool) => Form::Bool,
+        (None, Type::Date) => Form::Date(values.date.clone()),
+        (None, Type::Month) => Form::Month(values.month.clone()),
+        (None, Type::Bytes) => {
             check.problem(&at, "wrong-type", "bytes cannot be written into a question", "another type");
             return None;
         }
     };
-    Some(Slot { source, name: reference.as_str().into(), optional, form })
+    let list_max = found.list_max();
+    Some(Slot { source: found.source, name: reference.as_str().into(), optional: wanted.optional, unless, list_max, form })
+}
+
+/// The input that stands in for a value; a problem where it cannot.
+fn stand_in(check: &mut Check<'_>, pointer: &str, wanted: Wanted<'_>, value: Option<&Found<'_>>, sent: &mut Sent) -> Option<Box<str>> {
+    let reference = wanted.unless?;
+    let at = format!("{pointer}/unless");
+    let optional: Vec<String> =
+        check.service.inputs.iter().filter(|input| !input.required).map(|input| format!("input.{}", input.name)).collect();
+    let name = reference.strip_prefix("input.").filter(|_| optional.iter().any(|known| known == reference));
+    let Some(name) = name else {
+        check.problem(&at, "wrong-unless", format!("`{reference}` is not an optional input"), optional.join(", "));
+        return None;
+    };
+    if let Some(Found { input: Some(input), .. }) = value
+        && (input.required || *input.name == *name)
+    {
+        let message = if input.required { "every question needs the value" } else { "a value cannot stand in for itself" };
+        check.problem(&at, "wrong-unless", message, "for the subject, an optional input or a fixed value");
+        return None;
+    }
+    sent.replaced.push((at, name.to_owned()));
+    Some(name.into())
 }
 
 fn constant(check: &mut Check<'_>, pointer: &str, value: &Scalar, kind: Option<Kind>) -> Option<Slot> {
@@ -217,41 +302,78 @@ fn constant(check: &mut Check<'_>, pointer: &str, value: &Scalar, kind: Option<K
         );
     }
     let written = Written { text, bare: !matches!(form, Form::Text) };
-    Some(Slot { source: Source::Const(written), name: "const".into(), optional: false, form })
+    Some(Slot { source: Source::Const(written), name: "const".into(), optional: false, unless: None, list_max: None, form })
 }
 
-/// The source a reference names, and its type.
-fn resolve(check: &mut Check<'_>, at: &str, reference: &str, sent: &mut Sent) -> Option<(Source, Type)> {
-    let subject = |form, part, source, kind| (form, part, source, kind);
+/// What a reference names.
+#[derive(Debug)]
+struct Found<'a> {
+    source: Source,
+    kind: Type,
+    /// The contract's word for it, where it is an input.
+    input: Option<&'a Input>,
+    /// The reference's own word, where it is none.
+    word: &'static str,
+}
+
+impl<'a> Found<'a> {
+    fn list_max(&self) -> Option<usize> {
+        self.input.and_then(|input| input.list_max)
+    }
+
+    fn is_required(&self) -> bool {
+        self.input.is_none_or(|input| input.required)
+    }
+
+    fn codes(&self) -> &'a [Box<str>] {
+        self.input.map_or(&[], |input| &input.codes)
+    }
+}
+
+/// What a reference names, and its type.
+fn resolve<'a>(check: &mut Check<'a>, at: &str, reference: &str) -> Option<Found<'a>> {
+    let service = check.service;
+    if let Some(name) = reference.strip_prefix("input.")
+        && let Some(input) = service.inputs.iter().find(|input| *input.name == *name)
+    {
+        return Some(Found { source: Source::Input(input.name.clone()), kind: input.kind, input: Some(input), word: "" });
+    }
     let (form, part, source, kind) = match reference {
-        "subject.fin" => subject(SubjectForm::Fin, 0, Source::Fin, Type::Fin),
-        "subject.pin" => subject(SubjectForm::Pin, 0, Source::Pin, Type::Text),
-        "subject.tin" => subject(SubjectForm::Tin, 0, Source::Tin, Type::Tin),
-        "subject.document.series" => subject(SubjectForm::Document, 0, Source::Series, Type::Text),
-        "subject.document.number" => subject(SubjectForm::Document, 1, Source::Number, Type::Text),
-        "subject.birth_date" => subject(SubjectForm::Document, 2, Source::BirthDate, Type::Date),
+        "subject.fin" => (SubjectForm::Fin, 0, Source::Fin, Type::Fin),
+        "subject.pin" => (SubjectForm::Pin, 0, Source::Pin, Type::Text),
+        "subject.tin" => (SubjectForm::Tin, 0, Source::Tin, Type::Tin),
+        "subject.document.series" => (SubjectForm::Document, 0, Source::Series, Type::Text),
+        "subject.document.number" => (SubjectForm::Document, 1, Source::Number, Type::Text),
+        "subject.birth_date" => (SubjectForm::Document, 2, Source::BirthDate, Type::Date),
+        "consent.reference" if service.consent => {
+            return Some(Found { source: Source::ConsentReference, kind: Type::Text, input: None, word: CONSENT[0] });
+        }
+        "consent.sha256" if service.consent => {
+            return Some(Found { source: Source::ConsentSha256, kind: Type::Text, input: None, word: CONSENT[1] });
+        }
         other => {
-            let input = other.strip_prefix("input.");
-            let known = input.and_then(|name| check.service.inputs.iter().find(|input| &*input.name == name));
-            let Some(input) = known else {
-                let inputs = check.service.inputs.iter().map(|input| format!("input.{}", input.name));
-                let accepted: Vec<String> =
-                    check.service.subject.iter().flat_map(|form| words(*form)).map(|word| (*word).to_owned()).chain(inputs).collect();
-                check.problem(at, "unknown-input", format!("the contract has no `{other}`"), accepted.join(", "));
-                return None;
-            };
-            sent.inputs.insert(input.name.to_string());
-            return Some((Source::Input(input.name.clone()), input.kind));
+            check.problem(at, "unknown-input", format!("the contract has no `{other}`"), accepted(service));
+            return None;
         }
     };
-    if !check.service.subject.contains(&form) {
-        let accepted = check.service.subject.iter().flat_map(|form| words(*form)).copied().collect::<Vec<_>>().join(", ");
-        check.problem(at, "unknown-input", format!("the contract accepts no subject with `{reference}`"), accepted);
+    if !service.subject.contains(&form) {
+        let message = format!("the contract accepts no subject with `{reference}`");
+        check.problem(at, "unknown-input", message, accepted(service));
         return None;
     }
-    sent.subject.insert(words(form)[part]);
-    Some((source, kind))
+    Some(Found { source, kind, input: None, word: words(form)[part] })
 }
+
+/// Everything a question to this service may be written from.
+fn accepted(service: &Service) -> String {
+    let subject = service.subject.iter().flat_map(|form| words(*form)).map(|word| (*word).to_owned());
+    let inputs = service.inputs.iter().map(|input| format!("input.{}", input.name));
+    let consent = CONSENT.iter().filter(|_| service.consent).map(|word| (*word).to_owned());
+    subject.chain(inputs).chain(consent).collect::<Vec<_>>().join(", ")
+}
+
+/// What a consent is made of on the wire.
+const CONSENT: [&str; 2] = ["consent.reference", "consent.sha256"];
 
 /// What a subject form is made of.
 fn words(form: SubjectForm) -> &'static [&'static str] {
@@ -267,27 +389,54 @@ fn words(form: SubjectForm) -> &'static [&'static str] {
 /// subject would be a question about somebody else, or about everybody.
 #[derive(Debug, Default)]
 struct Sent {
-    subject: BTreeSet<&'static str>,
+    /// Parts of the subject and the consent.
+    words: BTreeSet<&'static str>,
     inputs: BTreeSet<String>,
+    /// Inputs that are sent whenever the question has them: nothing stands in for these.
+    always: BTreeSet<String>,
+    /// Inputs that stand in for a value, with their place in the file.
+    replaced: Vec<(String, String)>,
+    /// Tables used.
+    tables: BTreeSet<String>,
 }
 
 impl Sent {
+    fn note(&mut self, found: &Found<'_>, replaceable: bool) {
+        match found.input {
+            Some(input) => {
+                self.inputs.insert(input.name.to_string());
+                if !replaceable {
+                    self.always.insert(input.name.to_string());
+                }
+            }
+            None => {
+                self.words.insert(found.word);
+            }
+        }
+    }
+
     fn check(&self, check: &mut Check<'_>) {
         let service = check.service;
+        let mut unsent = |word: &str| {
+            check.problem_at_key("/request", "unsent-input", format!("the request does not send `{word}`"), format!("value: {word}"));
+        };
         // Where a needed input comes from an earlier answer about the same person, that input names the subject.
         let named = service.inputs.iter().any(|input| input.required && input.comes_from.is_some());
-        let all = service.subject.iter().flat_map(|form| words(*form));
-        for word in all.filter(|word| !(self.subject.contains(**word) || named && self.subject.is_empty())) {
-            check.problem_at_key("/request", "unsent-input", format!("the request does not send `{word}`"), format!("value: {word}"));
+        let subject: Vec<&str> = service.subject.iter().flat_map(|form| words(*form)).copied().collect();
+        let sends_none = !subject.iter().any(|word| self.words.contains(word));
+        for word in subject.iter().filter(|word| !(self.words.contains(**word) || named && sends_none)) {
+            unsent(word);
+        }
+        for word in CONSENT.iter().filter(|word| service.consent && !self.words.contains(**word)) {
+            unsent(word);
         }
         for input in service.inputs.iter().filter(|input| !self.inputs.contains(&*input.name)) {
-            let name = &input.name;
-            check.problem_at_key(
-                "/request",
-                "unsent-input",
-                format!("the request does not send `input.{name}`"),
-                format!("value: input.{name}"),
-            );
+            unsent(&format!("input.{}", input.name));
+        }
+        // Two values that stand in for each other would both be left out where the question has both.
+        for (pointer, name) in self.replaced.iter().filter(|(_, name)| self.inputs.contains(name) && !self.always.contains(name)) {
+            let message = format!("`input.{name}` can itself be left out for another");
+            check.problem(pointer, "wrong-unless", message, "an input without `unless` of its own");
         }
     }
 }

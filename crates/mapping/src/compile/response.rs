@@ -21,9 +21,11 @@ const CHILDREN_MAX: usize = 128;
 const NODES_MAX: usize = 2_048;
 
 /// Compiles the response; every problem is reported.
-pub(super) fn compile(check: &mut Check<'_>, values: &Values) -> Option<(Tree, Vec<RuleView>, Vec<FieldView>)> {
+///
+/// `tables` are those that the request has used.
+pub(super) fn compile(check: &mut Check<'_>, values: &Values, tables: BTreeSet<String>) -> Option<(Tree, Vec<RuleView>, Vec<FieldView>)> {
     let raw = &check.raw.response;
-    let mut builder = Builder::new();
+    let mut builder = Builder { tables, ..Builder::new() };
     let rules = rules::compile(check, &mut builder);
     let record = builder.record(check, raw);
     if let Some(record) = record {

@@ -1,7 +1,7 @@
 //! Outcome rules: their conditions, their coverage, and the rules that can never decide.
 
-use model::Outcome;
 use model::document::escape;
+use model::{Absence, Outcome};
 
 use super::Check;
 use super::response::{Builder, text_of};
@@ -35,10 +35,11 @@ pub(super) fn compile(check: &mut Check<'_>, builder: &mut Builder) -> Vec<(Rule
             let message = format!("rule {} matches first whenever this one would", before + 1);
             check.problem(&pointer, "unreachable-rule", message, "the narrower rule before the wider one");
         }
-        let outcome = outcome(rule.is);
-        let compiled = assemble(check, builder, &format!("{pointer}/when"), &conditions, outcome);
+        let (outcome, absence) = (outcome(rule.is), absence(check, &pointer, rule));
+        let mut compiled = assemble(check, builder, &format!("{pointer}/when"), &conditions, outcome);
+        compiled.absence = absence;
         earlier.push(conditions);
-        rules.push((compiled, RuleView { when: words(&rule.when).into(), outcome }));
+        rules.push((compiled, RuleView { when: words(&rule.when).into(), outcome, absence }));
     }
     coverage(check, raw);
     rules
@@ -52,6 +53,19 @@ fn outcome(verdict: Verdict) -> Outcome {
         Verdict::Unavailable => Outcome::Unavailable,
         Verdict::Denied => Outcome::Denied,
     }
+}
+
+/// What a rule says of the absence it finds. It may say less than the contract, never more: no record must
+/// not become proof by a line in a mapping.
+fn absence(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule) -> Option<Absence> {
+    let absence = rule.absence?;
+    let at = format!("{pointer}/absence");
+    if rule.is != Verdict::NotFound {
+        check.problem_at_key(&at, "unused-key", "only an absence has a meaning of its own", "is: NOT_FOUND");
+    } else if absence == Absence::Fact && check.service.absence == Absence::Unknown {
+        check.problem(&at, "loosened-absence", "to the contract no record proves nothing", "unknown");
+    }
+    Some(absence)
 }
 
 /// The product's core promise: no mapping leaves one of the three to chance.
@@ -215,7 +229,7 @@ fn implied(check: &Check<'_>, builder: &Builder, one: &Condition, all: &[Conditi
 }
 
 fn assemble(check: &mut Check<'_>, builder: &mut Builder, pointer: &str, conditions: &[Condition], outcome: Outcome) -> Rule {
-    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome };
+    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome, absence: None };
     for condition in conditions {
         match condition {
             Condition::Status(ranges) => rule.status.clone_from(ranges),

@@ -163,7 +163,7 @@ impl Values {
             },
             Kind::PartialDate if own.is_none() => Some(self.partial_date.clone()),
             Kind::PartialDate => one(check, &self.date, &[&DATE, &MONTH, &[Part::Year]]),
-            Kind::Text | Kind::Int | Kind::Decimal | Kind::Money | Kind::Bool | Kind::Code => {
+            Kind::Text | Kind::Int | Kind::Decimal | Kind::Money | Kind::Bool | Kind::Code | Kind::Fraction => {
                 if own.is_some() {
                     check.problem_at_key(&at, "unused-key", "only dates, months and moments have a format", "");
                 }
@@ -172,13 +172,67 @@ impl Values {
         }
     }
 
+    /// A table by its name.
+    fn known_table(&self, check: &mut Check<'_>, at: &str, name: &str) -> Option<&(TableType, Arc<Table>)> {
+        let found = self.tables.get(name);
+        if found.is_none() {
+            let known = self.tables.keys().cloned().collect::<Vec<_>>().join(", ");
+            check.problem(at, "unknown-table", format!("there is no table `{name}`"), known);
+        }
+        found
+    }
+
+    /// A table read backwards, for a question: each of the contract's codes has exactly one on the wire, so that
+    /// whatever the contract accepts can be asked and is asked in one way.
+    pub(super) fn reversed(
+        &self,
+        check: &mut Check<'_>,
+        at: &str,
+        name: &str,
+        kind: Type,
+        codes: &[Box<str>],
+    ) -> Option<Vec<(Value, Box<str>)>> {
+        let (to, table) = self.known_table(check, at, name)?;
+        let wanted: Vec<Value> = match (to, kind) {
+            (TableType::Code, Type::Code) if !codes.is_empty() => codes.iter().cloned().map(Value::Text).collect(),
+            (TableType::Bool, Type::Bool) => vec![Value::Bool(true), Value::Bool(false)],
+            _ => {
+                check.problem(
+                    at,
+                    "wrong-type",
+                    format!("`{name}` cannot be read backwards here"),
+                    "a table to code or bool, for such an input",
+                );
+                return None;
+            }
+        };
+        let rows = format!("/tables/{}/rows", escape(name));
+        let mut reversed = Vec::new();
+        for value in wanted {
+            let mut on_the_wire = table.rows.iter().filter(|(_, target)| *target == value).map(|(code, _)| code);
+            let shown = match &value {
+                Value::Text(code) => code.to_string(),
+                Value::Bool(true) => "true".to_owned(),
+                _ => "false".to_owned(),
+            };
+            match (on_the_wire.next(), on_the_wire.next()) {
+                (Some(code), None) => reversed.push((value, code.clone())),
+                (None, _) => {
+                    let message = format!("no row gives the contract's code `{shown}`");
+                    check.problem_at_key(&rows, "unreachable-code", message, "a row for each of the contract's codes");
+                }
+                (Some(_), Some(_)) => {
+                    let message = format!("several rows give `{shown}`, and a question needs one");
+                    check.problem_at_key(&rows, "ambiguous-code", message, "a table of its own for the question");
+                }
+            }
+        }
+        Some(reversed)
+    }
+
     fn used_table(&self, check: &mut Check<'_>, pointer: &str, name: &str, field: &raw::Field, to: Scalars<'_>) -> Option<Arc<Table>> {
         let at = format!("{pointer}/table");
-        let Some((kind, table)) = self.tables.get(name) else {
-            let known = self.tables.keys().cloned().collect::<Vec<_>>().join(", ");
-            check.problem(&at, "unknown-table", format!("there is no table `{name}`"), known);
-            return None;
-        };
+        let (kind, table) = self.known_table(check, &at, name)?;
         let same = matches!(
             (kind, to.kind),
             (TableType::Code, Type::Code) | (TableType::Bool, Type::Bool) | (TableType::Text, Type::Text) | (TableType::Int, Type::Int)
@@ -298,6 +352,7 @@ pub(super) fn fits(kind: Kind, contract: Type) -> bool {
         Kind::Month => contract == Type::Month,
         Kind::Datetime => contract == Type::Datetime,
         Kind::PartialDate => contract == Type::PartialDate,
+        Kind::Fraction => contract == Type::Fraction,
     }
 }
 
@@ -314,6 +369,7 @@ pub(super) fn word(kind: Type) -> &'static str {
         Type::Month => "month",
         Type::Datetime => "datetime",
         Type::PartialDate => "partial-date",
+        Type::Fraction => "fraction",
         Type::Bytes => "bytes, which no mapping can read yet",
     }
 }

@@ -1,7 +1,7 @@
 //! The compiled form of a mapping's response: one tree of the names it knows, and for each what to
 //! do when the walk comes by. Made by [`crate::compile`], read by [`super::walk`].
 
-use model::Outcome;
+use model::{Absence, Outcome};
 
 use crate::convert::Conversion;
 use crate::raw::Pick;
@@ -233,6 +233,8 @@ pub(crate) struct Rule {
     pub(crate) forbids: Marks,
     /// What the answer then is.
     pub(crate) outcome: Outcome,
+    /// What an absence means, where the rule says less than the contract.
+    pub(crate) absence: Option<Absence>,
 }
 
 impl Rule {

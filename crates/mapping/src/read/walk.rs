@@ -325,7 +325,7 @@ impl<'p> Walk<'p> {
                 && (rule.forbids == 0 || self.answered && marks & rule.forbids == 0)
         };
         let rule = self.tree.rules.iter().position(holds).ok_or(ReadError::NoRule { status, fault })?;
-        let outcome = self.tree.rules[rule].outcome;
+        let Rule { outcome, absence, .. } = self.tree.rules[rule];
         let facts = match outcome {
             Outcome::Found => {
                 if let Some((path, rule)) = self.error {
@@ -336,7 +336,8 @@ impl<'p> Walk<'p> {
             }
             _ => None,
         };
-        Ok(Reading { outcome, rule, facts, undeclared: self.undeclared })
+        let absence = (outcome == Outcome::NotFound).then(|| absence.unwrap_or(plan.service().absence));
+        Ok(Reading { outcome, absence, rule, facts, undeclared: self.undeclared })
     }
 }
 

@@ -8,7 +8,7 @@ use model::contract::{Input, Leaf, SubjectForm};
 use model::document::Document;
 use model::{Decimal, FieldDef, FieldKind, FieldSet, Outcome, Problems, Service, Shape, Subject, Type, Value};
 
-use super::{lines, read, service};
+use super::{asked, lines, read, service};
 
 /// A contract with these fields: `name: type`, `name?: type` where the source may state none, codes
 /// after `=`, `name[]` for a list of plain values, and `name[] { … }` for a list of records.
@@ -19,7 +19,14 @@ fn contract(fields: &[Field], inputs: &[(&str, Type, bool)]) -> Arc<Service> {
     made.leaves = leaves;
     made.inputs = inputs
         .iter()
-        .map(|(name, kind, required)| Input { name: (*name).into(), kind: *kind, codes: Vec::new(), required: *required, comes_from: None })
+        .map(|(name, kind, required)| Input {
+            name: (*name).into(),
+            kind: *kind,
+            codes: Vec::new(),
+            list_max: None,
+            required: *required,
+            comes_from: None,
+        })
         .collect();
     made.subject = vec![SubjectForm::Fin];
     Arc::new(made)
@@ -311,7 +318,7 @@ fn questions_are_typed_writes() {
     .collect();
     let few: Inputs = [("since".into(), Value::Text("2026-03-11".into()))].into();
     let subject = Subject::Fin("5K7QX2O".to_owned());
-    let body = |plan: &Plan, inputs: &Inputs| match plan.write(Some(&subject), inputs).expect("a question") {
+    let body = |plan: &Plan, inputs: &Inputs| match plan.write(&asked(Some(&subject), inputs)).expect("a question") {
         WireQuestion::Soap { body, .. } => String::from_utf8(body).expect("UTF-8"),
         WireQuestion::Rest { method, path_and_query, body } => {
             format!("{method} {path_and_query} {}", String::from_utf8(body.expect("a body")).expect("UTF-8"))
@@ -344,7 +351,7 @@ fn questions_are_typed_writes() {
         body(&soap, &few),
         "<a:S xmlns:a=\"urn:a&amp;b\"><a:Kim><a:Nov>&lt;&amp;&gt;</a:Nov><a:FIN>5K7QX2O</a:FIN></a:Kim><Tarix>20260311</Tarix></a:S>"
     );
-    assert_eq!(format!("{:?}", soap.write(Some(&subject), &few).expect("a question")), "Soap(…)");
+    assert_eq!(format!("{:?}", soap.write(&asked(Some(&subject), &few)).expect("a question")), "Soap(…)");
 }
 
 #[test]

@@ -9,9 +9,9 @@ mod shipped;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mapping::{Inputs, Limits, Plan, ReadError, Reading, WireAnswer};
+use mapping::{Asked, Inputs, Limits, Plan, ReadError, Reading, WireAnswer};
 use model::document::Document;
-use model::{Problems, Profile, Service, ServiceId, Value};
+use model::{Problems, Profile, Service, ServiceId, Subject, Value};
 
 /// The shipped services.
 const SHIPPED: [&str; 4] = ["interior/person-identity", "taxes/person-income", "azerishiq/subscriber", "azerishiq/consumption"];
@@ -61,6 +61,11 @@ fn example(id: &str, name: &str) -> Vec<u8> {
 
 fn read(plan: &Plan, status: u16, body: &[u8]) -> Result<Reading, ReadError> {
     plan.read(WireAnswer { status, body }, Profile::Test, &Limits::default())
+}
+
+/// A question that needs no consent.
+fn asked<'a>(subject: Option<&'a Subject>, inputs: &'a Inputs) -> Asked<'a> {
+    Asked { subject, inputs, consent: None }
 }
 
 fn inputs(values: &[(&str, &str)]) -> Inputs {

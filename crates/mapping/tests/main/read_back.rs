@@ -6,7 +6,7 @@ use model::{Decimal, Record, Subject, Value};
 use proptest::prelude::*;
 use quick_xml::events::Event;
 
-use super::{plan, read};
+use super::{asked, plan, read};
 
 fn text(value: &str) -> Value {
     Value::Text(value.into())
@@ -181,7 +181,7 @@ proptest! {
             .iter()
             .map(|(name, (year, month))| ((*name).into(), text(&format!("{year:04}-{month:02}"))))
             .collect();
-        let question = shipped("taxes/person-income").write(Some(&Subject::Fin(fin.clone())), &months).expect("a question");
+        let question = shipped("taxes/person-income").write(&asked(Some(&Subject::Fin(fin.clone())), &months)).expect("a question");
         let WireQuestion::Soap { body, .. } = question else { panic!("a SOAP question") };
         let body = String::from_utf8(body).expect("UTF-8");
         let mut reader = quick_xml::Reader::from_str(&body);
@@ -218,7 +218,7 @@ proptest! {
     fn a_path_has_as_many_segments_as_the_mapping_says(code in "\\PC{1,30}") {
         let given: Inputs = [("subscriber_code", code.as_str()), ("month_from", "2025-03"), ("month_to", "2026-02")]
             .iter().map(|(name, value)| ((*name).into(), text(value))).collect();
-        match shipped("azerishiq/consumption").write(Some(&Subject::Fin("5K7QX2O".to_owned())), &given) {
+        match shipped("azerishiq/consumption").write(&asked(Some(&Subject::Fin("5K7QX2O".to_owned())), &given)) {
             Ok(WireQuestion::Rest { path_and_query, .. }) => {
                 let (path, query) = path_and_query.split_once('?').expect("a query");
                 let segments: Vec<_> = path.split('/').collect();

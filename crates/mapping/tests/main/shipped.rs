@@ -4,7 +4,7 @@ use mapping::{Protocol, WireQuestion, check_examples};
 use model::subject::{Document as IdentityDocument, DocumentSubject};
 use model::{Outcome, Problems, Subject};
 
-use super::{SHIPPED, example, file, inputs, lines, plan, read};
+use super::{SHIPPED, asked, example, file, inputs, lines, plan, read};
 
 fn fin() -> Subject {
     Subject::Fin("5K7QX2O".to_owned())
@@ -50,13 +50,13 @@ fn every_folder_of_examples_belongs_to_a_mapping_and_every_file_is_used() {
 #[test]
 fn questions_to_interior_name_the_person_or_the_document() {
     let plan = plan("interior/person-identity");
-    let (action, body) = soap(plan.write(Some(&fin()), &inputs(&[])).expect("a question"));
+    let (action, body) = soap(plan.write(&asked(Some(&fin()), &inputs(&[]))).expect("a question"));
     let open = "<d:SexsMelumatiSorgusu xmlns:d=\"http://daxili-isler.example/xroad/v2\">";
     assert_eq!((action, body), (None, format!("{open}<d:FIN>5K7QX2O</d:FIN></d:SexsMelumatiSorgusu>")));
 
     let document = IdentityDocument { series: "ZZ".to_owned(), number: "0012345".to_owned() };
     let subject = Subject::Document(DocumentSubject { document, birth_date: jiff::civil::date(1985, 3, 14) });
-    let (_, body) = soap(plan.write(Some(&subject), &inputs(&[])).expect("a question"));
+    let (_, body) = soap(plan.write(&asked(Some(&subject), &inputs(&[]))).expect("a question"));
     let inside = "<d:Seriya>ZZ</d:Seriya><d:Nomre>0012345</d:Nomre><d:DogumTarixi>14.03.1985</d:DogumTarixi>";
     assert_eq!(body, format!("{open}{inside}</d:SexsMelumatiSorgusu>"));
     let xroad = Protocol::XroadSoap { service_code: "SexsMelumatiSorgusu".into(), service_version: Some("v2".into()) };
@@ -66,7 +66,7 @@ fn questions_to_interior_name_the_person_or_the_document() {
 #[test]
 fn questions_to_taxes_carry_the_months_in_their_form() {
     let months = inputs(&[("month_from", "2025-03"), ("month_to", "2026-02")]);
-    let (action, body) = soap(plan("taxes/person-income").write(Some(&fin()), &months).expect("a question"));
+    let (action, body) = soap(plan("taxes/person-income").write(&asked(Some(&fin()), &months)).expect("a question"));
     assert_eq!(action.as_deref(), Some("urn:vergiler:gelir:v1:FizikiSexsGelirleri"));
     assert_eq!(
         body,
@@ -77,13 +77,13 @@ fn questions_to_taxes_carry_the_months_in_their_form() {
 
 #[test]
 fn questions_to_azerishiq_are_encoded_by_the_writer() {
-    let (method, target, body) = rest(plan("azerishiq/subscriber").write(Some(&fin()), &inputs(&[])).expect("a question"));
+    let (method, target, body) = rest(plan("azerishiq/subscriber").write(&asked(Some(&fin()), &inputs(&[]))).expect("a question"));
     assert_eq!((method, target.as_str(), body), ("GET", "/abonent/v1?fin=5K7QX2O", None));
 
     let plan = plan("azerishiq/consumption");
     let target = |code: &str| {
         let given = inputs(&[("subscriber_code", code), ("month_from", "2025-03"), ("month_to", "2026-02")]);
-        plan.write(Some(&fin()), &given).map(|question| rest(question).1)
+        plan.write(&asked(Some(&fin()), &given)).map(|question| rest(question).1)
     };
     assert_eq!(target("TEST-EL-000111").as_deref(), Ok("/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-03&ay_son=2026-02"));
     assert_eq!(
@@ -98,12 +98,12 @@ fn questions_to_azerishiq_are_encoded_by_the_writer() {
 
 #[test]
 fn a_question_without_what_it_needs_is_not_written() {
-    let error = plan("taxes/person-income").write(Some(&fin()), &inputs(&[("month_from", "2025-03")])).expect_err("no last month");
+    let error = plan("taxes/person-income").write(&asked(Some(&fin()), &inputs(&[("month_from", "2025-03")]))).expect_err("no last month");
     assert_eq!(error.to_string(), "the question has no `input.month_to`, which the request needs");
-    let error = plan("taxes/person-income").write(None, &inputs(&[])).expect_err("nobody");
+    let error = plan("taxes/person-income").write(&asked(None, &inputs(&[]))).expect_err("nobody");
     assert_eq!(error.to_string(), "the question has no `subject.fin`, which the request needs");
     let error = plan("taxes/person-income")
-        .write(Some(&fin()), &inputs(&[("month_from", "03.2025"), ("month_to", "2026-02")]))
+        .write(&asked(Some(&fin()), &inputs(&[("month_from", "03.2025"), ("month_to", "2026-02")])))
         .expect_err("not canonical");
     assert_eq!(error.to_string(), "`input.month_from` does not have the type that the contract declares");
 }
