@@ -161,7 +161,8 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<WireAnswer, CallErr
 ///   the peer does: hangs, drips, floods. No more of the answer is held than the transport's limit.
 /// - **Once.** One call sends the question at most once. There is no retry, no redirect, no proxy
 ///   taken from the environment. The one repetition the HTTP stack itself makes is of a question
-///   whose first byte was not written because a kept connection turned out to be closed.
+///   whose first byte was not written because a kept connection turned out to be closed; the one an
+///   adapter makes is of a question refused by 401 for its access token, once, with a new one.
 /// - **Honest about sending.** An error says whether any byte of the question may have reached the
 ///   peer; `Sent::No` is given only where that is certain.
 /// - **Cancel-safe.** Dropping the future closes the HTTP/1 connection or resets the HTTP/2 stream;
@@ -171,7 +172,8 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<WireAnswer, CallErr
 /// - **Unbelieving.** The answer's bytes are checked only as far as the protocol needs (media type,
 ///   the exchange system's own headers); they are classified by the mapping.
 pub trait Call: Send + Sync + fmt::Debug {
-    /// Writes the request that [`Call::call`] would send, without any I/O.
+    /// Writes the request that [`Call::call`] would send, without any I/O: hence without an access
+    /// token.
     ///
     /// # Errors
     /// [`CallErrorKind::Question`](crate::CallErrorKind::Question) where the question does not fit

@@ -96,13 +96,20 @@ pub enum CallErrorKind {
         /// Its code.
         code: RouteCode,
     },
+    /// The provider refuses our credentials for an access token. Look at the client id and secret
+    /// configured for it.
+    #[error("provider refuses our credentials")]
+    CredentialsRefused,
+    /// The provider gives no access token at the moment.
+    #[error("provider gives no access token")]
+    TokenUnavailable,
     /// The question does not fit the protocol. A mapping or the caller is wrong.
     #[error("question does not fit the protocol: {0}")]
     Question(&'static str),
 }
 
 /// Why a call brought no answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CallError {
     kind: CallErrorKind,
     origin: Origin,
@@ -123,9 +130,10 @@ impl CallError {
             | CallErrorKind::TooLarge
             | CallErrorKind::ContentType
             | CallErrorKind::Status(_)
-            | CallErrorKind::Malformed => Origin::Provider,
+            | CallErrorKind::Malformed
+            | CallErrorKind::TokenUnavailable => Origin::Provider,
             CallErrorKind::RouteUnavailable { .. } | CallErrorKind::RouteRefused { .. } => Origin::Route,
-            CallErrorKind::Question(_) => Origin::Gateway,
+            CallErrorKind::CredentialsRefused | CallErrorKind::Question(_) => Origin::Gateway,
         };
         Self { kind, origin, sent, retry_after: None, source: None }
     }
@@ -153,6 +161,14 @@ impl CallError {
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// Says whether the question was sent, where that is another thing than whether the request was
+    /// that failed: one for an access token before it, or one for its answer after it.
+    #[must_use]
+    pub fn with_sent(mut self, sent: Sent) -> Self {
+        self.sent = sent;
         self
     }
 
@@ -202,7 +218,7 @@ impl CallError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match &self.kind {
-            CallErrorKind::Connect | CallErrorKind::Deadline | CallErrorKind::Reset => true,
+            CallErrorKind::Connect | CallErrorKind::Deadline | CallErrorKind::Reset | CallErrorKind::TokenUnavailable => true,
             CallErrorKind::RouteUnavailable { lasting, .. } => !lasting,
             CallErrorKind::Tls
             | CallErrorKind::TooLarge
@@ -210,6 +226,7 @@ impl CallError {
             | CallErrorKind::Status(_)
             | CallErrorKind::Malformed
             | CallErrorKind::RouteRefused { .. }
+            | CallErrorKind::CredentialsRefused
             | CallErrorKind::Question(_) => false,
         }
     }

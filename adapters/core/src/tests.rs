@@ -732,6 +732,55 @@ fn media_types_are_compared_as_rfc_9110_says() {
     }
 }
 
+#[test]
+fn a_location_leads_below_the_base_or_nowhere() {
+    let base = "https://Byuro.test:8443/api/";
+    let found = |location: &str| crate::transport::located(base, location, "/v1/inquiries?x=/y");
+    for location in
+        ["/api/v1/inquiries/7?s=1", "https://byuro.test:8443/api/v1/inquiries/7?s=1", "https://BYURO.TEST:8443/api/v1/inquiries/7?s=1"]
+    {
+        assert_eq!(found(location).as_deref(), Some("/v1/inquiries/7?s=1"), "{location}");
+    }
+    assert_eq!(found("inquiries/7").as_deref(), Some("/v1/inquiries/7"));
+    for location in [
+        "",
+        "?s=1",
+        "#a",
+        "/",
+        "/api",
+        "/apix/v1",
+        "/v1/inquiries/7",
+        "//byuro.test:8443/api/v1",
+        "//elsewhere/api/v1",
+        "https://byuro.test/api/v1",
+        "https://byuro.test:443/api/v1",
+        "https://byuro.test:x/api/v1",
+        "https://elsewhere:8443/api/v1",
+        "https://byuro.test:8443@elsewhere/api/v1",
+        "https://user@byuro.test:8443/api/v1",
+        "https://byuro.test:8443",
+        "https://byuro.test:8443\\@elsewhere/api/v1",
+        "http://byuro.test:8443/api/v1",
+        "HTTPS://byuro.test:8443/api/v1",
+        "javascript:x",
+        "a:b/c",
+        "/api/../v1",
+        "/api/%2e%2E/v1",
+        "../v1",
+        "/api/v1#a",
+        "/api/v 1",
+        "/api/ə",
+        "/api/%",
+        "\\api",
+    ] {
+        assert_eq!(found(location), None, "{location}");
+    }
+    let plain = |location: &str| crate::transport::located("https://byuro.test", location, "/v1");
+    for location in ["https://byuro.test/x", "https://byuro.test:443/x", "/x", "x"] {
+        assert_eq!(plain(location).as_deref(), Some("/x"), "{location}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 

@@ -20,6 +20,7 @@ use crate::call::{Received, Request, WireAnswer};
 use crate::connect::{Birth, Connector, Keys};
 use crate::error::{CallError, CallErrorKind, Sent, from_body, from_client};
 use crate::header;
+use crate::secret::SecretText;
 use crate::tls::{self, Identity, TlsVersions};
 
 /// Most header fields accepted in an answer.
@@ -226,6 +227,15 @@ impl Transport {
         self.answer(response, expected, deadline).await
     }
 
+    /// Path and query, as a [`Request`] has them, of what a `Location` in the answer to a request
+    /// points at (RFC 9110 section 10.2.2): an absolute URL, an absolute path, or a path beside the
+    /// request's own. Checked as strictly as a request's; `None` for anything that is not below this
+    /// transport's base address, on the same host and port.
+    #[must_use]
+    pub fn locate(&self, location: &str, requested: &SecretText) -> Option<SecretText> {
+        self.base.locate(location, requested.expose())
+    }
+
     /// The latest replacement of the identity, if there was one.
     fn rotated(&self) -> Option<Rotated> {
         let keys = self.keys.load();
@@ -276,7 +286,7 @@ struct Rotated {
 impl Rotated {
     /// Whether a connection of an older identity has been kept long enough.
     fn outlived(self, birth: Birth, idle_timeout: Duration, now: Instant) -> bool {
-        let patience = idle_timeout + idle_timeout * birth.spread / 16;
+        let patience = idle_timeout.saturating_add(idle_timeout / 16 * birth.spread);
         birth.generation < self.generation && now.saturating_duration_since(self.since) >= patience
     }
 }
@@ -322,6 +332,32 @@ impl Base {
     fn server_name(&self) -> Result<ServerName<'static>, TransportError> {
         let host = self.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         ServerName::try_from(host).map_err(|_| TransportError::BaseUrl("host or port is not usable"))
+    }
+
+    fn locate(&self, location: &str, requested: &str) -> Option<SecretText> {
+        let below = |full: &str| full.strip_prefix(self.prefix.as_str()).map(str::to_owned);
+        let found = if let Some(rest) = location.strip_prefix("https://") {
+            let (host, path) = rest.split_once('/')?;
+            let host: Authority = host.parse().ok()?;
+            let port = |authority: &Authority| authority.port_u16().unwrap_or(443);
+            let is_peer = !host.as_str().contains('@')
+                && (host.port().is_some() || host.as_str() == host.host())
+                && host.host().eq_ignore_ascii_case(self.authority.host())
+                && port(&host) == port(&self.authority);
+            is_peer.then(|| below(&format!("/{path}")))??
+        } else if location.starts_with("//") {
+            return None;
+        } else if location.starts_with('/') {
+            below(location)?
+        } else {
+            // A colon in the first segment would make it a scheme; a beginning `?` means the same path.
+            let beside =
+                |text: &str| !text.is_empty() && !text.starts_with('?') && !text.split('/').next().is_some_and(|first| first.contains(':'));
+            let path = requested.split('?').next()?;
+            let (folder, _) = path.rsplit_once('/')?;
+            beside(location).then(|| format!("{folder}/{location}"))?
+        };
+        is_plain(&found).then(|| SecretText::from(found))
     }
 
     fn request(&self, request: Request) -> Result<http::Request<Full<Bytes>>, CallError> {
@@ -382,6 +418,13 @@ pub(crate) fn given_up(spread: u32, idle_timeout: Duration, elapsed: Duration) -
     let rotated = Rotated { generation: 1, since };
     assert!(!rotated.outlived(Birth { generation: 1, spread }, idle_timeout, since + elapsed), "only older ones");
     rotated.outlived(Birth { generation: 0, spread }, idle_timeout, since + elapsed)
+}
+
+/// For tests: what [`Transport::locate`] finds.
+#[cfg(test)]
+pub(crate) fn located(base: &str, location: &str, requested: &str) -> Option<String> {
+    let found = Base::parse(base).ok()?.locate(location, requested)?;
+    Some(found.expose().to_owned())
 }
 
 /// For tests: the whole address as a text.

@@ -1,25 +1,99 @@
-//! The call.
+//! The call: with an access token where one is wanted, and until the answer is there.
 
 use std::sync::Arc;
 
-use adapter_core::{Call, CallError, CallFuture, Context, Question, Request, Transport};
+use adapter_core::{
+    Call, CallError, CallErrorKind, CallFuture, Context, Question, Received, Request, SecretText, Sent, Transport, WireAnswer,
+};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, LOCATION};
+use tokio::time::{Instant, sleep_until};
 
 use crate::codec;
-use crate::config::RestConfig;
+use crate::config::{Poll, RestConfig};
+use crate::error::ConfigError;
+use crate::token::{Token, Tokens};
 
-/// Asks REST services of one provider instance.
+/// Asks REST services of one provider instance. Each has access tokens of its own.
 #[derive(Debug)]
 pub struct Rest {
     transport: Arc<Transport>,
     config: RestConfig,
+    tokens: Option<Tokens>,
 }
 
 impl Rest {
     /// An adapter over the provider's transport.
-    #[must_use]
-    pub fn new(transport: Arc<Transport>, config: RestConfig) -> Self {
-        Self { transport, config }
+    ///
+    /// # Errors
+    /// A setting that cannot work.
+    pub fn new(transport: Arc<Transport>, config: RestConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let tokens = config.oauth2.clone().map(Tokens::new);
+        Ok(Self { transport, config, tokens })
     }
+
+    async fn ask(&self, question: &Question, context: &Context<'_>) -> Result<WireAnswer, CallError> {
+        let request = self.write(question, context)?;
+        let Some(poll) = self.config.poll else {
+            return Ok(self.exchange(request, context.deadline).await?.into());
+        };
+        let asked = request.path_and_query.clone();
+        let answer = self.exchange(request, context.deadline).await?;
+        if answer.status != StatusCode::ACCEPTED {
+            return Ok(answer.into());
+        }
+        let location = self.location(&answer, &asked)?;
+        // The question has been sent, whatever becomes of the asking for its answer.
+        self.await_answer(poll, location, answer, context.deadline).await.map_err(|error| error.with_sent(Sent::Maybe))
+    }
+
+    /// Where the answer will be.
+    fn location(&self, accepted: &Received, asked: &SecretText) -> Result<SecretText, CallError> {
+        let mut values = accepted.headers.get_all(LOCATION).iter();
+        let (Some(location), None) = (values.next(), values.next()) else {
+            return Err(CallError::malformed("202 without one Location"));
+        };
+        let found = location.to_str().ok().and_then(|location| self.transport.locate(location, asked));
+        found.ok_or_else(|| CallError::malformed("Location is not below the provider's address"))
+    }
+
+    /// Asks for the answer until it is there. Where the next wait would pass the deadline, it ends at
+    /// once: asking earlier than told could bring nothing but a burden.
+    async fn await_answer(&self, poll: Poll, at: SecretText, accepted: Received, deadline: Instant) -> Result<WireAnswer, CallError> {
+        let mut answer = accepted;
+        while answer.status == StatusCode::ACCEPTED {
+            let wait = answer.retry_after.unwrap_or_default().max(poll.interval);
+            let now = Instant::now();
+            if wait >= deadline.saturating_duration_since(now) {
+                return Err(CallError::new(CallErrorKind::Deadline, Sent::Maybe).with_retry_after(answer.retry_after));
+            }
+            sleep_until(now + wait).await;
+            answer = self.exchange(codec::poll_request(at.clone()), deadline).await?;
+        }
+        Ok(answer.into())
+    }
+
+    /// Sends one request, with a token where the source wants one. A 401 says that the request was
+    /// not looked at for its token, so it is sent again, once, with a new one.
+    async fn exchange(&self, request: Request, deadline: Instant) -> Result<Received, CallError> {
+        let Some(tokens) = &self.tokens else {
+            return self.transport.exchange(request, codec::EXPECTED, deadline).await;
+        };
+        let token = tokens.get(&self.transport, None, deadline).await?;
+        let answer = self.transport.exchange(bearing(request.clone(), &token), codec::EXPECTED, deadline).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let sent = |error: CallError| error.with_sent(Sent::Maybe);
+        let token = tokens.get(&self.transport, Some(&token), deadline).await.map_err(sent)?;
+        self.transport.exchange(bearing(request, &token), codec::EXPECTED, deadline).await.map_err(sent)
+    }
+}
+
+fn bearing(mut request: Request, token: &Token) -> Request {
+    request.headers.insert(AUTHORIZATION, token.authorization.clone());
+    request
 }
 
 impl Call for Rest {
@@ -28,9 +102,6 @@ impl Call for Rest {
     }
 
     fn call<'a>(&'a self, question: &'a Question, context: &'a Context<'a>) -> CallFuture<'a> {
-        Box::pin(async move {
-            let request = self.write(question, context)?;
-            self.transport.send(request, codec::EXPECTED, context.deadline).await
-        })
+        Box::pin(self.ask(question, context))
     }
 }

@@ -1,16 +1,21 @@
 //! The adapter against a loopback server.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use adapter_core::{Call, CallErrorKind, Context, Identity, Origin, Question, Sent, Transport, TransportOptions};
+use adapter_core::{Call, CallError, CallErrorKind, Context, Identity, Origin, Question, Received, Sent, Transport, TransportOptions};
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Rest, RestConfig};
-use server::{Authority, Reply, Server};
+use crate::codec::{form_encoded, read_token, usable};
+use crate::{ConfigError, OAuth2, Poll, Rest, RestConfig};
+use server::{Authority, Reply, Seen, Server, until};
 
 #[path = "../../core/src/tests/server.rs"]
 mod server;
@@ -27,11 +32,92 @@ fn context() -> Context<'static> {
     }
 }
 
-fn rest(authority: &Authority, url: String) -> Rest {
+/// How long a test waits for a deadline that must strike.
+const SHORT: Duration = Duration::from_millis(400);
+const SECRET: &str = "gizli söz: 100%";
+const TOKEN: &str = "t0ken-Aa.1~+/=";
+
+fn rest_with(authority: &Authority, url: String, config: RestConfig) -> Rest {
     let issued = authority.issue("gateway.test");
     let identity = Identity::new(issued.certificate, issued.key);
     let transport = Transport::new(TransportOptions::new(url, authority.pem(), Some(identity))).expect("options are good");
-    Rest::new(Arc::new(transport), RestConfig::default())
+    Rest::new(Arc::new(transport), config).expect("settings are good")
+}
+
+fn rest(authority: &Authority, url: String) -> Rest {
+    rest_with(authority, url, RestConfig::default())
+}
+
+fn oauth2() -> OAuth2 {
+    OAuth2 {
+        token_path: "/oauth2/token".to_owned(),
+        client_id: "meis gw".to_owned(),
+        client_secret: SECRET.into(),
+        scope: Some("arayis oxu".to_owned()),
+    }
+}
+
+fn with_token() -> RestConfig {
+    RestConfig { oauth2: Some(oauth2()), ..RestConfig::default() }
+}
+
+fn with_poll(interval: Duration) -> RestConfig {
+    RestConfig { poll: Some(Poll { interval }), ..RestConfig::default() }
+}
+
+fn within(patience: Duration) -> Context<'static> {
+    Context { deadline: Instant::now() + patience, ..context() }
+}
+
+fn is_token_request(seen: &Seen) -> bool {
+    seen.line().starts_with("POST /oauth2/token ")
+}
+
+/// A token endpoint's answer; each token bears its number.
+fn granted(number: usize, expires_in: u64) -> Reply {
+    let body = format!(r#"{{"access_token":"{TOKEN}{number}","token_type":"bearer","expires_in":{expires_in},"more":[1]}}"#);
+    Reply::answer("200 OK", "application/json", body)
+}
+
+/// A source that counts its tokens and takes every one but the refused numbers; questions are then
+/// answered by the script, which is told how many came before.
+fn bureau(
+    refused: impl Fn(usize) -> bool + Send + Sync + 'static,
+    script: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+) -> impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static {
+    let (tokens, questions) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    move |_, seen| {
+        if is_token_request(seen) {
+            return granted(tokens.fetch_add(1, Ordering::SeqCst), 3600);
+        }
+        let number = seen.header("authorization").and_then(|value| value.strip_prefix(&format!("Bearer {TOKEN}"))?.parse().ok());
+        if number.is_none_or(&refused) {
+            return Reply::answer("401 Unauthorized", "application/json", r#"{"error":"TOKEN"}"#);
+        }
+        script(questions.fetch_add(1, Ordering::SeqCst), seen)
+    }
+}
+
+fn ready(_: usize, _: &Seen) -> Reply {
+    Reply::answer("200 OK", "application/json", r#"{"status":"READY"}"#)
+}
+
+fn accepted(location: &str, more: &str) -> Reply {
+    Reply::with("202 Accepted", &format!("content-type: application/json\r\nlocation: {location}\r\n{more}"), "{}")
+}
+
+/// First words of the requests.
+fn lines(server: &Server) -> Vec<String> {
+    server.seen().iter().map(|seen| seen.line().trim_end_matches(" HTTP/1.1").to_owned()).collect()
+}
+
+fn inquiry() -> Question {
+    Question::Rest { method: Method::POST, path_and_query: "/v1/inquiries".into(), body: Some(Bytes::from_static(b"{}")) }
+}
+
+/// Everything an error can be made to say.
+fn all_text(error: &CallError) -> String {
+    format!("{error} {error:?} {:?}", error.source().map(ToString::to_string))
 }
 
 fn question(method: Method, body: Option<Bytes>) -> Question {
@@ -80,4 +166,435 @@ async fn a_soap_question_is_not_sent() {
     let rest = rest(&authority, "https://localhost:1".to_owned());
     let error = rest.call(&Question::Soap { action: None, body: Bytes::new() }, &context()).await.expect_err("not REST");
     assert_eq!((error.sent(), error.origin()), (Sent::No, Origin::Gateway));
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let check = |oauth2: OAuth2| RestConfig { oauth2: Some(oauth2), ..RestConfig::default() }.check();
+    assert_eq!(check(oauth2()), Ok(()));
+    for path in ["", "token", "/token?x", "/token#x"] {
+        assert_eq!(check(OAuth2 { token_path: path.to_owned(), ..oauth2() }), Err(ConfigError::TokenPath), "{path}");
+    }
+    for text in ["", "a\nb"] {
+        assert_eq!(check(OAuth2 { client_id: text.to_owned(), ..oauth2() }), Err(ConfigError::ClientId), "{text}");
+        assert_eq!(check(OAuth2 { client_secret: text.into(), ..oauth2() }), Err(ConfigError::ClientSecret), "{text}");
+    }
+    for text in ["", "a  b", "a\"", "ə"] {
+        assert_eq!(check(OAuth2 { scope: Some(text.to_owned()), ..oauth2() }), Err(ConfigError::Scope), "{text}");
+    }
+    assert_eq!(with_poll(Duration::ZERO).check(), Err(ConfigError::Interval));
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_sent_where_wanted_and_is_the_repeat_key() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, ready).await;
+    let config = RestConfig { idempotency_key: true, ..RestConfig::default() };
+    rest_with(&authority, server.url(), config).call(&inquiry(), &context()).await.expect("answer");
+    rest(&authority, server.url()).call(&inquiry(), &context()).await.expect("answer");
+    let keys: Vec<_> = server.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
+    assert_eq!(keys, [Some(context().repeat_key.to_string()), None]);
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_when_first_needed_and_kept() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, bureau(|_| false, ready)).await;
+    let rest = rest_with(&authority, server.url(), with_token());
+
+    for _ in 0..3 {
+        assert_eq!(rest.call(&inquiry(), &context()).await.expect("answer").status, 200);
+    }
+
+    assert_eq!(lines(&server), ["POST /oauth2/token", "POST /v1/inquiries", "POST /v1/inquiries", "POST /v1/inquiries"]);
+    let seen = server.seen();
+    let token = seen.first().expect("token request");
+    // base64("meis+gw:gizli+s%C3%B6z%3A+100%25")
+    assert_eq!(token.header("authorization"), Some("Basic bWVpcytndzpnaXpsaStzJUMzJUI2eiUzQSsxMDAlMjU="));
+    assert_eq!(token.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(token.body, b"grant_type=client_credentials&scope=arayis+oxu");
+    let bearers: Vec<_> = seen.iter().skip(1).map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(bearers, vec![Some(format!("Bearer {TOKEN}0")); 3]);
+}
+
+#[tokio::test]
+async fn one_caller_fetches_the_token_for_all() {
+    let authority = Authority::new("test authority");
+    let release = Arc::new(Notify::new());
+    let server = Server::start(&authority, {
+        let (release, then) = (Arc::clone(&release), bureau(|_| false, ready));
+        move |nth, seen| {
+            let reply = then(nth, seen);
+            if is_token_request(seen) { Reply::After(Arc::clone(&release), Box::new(reply)) } else { reply }
+        }
+    })
+    .await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    let (question, context) = (inquiry(), context());
+    let ask = || rest.call(&question, &context);
+    let let_go = async {
+        until(|| server.seen().len() == 1).await;
+        release.notify_one();
+    };
+    // All three are begun before the server's answer can be read.
+    let (a, b, c, ()) = tokio::join!(ask(), ask(), ask(), let_go);
+    assert!([a, b, c].iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)));
+    assert_eq!(server.seen().iter().filter(|seen| is_token_request(seen)).count(), 1);
+}
+
+#[tokio::test]
+async fn all_who_wait_for_a_token_fail_with_it_and_the_next_tries_again() {
+    let authority = Authority::new("test authority");
+    let release = Arc::new(Notify::new());
+    let server = Server::start(&authority, {
+        let (release, then) = (Arc::clone(&release), bureau(|_| false, ready));
+        move |nth, seen| match nth {
+            0 => Reply::After(
+                Arc::clone(&release),
+                Box::new(Reply::with("503 Busy", "content-type: text/html\r\nretry-after: 7\r\n", "<html>")),
+            ),
+            _ => then(nth, seen),
+        }
+    })
+    .await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    let (question, context) = (inquiry(), context());
+    let ask = || rest.call(&question, &context);
+    let let_go = async {
+        until(|| server.seen().len() == 1).await;
+        release.notify_one();
+    };
+    let (a, b, c, ()) = tokio::join!(ask(), ask(), ask(), let_go);
+    for error in [a, b, c].map(|answer| answer.expect_err("no token")) {
+        let seen = (error.kind(), error.sent(), error.origin(), error.retryable(), error.retry_after());
+        assert_eq!(seen, (&CallErrorKind::TokenUnavailable, Sent::No, Origin::Provider, true, Some(Duration::from_secs(7))));
+    }
+    assert_eq!(lines(&server), ["POST /oauth2/token"]);
+    assert_eq!(ask().await.expect("answer").status, 200);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_or_runs_out_of_time_leaves_the_fetch_to_the_next() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, {
+        let then = bureau(|_| false, ready);
+        move |nth, seen| if nth < 2 { Reply::Hang } else { then(nth, seen) }
+    })
+    .await;
+    let rest = Arc::new(rest_with(&authority, server.url(), with_token()));
+    let first = tokio::spawn({
+        let rest = Arc::clone(&rest);
+        async move { rest.call(&inquiry(), &context()).await }
+    });
+    until(|| server.seen().len() == 1).await;
+    let waiting = tokio::spawn({
+        let rest = Arc::clone(&rest);
+        async move { rest.call(&inquiry(), &within(SHORT)).await }
+    });
+    first.abort();
+    let error = waiting.await.expect("task").expect_err("too slow");
+    assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Deadline, Sent::No));
+    assert_eq!(rest.call(&inquiry(), &context()).await.expect("answer").status, 200);
+    assert_eq!(lines(&server), ["POST /oauth2/token", "POST /oauth2/token", "POST /oauth2/token", "POST /v1/inquiries"]);
+}
+
+#[tokio::test]
+async fn a_token_past_its_time_is_replaced() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, seen| if is_token_request(seen) { granted(nth, 0) } else { ready(nth, seen) }).await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    for _ in 0..2 {
+        rest.call(&inquiry(), &context()).await.expect("answer");
+    }
+    assert_eq!(lines(&server), ["POST /oauth2/token", "POST /v1/inquiries", "POST /oauth2/token", "POST /v1/inquiries"]);
+}
+
+#[tokio::test]
+async fn a_question_refused_for_its_token_is_asked_once_more_with_a_new_one() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, bureau(|number| number == 0, ready)).await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    for _ in 0..2 {
+        assert_eq!(rest.call(&inquiry(), &context()).await.expect("answer").status, 200);
+    }
+    assert_eq!(
+        lines(&server),
+        ["POST /oauth2/token", "POST /v1/inquiries", "POST /oauth2/token", "POST /v1/inquiries", "POST /v1/inquiries"]
+    );
+
+    let strict = Server::start(&authority, bureau(|_| true, ready)).await;
+    let answer = rest_with(&authority, strict.url(), with_token()).call(&inquiry(), &context()).await.expect("answer");
+    assert_eq!((answer.status, answer.body.as_ref()), (401, br#"{"error":"TOKEN"}"#.as_slice()), "for the mapping to judge");
+    assert_eq!(lines(&strict), ["POST /oauth2/token", "POST /v1/inquiries", "POST /oauth2/token", "POST /v1/inquiries"]);
+}
+
+#[tokio::test]
+async fn without_a_new_token_a_refused_question_counts_as_sent() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, seen| match nth {
+        0 => granted(0, 3600),
+        _ if is_token_request(seen) => Reply::Cut(Vec::new()),
+        _ => Reply::answer("401 Unauthorized", "application/json", "{}"),
+    })
+    .await;
+    let error = rest_with(&authority, server.url(), with_token()).call(&inquiry(), &context()).await.expect_err("no token");
+    assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Reset, Sent::Maybe));
+}
+
+/// Asks once at a source whose token endpoint does this, and checks what becomes of it.
+async fn check_token(reply: fn() -> Reply, kind: CallErrorKind, origin: Origin) {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, move |_, _| reply()).await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    let patience = if kind == CallErrorKind::Deadline { SHORT } else { LONG };
+    let error = rest.call(&inquiry(), &within(patience)).await.expect_err("no token");
+    assert_eq!((error.kind(), error.sent(), error.origin()), (&kind, Sent::No, origin), "{error:?}");
+    assert_eq!(server.seen().len(), 1, "the question was not sent");
+    assert!(!all_text(&error).contains("gizli"), "{}", all_text(&error));
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_fails_fails_the_call_unsent() {
+    check_token(|| Reply::Cut(Vec::new()), CallErrorKind::Reset, Origin::Provider).await;
+    check_token(|| Reply::Hang, CallErrorKind::Deadline, Origin::Provider).await;
+    check_token(|| Reply::with("302 Found", "location: /else\r\n", ""), CallErrorKind::Status(302), Origin::Provider).await;
+    check_token(|| Reply::answer("200 OK", "text/html", "<html>gizli"), CallErrorKind::ContentType, Origin::Provider).await;
+    check_token(|| Reply::answer("200 OK", "application/json", "{gizli"), CallErrorKind::Malformed, Origin::Provider).await;
+    check_token(|| Reply::answer("500 Oops", "text/html", "gizli"), CallErrorKind::TokenUnavailable, Origin::Provider).await;
+    check_token(
+        || Reply::answer("400 Bad", "application/json", r#"{"error":"temporarily"}"#),
+        CallErrorKind::TokenUnavailable,
+        Origin::Provider,
+    )
+    .await;
+    check_token(
+        || Reply::answer("400 Bad", "application/json", r#"{"error":"invalid_client","error_description":"gizli"}"#),
+        CallErrorKind::CredentialsRefused,
+        Origin::Gateway,
+    )
+    .await;
+    check_token(|| Reply::answer("401 No", "text/html", "gizli"), CallErrorKind::CredentialsRefused, Origin::Gateway).await;
+}
+
+fn token_answer(body: &[u8]) -> Received {
+    Received { status: 200, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body), retry_after: None }
+}
+
+#[test]
+fn what_is_no_token_is_malformed_and_not_quoted() {
+    let long = format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "a".repeat(17 * 1024));
+    for body in [
+        "",
+        "[]",
+        r#"{"token_type":"Bearer"}"#,
+        r#"{"access_token":"gizli"}"#,
+        r#"{"access_token":"gizli","token_type":"mac"}"#,
+        r#"{"access_token":"","token_type":"Bearer"}"#,
+        r#"{"access_token":"gizli x","token_type":"Bearer"}"#,
+        r#"{"access_token":"gizli\r\nx: y","token_type":"Bearer"}"#,
+        r#"{"access_token":"gizlə","token_type":"Bearer"}"#,
+        r#"{"access_token":7,"token_type":"Bearer"}"#,
+        r#"{"access_token":"gizli","token_type":"Bearer","expires_in":-1}"#,
+        r#"{"access_token":"gizli","token_type":"Bearer","expires_in":"60"}"#,
+        r#"{"access_token":"gizli","access_token":"gizli","token_type":"Bearer"}"#,
+        &long,
+    ] {
+        let error = read_token(&token_answer(body.as_bytes())).err().expect("no token");
+        assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Malformed, Sent::No), "{body}");
+        assert!(!all_text(&error).contains("gizli"));
+    }
+    let huge = format!(r#"{{"more":"{}"}}"#, " ".repeat(40 * 1024));
+    assert_eq!(read_token(&token_answer(huge.as_bytes())).err().expect("too large").kind(), &CallErrorKind::TooLarge);
+}
+
+#[test]
+fn a_token_is_used_for_less_than_it_lives() {
+    assert_eq!(usable(Some(3600)), Duration::from_secs(3570));
+    assert_eq!(usable(Some(40)), Duration::from_secs(20));
+    assert_eq!(usable(None), Duration::from_secs(30));
+    assert_eq!(usable(Some(u64::MAX)), Duration::from_secs(24 * 60 * 60 - 30));
+    assert_eq!(usable(Some(0)), Duration::ZERO);
+}
+
+proptest! {
+    #[test]
+    fn token_answers_never_panic(bytes in any::<Vec<u8>>(), status in 200_u16..=999) {
+        if let Ok(granted) = read_token(&Received { status, ..token_answer(&bytes) }) {
+            prop_assert!(granted.authorization.is_sensitive());
+        }
+    }
+
+    /// What a form reader, here a URL parser's, reads is what was meant.
+    #[test]
+    fn credentials_are_read_back_as_written(text in any::<String>()) {
+        let written = form_encoded(&text);
+        prop_assert!(written.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':'));
+        let mut bytes = Vec::new();
+        let mut rest = written.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'+' => b' ',
+                b'%' => {
+                    let digits: String = rest.by_ref().take(2).map(char::from).collect();
+                    u8::from_str_radix(&digits, 16).expect("two digits")
+                }
+                _ => byte,
+            });
+        }
+        prop_assert_eq!(String::from_utf8(bytes).expect("utf-8"), text);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_later_is_waited_for() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, seen| match nth {
+        0 => accepted("/v1/inquiries/7", ""),
+        1 | 2 => Reply::with("202 Accepted", "", ""),
+        _ => ready(nth, seen),
+    })
+    .await;
+    let answer =
+        rest_with(&authority, server.url(), with_poll(Duration::from_millis(10))).call(&inquiry(), &context()).await.expect("answer");
+    assert_eq!((answer.status, answer.body.as_ref()), (200, br#"{"status":"READY"}"#.as_slice()));
+    assert_eq!(lines(&server), ["POST /v1/inquiries", "GET /v1/inquiries/7", "GET /v1/inquiries/7", "GET /v1/inquiries/7"]);
+    let seen = server.seen();
+    let polls = || seen.iter().skip(1);
+    assert!(polls().all(|seen| seen.body.is_empty() && seen.header("idempotency-key").is_none()));
+    assert!(polls().all(|seen| seen.header("accept") == Some("application/json, application/problem+json")));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_at_the_deadline() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |_, _| accepted("/v1/inquiries/7", "")).await;
+    let (begun, interval) = (Instant::now(), Duration::from_millis(50));
+    let error = rest_with(&authority, server.url(), with_poll(interval)).call(&inquiry(), &within(SHORT)).await.expect_err("never");
+    assert_eq!((error.kind(), error.sent(), error.origin()), (&CallErrorKind::Deadline, Sent::Maybe, Origin::Provider));
+    assert!(begun.elapsed() + interval >= SHORT, "it was waited for");
+    let asked = server.seen().len();
+    assert!((2..=9).contains(&asked), "one question, and a poll for each interval: {asked}");
+}
+
+#[tokio::test]
+async fn a_source_that_hangs_while_polled_is_left_at_the_deadline() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, _| if nth == 0 { accepted("/v1/inquiries/7", "") } else { Reply::Hang }).await;
+    let poll = with_poll(Duration::from_millis(10));
+    let error = rest_with(&authority, server.url(), poll).call(&inquiry(), &within(SHORT)).await.expect_err("hangs");
+    assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Deadline, Sent::Maybe));
+}
+
+#[tokio::test]
+async fn a_wait_asked_for_beyond_the_deadline_is_not_cut_short() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |_, _| accepted("/v1/inquiries/7", "retry-after: 100\r\n")).await;
+    let poll = with_poll(Duration::from_millis(10));
+    let error = rest_with(&authority, server.url(), poll).call(&inquiry(), &context()).await.expect_err("too long");
+    assert_eq!((error.kind(), error.retry_after()), (&CallErrorKind::Deadline, Some(Duration::from_secs(100))));
+    assert_eq!(lines(&server), ["POST /v1/inquiries"]);
+}
+
+#[tokio::test]
+async fn a_wait_asked_for_is_waited() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, seen| match nth {
+        0 => accepted("/v1/inquiries/7", "retry-after: 1\r\n"),
+        _ => ready(nth, seen),
+    })
+    .await;
+    let begun = Instant::now();
+    rest_with(&authority, server.url(), with_poll(Duration::from_millis(10))).call(&inquiry(), &context()).await.expect("answer");
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn whatever_ends_the_waiting_is_the_answer() {
+    let authority = Authority::new("test authority");
+    for status in ["500 Oops", "503 Busy", "404 Not Found", "409 Conflict", "204 No Content"] {
+        let server = Server::start(&authority, move |nth, _| match nth {
+            0 => accepted("/v1/inquiries/7", ""),
+            _ => Reply::with(status, "content-type: application/json\r\nretry-after: 9\r\n", ""),
+        })
+        .await;
+        let poll = with_poll(Duration::from_millis(10));
+        let answer = rest_with(&authority, server.url(), poll).call(&inquiry(), &context()).await.expect("answer");
+        assert!(status.starts_with(&answer.status.to_string()), "{status}");
+        assert_eq!((answer.retry_after, server.seen().len()), (Some(Duration::from_secs(9)), 2));
+    }
+}
+
+#[tokio::test]
+async fn a_promise_of_an_answer_somewhere_else_or_nowhere_is_malformed() {
+    let authority = Authority::new("test authority");
+    let elsewhere = Server::start(&authority, ready).await;
+    let foreign = format!("location: {}/v1/inquiries/7\r\n", elsewhere.url());
+    for headers in ["", "location: \r\n", "location: //else/x\r\n", "location: /../x\r\n", "location: /a\r\nlocation: /b\r\n", &foreign] {
+        let head = format!("content-type: application/json\r\n{headers}");
+        let server = Server::start(&authority, move |_, _| Reply::with("202 Accepted", &head, "{}")).await;
+        let poll = with_poll(Duration::from_millis(10));
+        let error = rest_with(&authority, server.url(), poll).call(&inquiry(), &context()).await.expect_err("no way");
+        assert_eq!((error.kind(), error.sent(), error.origin()), (&CallErrorKind::Malformed, Sent::Maybe, Origin::Provider), "{headers}");
+        assert_eq!(server.seen().len(), 1);
+    }
+    assert_eq!(elsewhere.accepted(), 0);
+}
+
+#[tokio::test]
+async fn without_polling_a_202_is_an_answer() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |_, _| accepted("/v1/inquiries/7", "retry-after: 3\r\n")).await;
+    let answer = rest(&authority, server.url()).call(&inquiry(), &context()).await.expect("answer");
+    assert_eq!((answer.status, answer.retry_after), (202, Some(Duration::from_secs(3))));
+}
+
+#[tokio::test]
+async fn a_source_that_dies_while_polled_had_the_question() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |_, _| accepted("/v1/inquiries/7", "")).await;
+    let rest = rest_with(&authority, server.url(), with_poll(Duration::from_millis(20)));
+    let call = tokio::spawn(async move { rest.call(&inquiry(), &context()).await });
+    until(|| server.seen().len() >= 2).await;
+    drop(server);
+    let error = call.await.expect("task").expect_err("gone");
+    assert!(matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::Reset), "{error:?}");
+    assert_eq!(error.sent(), Sent::Maybe);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_polling_is_renewed_and_the_question_not_repeated() {
+    let authority = Authority::new("test authority");
+    // The question is taken with the first token, which then ends.
+    let ended = Arc::new(AtomicUsize::new(0));
+    let script = bureau(
+        {
+            let ended = Arc::clone(&ended);
+            move |number| number < ended.load(Ordering::SeqCst)
+        },
+        move |nth, seen| match nth {
+            0 => {
+                ended.store(1, Ordering::SeqCst);
+                accepted("/v1/inquiries/7", "")
+            }
+            _ => ready(nth, seen),
+        },
+    );
+    let server = Server::start(&authority, script).await;
+    let config = RestConfig { idempotency_key: true, ..with_poll(Duration::from_millis(10)) };
+    let rest = rest_with(&authority, server.url(), RestConfig { oauth2: Some(oauth2()), ..config });
+    assert_eq!(rest.call(&inquiry(), &context()).await.expect("answer").status, 200);
+    assert_eq!(
+        lines(&server),
+        ["POST /oauth2/token", "POST /v1/inquiries", "GET /v1/inquiries/7", "POST /oauth2/token", "GET /v1/inquiries/7"]
+    );
+}
+
+#[tokio::test]
+async fn debug_shows_no_secret() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, bureau(|_| false, ready)).await;
+    let rest = rest_with(&authority, server.url(), with_token());
+    rest.call(&inquiry(), &context()).await.expect("answer");
+    let shown = format!("{rest:?} {:?}", rest.write(&inquiry(), &context()));
+    assert!(!shown.contains("gizli") && !shown.contains(TOKEN) && !shown.contains("meis+gw"), "{shown}");
 }
