@@ -2,19 +2,28 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::fault::Fault;
+use crate::latency::Latency;
 use crate::personas::Personas;
 
+// In the catalogue's order, then what they share.
 mod azerishiq;
+mod azersu;
+mod credit_bureau;
 mod interior;
-mod soap;
+mod justice;
+mod property;
 mod taxes;
+
+mod soap;
 mod xroad;
 
 /// An agency that can be played (agency catalogue, section 2).
@@ -22,22 +31,35 @@ mod xroad;
 pub enum AgencyCode {
     /// Ministry of Internal Affairs, behind its X-Road security server (X-Road SOAP 4.0).
     Interior,
+    /// Ministry of Justice, behind its own (X-Road SOAP 4.0 and X-Road REST).
+    Justice,
     /// Ministry of Taxes (SOAP 1.2 with WS-Addressing).
     Taxes,
+    /// State Service on Property Issues (SOAP 1.1 with WS-Security).
+    Property,
+    /// A credit bureau (REST JSON, asynchronous, OAuth 2.0).
+    CreditBureau,
+    /// Azərsu (SOAP 1.1).
+    Azersu,
     /// Azərişıq (REST JSON).
     Azerishiq,
 }
 
 impl AgencyCode {
-    /// Every agency, in the catalogue's order.
-    pub const ALL: [Self; 3] = [Self::Interior, Self::Taxes, Self::Azerishiq];
+    /// Every agency.
+    pub const ALL: [Self; 7] =
+        [Self::Interior, Self::Justice, Self::Taxes, Self::Property, Self::CreditBureau, Self::Azersu, Self::Azerishiq];
 
     /// The provider code of the catalogue, such as `interior`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Interior => "interior",
+            Self::Justice => "justice",
             Self::Taxes => "taxes",
+            Self::Property => "property",
+            Self::CreditBureau => "credit-bureau",
+            Self::Azersu => "azersu",
             Self::Azerishiq => "azerishiq",
         }
     }
@@ -46,9 +68,13 @@ impl AgencyCode {
     #[must_use]
     pub fn services(self) -> &'static [&'static str] {
         match self {
-            Self::Interior => &["person-identity"],
-            Self::Taxes => &["person-income"],
-            Self::Azerishiq => &["subscriber", "consumption"],
+            Self::Interior => interior::SERVICES,
+            Self::Justice => justice::SERVICES,
+            Self::Taxes => taxes::SERVICES,
+            Self::Property => property::SERVICES,
+            Self::CreditBureau => credit_bureau::SERVICES,
+            Self::Azersu => azersu::SERVICES,
+            Self::Azerishiq => azerishiq::SERVICES,
         }
     }
 }
@@ -69,41 +95,82 @@ impl FromStr for AgencyCode {
 
 /// A text that names no agency this crate can play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no such mock agency; accepted: interior, taxes, azerishiq")]
+#[error("no such mock agency; accepted: {}", AgencyCode::ALL.map(AgencyCode::as_str).join(", "))]
 pub struct UnknownAgency;
 
+pub use credit_bureau::{CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET};
+pub use property::{PROPERTY_PASSWORD, PROPERTY_USERNAME};
+
 /// One agency with everything it answers from, prepared once at start.
+///
+/// An agency is asked twice about each request, from many tasks at once: [`Agency::service`] (for the
+/// count, the fault and the latency) and then [`Agency::answer`]. Both take `&self`: an agency that
+/// remembers, as the credit bureau does its inquiries, keeps that behind a lock of its own, held for no
+/// longer than a map operation, and tells time by [`Request::now`] alone.
 pub(crate) enum Agency {
     Interior(interior::Interior),
+    Justice(justice::Justice),
     Taxes(taxes::Taxes),
+    Property(property::Property),
+    CreditBureau(credit_bureau::CreditBureau),
+    Azersu(azersu::Azersu),
     Azerishiq(azerishiq::Azerishiq),
 }
 
 impl Agency {
-    pub(crate) fn new(code: AgencyCode, personas: &Personas) -> Self {
+    /// `latency` is for what is made ready after its request was answered; the server waits out the rest.
+    pub(crate) fn new(code: AgencyCode, personas: &Arc<Personas>, latency: Latency) -> Self {
         match code {
             AgencyCode::Interior => Self::Interior(interior::Interior::new(personas)),
+            AgencyCode::Justice => Self::Justice(justice::Justice::new(personas)),
             AgencyCode::Taxes => Self::Taxes(taxes::Taxes::new(personas)),
+            AgencyCode::Property => Self::Property(property::Property::new(personas)),
+            AgencyCode::CreditBureau => Self::CreditBureau(credit_bureau::CreditBureau::new(personas, latency)),
+            AgencyCode::Azersu => Self::Azersu(azersu::Azersu::new(personas)),
             AgencyCode::Azerishiq => Self::Azerishiq(azerishiq::Azerishiq::new(personas)),
         }
     }
 
-    /// Which service (its place in [`AgencyCode::services`]) a request is for, told from its head alone.
-    pub(crate) fn service(&self, head: &Parts) -> Option<usize> {
+    /// Which service (its place in [`AgencyCode::services`]) a request is a call of. `None` for what is
+    /// no call: an unknown address, or a part of a call that was counted before, such as the credit
+    /// bureau's tokens and polls.
+    pub(crate) fn service(&self, head: &Parts, body: &[u8]) -> Option<usize> {
         match self {
-            Self::Interior(_) => interior::service(head),
-            Self::Taxes(_) => taxes::service(head),
-            Self::Azerishiq(_) => azerishiq::service(head),
+            Self::Interior(_) => interior::service(head, body),
+            Self::Justice(_) => justice::service(head, body),
+            Self::Taxes(_) => taxes::service(head, body),
+            Self::Property(_) => property::service(head, body),
+            Self::CreditBureau(_) => credit_bureau::service(head, body),
+            Self::Azersu(_) => azersu::service(head, body),
+            Self::Azerishiq(_) => azerishiq::service(head, body),
         }
     }
 
-    /// The answer to a request. Pure: the same request, fault and day give the same answer, but for
-    /// message identifiers. A wrong request gets its refusal whatever the fault.
+    /// The answer to a request. The same request, fault and moment give the same answer, but for message
+    /// identifiers and what the agency remembers. A wrong request gets its refusal whatever the fault.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Answer {
         match self {
             Self::Interior(agency) => agency.answer(request),
+            Self::Justice(agency) => agency.answer(request),
             Self::Taxes(agency) => agency.answer(request),
+            Self::Property(agency) => agency.answer(request),
+            Self::CreditBureau(agency) => agency.answer(request),
+            Self::Azersu(agency) => agency.answer(request),
             Self::Azerishiq(agency) => agency.answer(request),
+        }
+    }
+
+    /// Whether it needs [`Request::raw_head`], which costs a copy of every head.
+    pub(crate) fn wants_raw_heads(&self) -> bool {
+        // The request hash of X-Road REST is made of the head as it arrived.
+        matches!(self, Self::Justice(_))
+    }
+
+    /// Inquiries that differ by idempotency key, where the agency has such.
+    pub(crate) fn distinct_inquiries(&self) -> Option<u64> {
+        match self {
+            Self::CreditBureau(agency) => Some(agency.distinct_inquiries()),
+            Self::Interior(_) | Self::Justice(_) | Self::Taxes(_) | Self::Property(_) | Self::Azersu(_) | Self::Azerishiq(_) => None,
         }
     }
 }
@@ -114,11 +181,29 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     /// The fault to commit in the answer's content; those of the line are the server's to commit.
     pub(crate) fault: Option<Fault>,
-    /// The day in Baku.
+    /// The moment it is answered at.
+    pub(crate) now: Timestamp,
+    /// Its day in Baku.
     pub(crate) today: Date,
+    /// The request line and the header lines as they arrived, up to and with the empty line. Only where
+    /// [`Agency::wants_raw_heads`] asks for it, and not for HTTP/2 or a request sent before the answer
+    /// to the one before it: those have no head of their own on the line.
+    pub(crate) raw_head: Option<&'a [u8]>,
 }
 
 impl Request<'_> {
+    /// Every header in the order of arrival with its name in the case of arrival, or as near to that as
+    /// is known. Values without the blanks around them; those that are not visible ASCII are left out.
+    pub(crate) fn arrived_headers(&self) -> Vec<(&str, &str)> {
+        match self.raw_head.and_then(|head| str::from_utf8(head).ok()) {
+            Some(head) => {
+                let lines = head.split("\r\n").skip(1);
+                lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_matches([' ', '\t']))).collect()
+            }
+            None => self.head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect(),
+        }
+    }
+
     /// A header's text, `None` when absent or not visible ASCII.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name)?.to_str().ok()
@@ -131,7 +216,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: &'static str,
     /// Further headers, such as `Retry-After`.
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -140,8 +225,9 @@ impl Answer {
         Self { status, content_type, headers: Vec::new(), body: body.into() }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value));
+    /// Adds a header; its name in lower case, its value visible ASCII.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 }
@@ -161,6 +247,22 @@ pub(crate) fn media_type(text: &str) -> Option<(String, Vec<(String, String)>)> 
     Some((media, parameters))
 }
 
+/// Undoes percent-encoding (RFC 3986, section 2.1) of one segment; `None` when it is not valid or not UTF-8.
+pub(crate) fn percent_decoded(segment: &str) -> Option<String> {
+    let mut bytes = segment.bytes();
+    let mut out = Vec::with_capacity(segment.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (high, low) = (digit()?, digit()?);
+        out.push(high * 16 + low);
+    }
+    String::from_utf8(out).ok()
+}
+
 fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
     let mut quoted = false;
     text.split(move |c: char| {
@@ -176,18 +278,21 @@ mod tests {
 
     use super::*;
 
-    const TODAY: Date = jiff::civil::date(2026, 3, 11);
+    /// Noon of 11 March 2026 in Baku.
+    fn now() -> Timestamp {
+        "2026-03-11T12:00:00+04:00".parse().expect("a time")
+    }
 
-    /// A right request for each service.
-    fn right(code: AgencyCode, service: &str) -> (Parts, Vec<u8>) {
+    /// A right request for each service; `None` where none can be written down, since it must be fresh.
+    fn right(code: AgencyCode, service: &str) -> Option<(Parts, Vec<u8>)> {
         const IDS: &str = "<i:xRoadInstance>T</i:xRoadInstance><i:memberClass>G</i:memberClass><i:memberCode>M</i:memberCode>";
         let post = |uri: &str, content_type: &str, body: String| {
             let request = http::Request::post(uri).header("content-type", content_type).body(()).expect("request");
             (request.into_parts().0, body.into_bytes())
         };
         let get = |uri: &str| (http::Request::get(uri).body(()).expect("request").into_parts().0, Vec::new());
-        match (code, service) {
-            (AgencyCode::Interior, _) => post(
+        Some(match (code, service) {
+            (AgencyCode::Interior, "person-identity") => post(
                 "/",
                 "text/xml",
                 format!(
@@ -210,15 +315,18 @@ mod tests {
             ),
             (AgencyCode::Azerishiq, "subscriber") => get("/abonent/v1?fin=5K7QX2O"),
             (AgencyCode::Azerishiq, _) => get("/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-03&ay_son=2026-02"),
-        }
+            (AgencyCode::Interior | AgencyCode::Justice | AgencyCode::Property | AgencyCode::CreditBureau | AgencyCode::Azersu, _) => {
+                return None;
+            }
+        })
     }
 
     fn agency(code: AgencyCode) -> Agency {
-        Agency::new(code, &Personas::embedded())
+        Agency::new(code, &Personas::embedded(), Latency::None)
     }
 
     fn answer(agency: &Agency, (head, body): &(Parts, Vec<u8>), fault: Option<Fault>) -> Answer {
-        agency.answer(&Request { head, body, fault, today: TODAY })
+        agency.answer(&Request { head, body, fault, now: now(), today: model::time::day(now()), raw_head: None })
     }
 
     /// An answer as text, without the identifiers that differ each time.
@@ -233,7 +341,7 @@ mod tests {
         for code in AgencyCode::ALL {
             let agency = agency(code);
             for service in code.services() {
-                let request = right(code, service);
+                let Some(request) = right(code, service) else { continue };
                 let plain = answer(&agency, &request, None);
                 assert!(plain.status == StatusCode::OK && lasting(&plain).contains("5K7QX2O") || *service == "consumption", "{plain:?}");
                 for fault in Fault::accepted(code, service) {
@@ -247,6 +355,8 @@ mod tests {
                         | Fault::Oversize
                         | Fault::Malformed
                         | Fault::WrongContentType
+                        | Fault::SlowHalfMinute
+                        | Fault::LostAccept
                         | Fault::Down => true,
                         Fault::WrongType
                         | Fault::Undeclared
@@ -261,7 +371,19 @@ mod tests {
                         | Fault::AccessDenied
                         | Fault::AccessDeniedNew
                         | Fault::WrongEcho
+                        | Fault::WrongHash
+                        | Fault::ErrorAsXml
+                        | Fault::ActCorrected
                         | Fault::FilingDay
+                        | Fault::WrongPerson
+                        | Fault::WrongCount
+                        | Fault::DecimalPoint
+                        | Fault::BadShare
+                        | Fault::TokenExpired
+                        | Fault::NeverReady
+                        | Fault::ConsentRejected
+                        | Fault::OldReport
+                        | Fault::AverageReading
                         | Fault::Estimated => false,
                     };
                     let same = lasting(&answer(&agency, &request, Some(fault))) == lasting(&plain);
@@ -278,7 +400,7 @@ mod tests {
         fn a_changed_byte_never_finds_another_person(soap in any::<bool>(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let code = if soap { AgencyCode::Taxes } else { AgencyCode::Interior };
             let agency = agency(code);
-            let (head, mut body) = right(code, "");
+            let (head, mut body) = right(code, code.services()[0]).expect("a request");
             let place = place.index(body.len());
             body[place] = byte;
             let text = lasting(&answer(&agency, &(head, body), None));
@@ -302,7 +424,16 @@ mod tests {
         for code in AgencyCode::ALL {
             assert_eq!(code.as_str().parse(), Ok(code));
         }
-        assert_eq!("justice".parse::<AgencyCode>(), Err(UnknownAgency));
+        assert_eq!("customs".parse::<AgencyCode>(), Err(UnknownAgency));
+        assert!(UnknownAgency.to_string().ends_with("interior, justice, taxes, property, credit-bureau, azersu, azerishiq"));
+    }
+
+    #[test]
+    fn segments_come_percent_encoded() {
+        assert_eq!(percent_decoded("TEST%2DEL%C9%99").as_deref(), Some("TEST-ELə"));
+        for bad in ["%", "%2", "%zz", "%ff"] {
+            assert_eq!(percent_decoded(bad), None, "{bad}");
+        }
     }
 
     #[test]

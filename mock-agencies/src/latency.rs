@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::agency::AgencyCode;
+
 /// How long each call takes before its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Latency {
@@ -17,10 +19,20 @@ pub enum Latency {
 
 impl Latency {
     /// The time call `number` of a service takes.
-    pub(crate) fn draw(self, service: &str, number: u64) -> Duration {
+    pub(crate) fn draw(self, agency: AgencyCode, service: &str, number: u64) -> Duration {
         match self {
             Self::None => Duration::ZERO,
-            Self::Catalogue { seed } => Duration::from_micros(curve(service, uniform(seed, number))),
+            Self::Catalogue { seed } => Duration::from_micros(drawn(figures(agency, service), uniform(seed, number))),
+        }
+    }
+
+    /// The time from the acceptance of the credit bureau's inquiry `number` to its report.
+    pub(crate) fn draw_report(self, number: u64) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Catalogue { seed } => {
+                Duration::from_micros(drawn([2_000_000, 20_000_000, 40_000_000, 60_000_000], uniform(seed, number)))
+            }
         }
     }
 }
@@ -41,17 +53,31 @@ pub(crate) fn slow_tail(number: u64) -> Duration {
     Duration::from_millis(4_000 + uniform(0, number) * 4_000 / SCALE)
 }
 
-/// The catalogue's p50, p95 and p99 joined by straight lines, in microseconds. Where it gives no
-/// p99 we assume twice the p95; below the median we assume down to a third of it.
-fn curve(service: &str, at: u64) -> u64 {
-    let (p50, p95, p99, most) = match service {
+/// The catalogue's p50, p95 and p99 and the most we assume, in microseconds. Where it gives no p99 we
+/// assume twice the p95.
+fn figures(agency: AgencyCode, service: &str) -> [u64; 4] {
+    match (agency, service) {
         // The last percent is the slow tail of section 2.
-        "person-identity" => (120_000, 450_000, 2_000_000, 8_000_000),
-        "person-income" => (350_000, 1_800_000, 3_600_000, 5_400_000),
-        "subscriber" => (250_000, 1_000_000, 2_000_000, 3_000_000),
-        "consumption" => (300_000, 1_200_000, 2_400_000, 3_600_000),
-        _ => (0, 0, 0, 0),
-    };
+        (AgencyCode::Interior, "person-identity") => [120_000, 450_000, 2_000_000, 8_000_000],
+        (AgencyCode::Interior, "residence-registration") => [140_000, 500_000, 2_000_000, 8_000_000],
+        (AgencyCode::Interior, _) => [220_000, 900_000, 2_000_000, 8_000_000],
+        (AgencyCode::Justice, "family-acts") => [180_000, 700_000, 1_400_000, 2_100_000],
+        (AgencyCode::Justice, "notarial-application") => [160_000, 600_000, 1_200_000, 1_800_000],
+        (AgencyCode::Justice, _) => [200_000, 900_000, 1_800_000, 2_700_000],
+        (AgencyCode::Taxes, "person-income") => [350_000, 1_800_000, 3_600_000, 5_400_000],
+        (AgencyCode::Taxes, _) => [200_000, 800_000, 1_600_000, 2_400_000],
+        (AgencyCode::Property, "ownership") => [600_000, 3_000_000, 30_000_000, 31_000_000],
+        (AgencyCode::Property, _) => [700_000, 3_000_000, 6_000_000, 9_000_000],
+        // The catalogue gives the acceptance one figure; the report is made after it.
+        (AgencyCode::CreditBureau, _) => [150_000, 300_000, 600_000, 900_000],
+        (AgencyCode::Azersu, _) => [900_000, 4_000_000, 8_000_000, 12_000_000],
+        (AgencyCode::Azerishiq, "subscriber") => [250_000, 1_000_000, 2_000_000, 3_000_000],
+        (AgencyCode::Azerishiq, _) => [300_000, 1_200_000, 2_400_000, 3_600_000],
+    }
+}
+
+/// The figures joined by straight lines; below the median we assume down to a third of it.
+fn drawn([p50, p95, p99, most]: [u64; 4], at: u64) -> u64 {
     let points = [(0, p50 / 3), (5_000, p50), (9_500, p95), (9_900, p99), (SCALE, most)];
     let (low, high) = points.iter().zip(points.iter().skip(1)).find(|(_, (end, _))| at < *end).expect("the points cover every draw");
     low.1 + (high.1 - low.1) * (at - low.0) / (high.0 - low.0)
@@ -63,7 +89,8 @@ mod tests {
 
     #[test]
     fn draws_repeat_for_a_seed_and_meet_the_catalogue() {
-        let drawn = |seed| (0..20_000).map(|n| Latency::Catalogue { seed }.draw("person-identity", n)).collect::<Vec<_>>();
+        let drawn =
+            |seed| (0..20_000).map(|n| Latency::Catalogue { seed }.draw(AgencyCode::Interior, "person-identity", n)).collect::<Vec<_>>();
         let mut times = drawn(7);
         assert_eq!(times, drawn(7));
         assert_ne!(times, drawn(8));
@@ -79,6 +106,16 @@ mod tests {
 
     #[test]
     fn no_latency_is_none_at_all() {
-        assert_eq!(Latency::None.draw("person-income", 3), Duration::ZERO);
+        assert_eq!(Latency::None.draw(AgencyCode::Taxes, "person-income", 3), Duration::ZERO);
+        assert_eq!(Latency::None.draw_report(3), Duration::ZERO);
+    }
+
+    #[test]
+    fn every_service_has_figures_that_grow() {
+        for agency in AgencyCode::ALL {
+            for service in agency.services() {
+                assert!(figures(agency, service).is_sorted(), "{agency}/{service}");
+            }
+        }
     }
 }

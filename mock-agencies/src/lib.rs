@@ -34,10 +34,13 @@ mod personas;
 mod server;
 mod xml;
 
-pub use crate::agency::{AgencyCode, UnknownAgency};
+pub use crate::agency::{AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, PROPERTY_PASSWORD, PROPERTY_USERNAME, UnknownAgency};
 pub use crate::fault::{Fault, FaultRefused};
 pub use crate::latency::Latency;
 pub use crate::personas::{
-    DocumentStatus, Electricity, Family, FamilyRole, IdentityDocument, Income, IncomeKind, MeterKind, Person, Personas, Sex, TariffGroup,
+    ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Company, Consent, Credit, CreditSummary, Day, Deal,
+    DealSide, DocumentStatus, Electricity, Family, FamilyRole, IdentityDocument, Income, IncomeKind, Loan, MeterKind, ObjectKind, Person,
+    Personas, PropertyObject, Relation, Residence, ResidenceKind, RightKind, Sex, Share, TariffGroup, Taxpayer, TaxpayerStatus, Vehicle,
+    VehicleKind, Water, Writ, WritKind, WritStatus,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

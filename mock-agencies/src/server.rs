@@ -32,9 +32,11 @@ use crate::personas::Personas;
 mod body;
 mod control;
 mod line;
+mod record;
 
 use body::AnswerBody;
 use line::{Breaker, BrokenOff, Line};
+use record::{Record, Recorded};
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -51,6 +53,8 @@ const HEAD_MAX: Duration = Duration::from_secs(75);
 const DRAIN_MAX: Duration = Duration::from_millis(500);
 /// How late the answer of [`Fault::Slow`] is.
 const SLOW: Duration = Duration::from_secs(3);
+/// How late the answer of [`Fault::SlowHalfMinute`] is.
+const HALF_MINUTE: Duration = Duration::from_secs(30);
 
 /// The agency's own certificate and the roots it trusts, as PEM. Mutual TLS 1.3 alone: a caller
 /// without a certificate of `client_ca_pem` does not get past the handshake.
@@ -92,9 +96,13 @@ pub struct AgencyOptions {
 pub struct Calls {
     /// Every request whose head was read, whatever became of it, wrong ones included.
     pub total: u64,
-    /// The same by service, each of the agency's services named; a request that is for none of them
-    /// counts in the total alone.
+    /// The same by service, each of the agency's services named, counted when the request was read as
+    /// far as it can be. One that is a call of none of them counts in the total alone.
     pub by_service: BTreeMap<&'static str, u64>,
+    /// Inquiries that differ by idempotency key, of the credit bureau alone: a repeated call is a call
+    /// more and no inquiry more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distinct_inquiries: Option<u64>,
 }
 
 /// A running agency. Dropping it ends it as [`Running::shutdown`] does, without waiting for the end.
@@ -163,7 +171,7 @@ pub async fn start(options: AgencyOptions) -> io::Result<Running> {
     let (address, control_address) = (listener.local_addr()?, control.local_addr()?);
     let stage = Arc::new(Stage {
         code: options.code,
-        agency: Agency::new(options.code, &options.personas),
+        agency: Agency::new(options.code, &options.personas, options.latency),
         faults: Faults::new(options.code),
         latency: options.latency,
         total: AtomicU64::new(0),
@@ -232,6 +240,7 @@ impl Stage {
             by_service: self.code.services().iter().copied().zip(counted).collect(),
             // Read last, so that the total is never below the sum.
             total: self.total.load(Ordering::Acquire),
+            distinct_inquiries: self.agency.distinct_inquiries(),
         }
     }
 
@@ -309,12 +318,14 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>
         Ok(Err(error)) => return tracing::debug!(%error, "handshake failed"),
         Err(_) => return tracing::debug!("handshake took too long"),
     };
+    let record = stage.agency.wants_raw_heads().then(|| Arc::new(Record::default()));
+    let stream = Recorded::new(stream, record.clone());
     let call = {
         let cut = Arc::clone(&cut);
         hyper::service::service_fn(move |request: http::Request<Incoming>| {
             let breaker = if request.version() == http::Version::HTTP_2 { Breaker::Stream } else { Breaker::Line(Arc::clone(&cut)) };
-            let stage = Arc::clone(&stage);
-            async move { serve_call(&stage, request, breaker).await }
+            let (stage, record) = (Arc::clone(&stage), record.clone());
+            async move { serve_call(&stage, request, record.as_deref(), breaker).await }
         })
     };
     let mut server = auto::Builder::new(TokioExecutor::new());
@@ -347,44 +358,60 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, stage: Arc<Stage>
     }
 }
 
-/// One call: count, read, think, answer, with the fault it was told to commit.
-async fn serve_call(stage: &Stage, request: http::Request<Incoming>, breaker: Breaker) -> Result<Response<AnswerBody>, BrokenOff> {
+/// One call: read, count, think, answer, with the fault it was told to commit.
+async fn serve_call(
+    stage: &Stage,
+    request: http::Request<Incoming>,
+    record: Option<&Record>,
+    breaker: Breaker,
+) -> Result<Response<AnswerBody>, BrokenOff> {
     if stage.faults.is_down() {
         // The line is about to be cut; until then nothing may be answered on it.
         std::future::pending::<()>().await;
     }
     let (head, incoming) = request.into_parts();
     let number = stage.total.fetch_add(1, Ordering::AcqRel);
-    let service = stage.agency.service(&head);
+    let raw_head = record.and_then(|record| record.head(&head));
+    let collected = Limited::new(incoming, REQUEST_BYTES_MAX).collect().await;
+    if let Some(record) = record {
+        record.clear();
+    }
+    // Some agencies have one address for all services: only the body tells which is called.
+    let (body, unreadable) = match collected {
+        Ok(collected) => (collected.to_bytes(), None),
+        // Too long, or the caller went away while sending.
+        Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => (Bytes::new(), Some(StatusCode::BAD_REQUEST)),
+    };
+    let service = stage.agency.service(&head, &body);
     let mut fault = None;
     if let Some((place, name)) = service.and_then(|place| Some((place, *stage.code.services().get(place)?))) {
         if let Some(count) = stage.by_service.get(place) {
             count.fetch_add(1, Ordering::AcqRel);
         }
         fault = stage.faults.take(name);
-        let thought = stage.latency.draw(name, number);
+        let thought = stage.latency.draw(stage.code, name, number);
         if !thought.is_zero() {
             tokio::time::sleep(thought).await;
         }
     }
-    let body = match Limited::new(incoming, REQUEST_BYTES_MAX).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) => {
-            // Too long, or the caller went away while sending.
-            let status = if error.is::<LengthLimitError>() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-            return Ok(respond(Answer::new(status, "text/plain; charset=utf-8", "unreadable request\n"), AnswerBody::whole));
-        }
-    };
+    if let Some(status) = unreadable {
+        return Ok(respond(Answer::new(status, "text/plain; charset=utf-8", "unreadable request\n"), AnswerBody::whole));
+    }
     match fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Reset) => return Err(breaker.break_off().await),
         Some(Fault::Slow) => tokio::time::sleep(SLOW).await,
+        Some(Fault::SlowHalfMinute) => tokio::time::sleep(HALF_MINUTE).await,
         Some(Fault::SlowTail) => tokio::time::sleep(latency::slow_tail(number)).await,
         _ => {}
     }
-    let today = model::time::day(Timestamp::now());
-    let mut answer = stage.agency.answer(&Request { head: &head, body: &body, fault, today });
+    let now = Timestamp::now();
+    let today = model::time::day(now);
+    let request = Request { head: &head, body: &body, fault, now, today, raw_head: raw_head.as_deref() };
+    let mut answer = stage.agency.answer(&request);
     Ok(match fault {
+        Some(Fault::LostAccept) => return Err(breaker.break_off().await),
         Some(Fault::Drip) => respond(answer, body::drip),
         Some(Fault::ResetMidway) => respond(answer, |whole| body::half(whole, breaker)),
         Some(Fault::Oversize) => {
@@ -409,7 +436,12 @@ fn respond(answer: Answer, body: impl FnOnce(Bytes) -> AnswerBody) -> Response<A
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     for (name, value) in answer.headers {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        match HeaderValue::try_from(value) {
+            Ok(value) => {
+                headers.append(HeaderName::from_static(name), value);
+            }
+            Err(error) => tracing::warn!(%error, header = name, "answer without a header"),
+        }
     }
     response
 }

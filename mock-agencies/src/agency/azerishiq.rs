@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use model::Profile;
 
 use super::soap::DEEP;
-use super::{Answer, Request};
+use super::{Answer, Request, percent_decoded};
 use crate::fault::Fault;
 use crate::personas::{Electricity, MeterKind, Person, Personas, TariffGroup};
 
@@ -45,11 +45,13 @@ struct Account {
     estimated: bool,
 }
 
+pub(super) const SERVICES: &[&str] = &["subscriber", "consumption"];
+
 const SUBSCRIBER: usize = 0;
 const CONSUMPTION: usize = 1;
 
 /// Told by the path.
-pub(super) fn service(head: &Parts) -> Option<usize> {
+pub(super) fn service(head: &Parts, _body: &[u8]) -> Option<usize> {
     match route(head.uri.path())? {
         Route::Subscriber => Some(SUBSCRIBER),
         Route::Consumption(_) => Some(CONSUMPTION),
@@ -237,22 +239,6 @@ fn query<const N: usize>(request: &Request<'_>, names: [&str; N]) -> Result<[Str
     Ok(values)
 }
 
-/// Undoes percent-encoding (RFC 3986, section 2.1) of a path segment; `None` when it is not valid or not UTF-8.
-fn percent_decoded(segment: &str) -> Option<String> {
-    let mut bytes = segment.bytes();
-    let mut out = Vec::with_capacity(segment.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (high, low) = (digit()?, digit()?);
-        out.push(high * 16 + low);
-    }
-    String::from_utf8(out).ok()
-}
-
 fn accepts_json(request: &Request<'_>) -> bool {
     let Some(accept) = request.header("accept") else { return true };
     accept.split(',').any(|range| {
@@ -283,14 +269,6 @@ mod tests {
         let month = month("2025-12").expect("valid");
         let expected = r#"{"ay":"2025-12","serfiyyat":212.0,"hesablanib":19.08,"odenilib":19.08,"teqribi":false}"#;
         assert_eq!(write_month(&account, month, false, None), expected);
-    }
-
-    #[test]
-    fn codes_come_percent_encoded() {
-        assert_eq!(percent_decoded("TEST%2DEL%C9%99").as_deref(), Some("TEST-ELə"));
-        for bad in ["%", "%2", "%zz", "%ff"] {
-            assert_eq!(percent_decoded(bad), None, "{bad}");
-        }
     }
 
     #[test]

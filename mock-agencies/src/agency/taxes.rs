@@ -19,6 +19,8 @@ const SOAP: &str = "http://www.w3.org/2003/05/soap-envelope";
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const INCOME: &str = "urn:vergiler:gelir:v1";
 
+pub(super) const SERVICES: &[&str] = &["person-income"];
+
 const OPERATION: &str = "FizikiSexsGelirleri";
 const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
@@ -43,7 +45,7 @@ struct Entry {
 }
 
 /// The one service has one address.
-pub(super) fn service(head: &Parts) -> Option<usize> {
+pub(super) fn service(head: &Parts, _body: &[u8]) -> Option<usize> {
     (head.uri.path() == "/gelir").then_some(0)
 }
 

@@ -6,6 +6,7 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::request::Parts;
 use http::{Method, StatusCode};
 use uuid::Uuid;
 
@@ -29,6 +30,19 @@ pub(super) struct Offer {
     pub(super) code: &'static str,
     pub(super) version: &'static str,
     pub(super) namespace: &'static str,
+}
+
+/// Which of the offers a message is for, told for counting and faults alone. All are called at the
+/// server's root, so only the body tells; a code written with a comment or a character reference in it
+/// is not found here, and answered all the same.
+pub(super) fn service(offers: &[Offer], head: &Parts, body: &[u8]) -> Option<usize> {
+    // `>code<` stands in the service's identifier alone: the body's own element has a prefix or a namespace.
+    let named = |offer: &Offer| {
+        let code = offer.code.as_bytes();
+        let whole = |part: &[u8]| part.strip_prefix(b">").and_then(|part| part.strip_suffix(b"<")) == Some(code);
+        body.windows(code.len() + 2).any(whole)
+    };
+    offers.iter().position(named).filter(|_| head.uri.path() == "/")
 }
 
 /// A message the security server lets through.
