@@ -1,5 +1,5 @@
-//! Question to X-Road message, and the exchange system's part of an answer: echoed headers and its
-//! own faults. Pure; any bytes of a peer are safe.
+//! SOAP: question to X-Road message, and the exchange system's part of an answer: echoed headers and
+//! its own faults. Pure; any bytes of a peer are safe.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use crate::fault;
 pub(crate) const EXPECTED: Expected = Expected { media_types: &["text/xml"], empty: false };
 
 /// Longest `userId` and `issue`, in characters.
-const HEADER_TEXT_MAX: usize = 255;
+pub(crate) const HEADER_TEXT_MAX: usize = 255;
 
 /// Writes the message.
 ///
@@ -51,7 +51,7 @@ pub fn write(config: &XroadConfig, question: &Question, context: &Context<'_>) -
     };
     let namespaces = [("xmlns:xrd", config.dialect.header_namespace.as_str()), ("xmlns:id", config.dialect.identifier_namespace.as_str())];
     let envelope = soap::envelope(SoapVersion::V11, &namespaces, Some(&write_headers), body);
-    Ok(Request { method: Method::POST, path_and_query: config.dialect.path.as_str().into(), headers, body: Some(envelope) })
+    Ok(Request { method: Method::POST, path_and_query: config.dialect.soap_path.as_str().into(), headers, body: Some(envelope) })
 }
 
 /// Identifier parts of a subsystem, in the order the schema wants.
@@ -160,7 +160,7 @@ fn is_identifier(element: &Element, dialect: &Dialect, object_type: &str, parts:
 }
 
 fn request_hash(config: &XroadConfig, prologue: &Prologue, sent: &[u8]) -> Result<(), CallError> {
-    let required = match config.dialect.request_hash {
+    let required = match config.dialect.soap_request_hash {
         RequestHash::Ignored => return Ok(()),
         RequestHash::IfPresent => false,
         RequestHash::Required => true,

@@ -1,4 +1,4 @@
-//! Messages, echoes and faults; and the adapter against a loopback security server.
+//! SOAP: messages, echoes and faults; and the adapter against a loopback security server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,9 @@ use crate::codec::{check, write};
 use crate::fault::classify;
 use crate::{ConfigError, Dialect, Member, RequestHash, XroadConfig, XroadSoap};
 use server::{Authority, Reply, Server};
+
+mod rest;
+mod vocabulary;
 
 #[path = "../../core/src/tests/server.rs"]
 mod server;
@@ -51,7 +54,8 @@ fn moment() -> Instant {
 }
 
 fn context_of<'a>(official: &'a str, case: &'a str) -> Context<'a> {
-    Context { exchange_id: ID.parse::<Uuid>().expect("uuid"), official, case, deadline: moment() + LONG }
+    let exchange_id = ID.parse::<Uuid>().expect("uuid");
+    Context { exchange_id, repeat_key: Uuid::from_u128(9), official, case, deadline: moment() + LONG }
 }
 
 fn context() -> Context<'static> {
@@ -100,11 +104,12 @@ fn the_message_is_that_of_protocol_40() {
 #[test]
 fn a_dialect_has_its_own_names() {
     let dialect = Dialect {
-        path: "/ehis/soap".to_owned(),
+        soap_path: "/ehis/soap".to_owned(),
         header_namespace: "urn:ehis:headers".to_owned(),
         identifier_namespace: "urn:ehis:ids".to_owned(),
         protocol_version: "5.1".to_owned(),
-        request_hash: RequestHash::Required,
+        soap_request_hash: RequestHash::Required,
+        ..Dialect::default()
     };
     let request = sent(&XroadConfig { dialect, ..config() }, &context());
     assert_eq!(request.path_and_query.expose(), "/ehis/soap");
@@ -116,12 +121,12 @@ fn a_dialect_has_its_own_names() {
 
 #[test]
 fn what_the_exchange_system_would_refuse_is_refused_first() {
-    for bad in ["", " ", "a/b", "a:b", "a;b", "a%b", "a\\b", "a\u{200b}b", "\u{feff}a", "a\nb", " a", &"x".repeat(256)] {
+    for bad in ["", " ", ".", "..", "a/b", "a:b", "a;b", "a%b", "a\\b", "a\u{200b}b", "\u{feff}a", "a\nb", " a", &"x".repeat(256)] {
         let config = XroadConfig { client: member("GOV", bad, "s"), ..config() };
         assert_eq!(config.check(), Err(ConfigError::Identifier("client.member")), "{bad:?}");
     }
     assert_eq!(XroadConfig { service_version: Some(String::new()), ..config() }.check(), Err(ConfigError::Identifier("service_version")));
-    let dialect = Dialect { path: "x".to_owned(), ..Dialect::default() };
+    let dialect = Dialect { soap_path: "x".to_owned(), ..Dialect::default() };
     assert_eq!(XroadConfig { dialect, ..config() }.check(), Err(ConfigError::Path));
     let dialect = Dialect { protocol_version: String::new(), ..Dialect::default() };
     assert_eq!(XroadConfig { dialect, ..config() }.check(), Err(ConfigError::Dialect));
@@ -226,7 +231,7 @@ fn an_answer_that_is_not_the_echo_is_refused_and_not_quoted() {
 
 #[test]
 fn the_request_hash_is_checked_as_the_dialect_says() {
-    let with = |request_hash| XroadConfig { dialect: Dialect { request_hash, ..Dialect::default() }, ..config() };
+    let with = |soap_request_hash| XroadConfig { dialect: Dialect { soap_request_hash, ..Dialect::default() }, ..config() };
     let good = echo(&text(&sent(&config(), &context())));
     let start = good.find("<xrd:requestHash").expect("hash");
     let (head, rest) = good.split_at(start);
