@@ -13,6 +13,13 @@ use crate::outcome::Absence;
 /// Most fields (leaves) one service may declare: a field set is one machine word of this width.
 pub const FIELDS_MAX: usize = 128;
 
+/// Most elements a dossier may have.
+pub const ELEMENTS_MAX: usize = 64;
+
+/// Most persons a dossier may be about: those its case names and those that answers discover. One
+/// more is not asked about; the dossier says so instead of leaving somebody out in silence.
+pub const PERSONS_MAX: usize = 50;
+
 /// A name or title in the two languages of the surface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -237,13 +244,16 @@ pub struct Input {
 }
 
 /// A pair of month inputs, or of date inputs, that spans at most so many months.
+///
+/// Months count with both ends (`2025-03` to `2026-02` are twelve). Days may lie a whole number of
+/// months apart (`2025-03-12` to `2026-03-12` are twelve).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonthWindow {
     /// Name of the input with the first month or day.
     pub from: Box<str>,
     /// Name of the input with the last month or day.
     pub to: Box<str>,
-    /// Longest span, both ends counted.
+    /// Longest span.
     pub months_max: u32,
 }
 

@@ -49,9 +49,11 @@ rules! {
     DUPLICATE_FIELD = "duplicate-field": "Two fields would have the same key in the answer.";
     TOO_MANY_FIELDS = "too-many-fields": "More fields than a contract can hold (128).";
     NO_AGREED_FIELD = "no-agreed-field": "The agreement covers none of the fields.";
-    WRONG_WINDOW = "wrong-window": "The month window does not name two month inputs.";
+    WRONG_WINDOW = "wrong-window": "The window does not name two month or two date inputs, or the dossier asks for more than it.";
     UNKNOWN_ANSWER = "unknown-answer": "The field that an input is to come from is not a top-level field of that service.";
     WRONG_ANSWER_TYPE = "wrong-answer-type": "The field that an input is to come from has another type.";
+    CONSENT_TERMS = "consent-terms": "Each question under a consent is a fact: `lifetime: 0s`, `retry: never`, and a subject.";
+    WRONG_CONFIRMATION = "wrong-confirmation": "What an answer repeats needs an agreed top-level field of a fitting type, and something that a question has.";
     // References.
     UNKNOWN_SERVICE = "unknown-service": "There is no such service.";
     UNKNOWN_PURPOSE = "unknown-purpose": "There is no such purpose in `purposes.yaml`.";
@@ -75,8 +77,11 @@ rules! {
     DUPLICATE_DOSSIER = "duplicate-dossier": "Two versions of one dossier are active at once.";
     ELEMENT_WITHOUT_GRANT = "element-without-grant": "No consumer may ask this service for the dossier's purpose.";
     ELEMENT_ORDER = "element-order": "An element may need only one that stands above it.";
-    ELEMENT_ROLES = "element-roles": "The element is asked about persons about whom the one it needs is not.";
-    TOO_MANY_DEPENDENCIES = "too-many-dependencies": "An element may need the answer of one other.";
+    ELEMENT_CYCLE = "element-cycle": "Elements need each other in a circle.";
+    ELEMENT_ROLES = "element-roles": "An answer comes from an element asked about the same persons, or about the applicant alone.";
+    WRONG_NEED = "wrong-need": "An element is conditional where it has conditions; one with conditions is never simply required.";
+    WRONG_CONDITION = "wrong-condition": "A condition tests one answer or input in one way that fits its type.";
+    WRONG_MEMBERS = "wrong-members": "Members are named by one element, asked about the applicant alone, in a list of its answer with a FIN and a relation.";
     UNFILLED_INPUT = "unfilled-input": "A required input of the service is not filled.";
     WRONG_INPUT_TYPE = "wrong-input-type": "The input takes another type.";
     WRONG_ANSWER = "wrong-answer": "The contract demands that this input comes from another answer.";

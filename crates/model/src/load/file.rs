@@ -133,6 +133,12 @@ impl<'a> File<'a> {
                     }
                 }
             }
+            if input.list_max.is_some() && !matches!(input.kind, Type::Text | Type::Code) {
+                self.refuse_key(&format!("{at}/list_max"), rule::MISPLACED_KEY, "only texts and codes are taken as a list", "text, code");
+            } else if input.list_max.is_some() && input.comes_from.is_some() {
+                let message = "a list cannot come from one field of an answer";
+                self.refuse_key(&format!("{at}/list_max"), rule::MISPLACED_KEY, message, "comes_from or list_max, not both");
+            }
             let comes_from = input.comes_from.as_deref().and_then(|text| {
                 let parsed =
                     text.split_once('.').and_then(|(service, field)| Some((crate::ServiceId::new(service).ok()?, Box::from(field))));

@@ -1,5 +1,7 @@
 //! Checks a service's contract.
 
+mod confirms;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use jiff::civil::Date;
 use super::file::{self, File, KEY_RULE, is_key};
 use super::{Declared, Names};
 use crate::contract::{
-    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Input, Leaf, MonthWindow, Quota, Route, Service, Shape, Type,
+    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Input, Leaf, MonthWindow, Quota, Retry, Route, Service, Shape,
+    Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
@@ -43,8 +46,15 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
     let window = raw.window.as_ref().map(|raw| window(&mut file, raw, &inputs));
     let lifetime = file.duration("/lifetime", &raw.lifetime, Duration::ZERO, LIFETIME_MAX);
     let timeout = file.duration("/timeout", &raw.timeout, Duration::from_secs(1), TIMEOUT_MAX);
+    if raw.consent {
+        consent(&mut file, &raw, lifetime);
+    }
     capture(&mut file, raw.capture, raw.capture_act.as_deref(), &names.acts);
+    let before = file.faults();
     let (shape, leaves) = fields(&mut file, &raw.fields);
+    // A field with a fault of its own is not in the shape, and should not be called unknown for it.
+    let confirms =
+        if file.faults() == before { confirms::check(&mut file, &raw.confirms, &raw.subject, &inputs, &shape) } else { Vec::new() };
 
     let ((id, version), agreement) = (id?, agreement?);
     (file.faults() == 0).then_some(Service {
@@ -58,7 +68,7 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
         inputs,
         window,
         consent: raw.consent,
-        confirms: Vec::new(),
+        confirms,
         absence: raw.absence,
         lifetime,
         quota: Quota { per_second: raw.quota.per_second, burst: raw.quota.burst },
@@ -88,12 +98,12 @@ pub(super) fn check_origins(
             }
             continue;
         };
-        match answer_type(source, field) {
+        match scalar(&source.shape, field) {
             None => {
                 let message = format!("`{field}` is not a top-level field that `{origin}` delivers");
-                file.refuse(&at, rule::UNKNOWN_ANSWER, message, answer_fields(source));
+                file.refuse(&at, rule::UNKNOWN_ANSWER, message, scalars(&source.shape));
             }
-            Some(kind) if kind != input.kind => {
+            Some((kind, _)) if kind != input.kind => {
                 file.refuse(
                     &at,
                     rule::WRONG_ANSWER_TYPE,
@@ -107,17 +117,17 @@ pub(super) fn check_origins(
     file.faults() == 0
 }
 
-/// The type of a top-level scalar field that the agreement covers.
-pub(super) fn answer_type(service: &Service, name: &str) -> Option<Type> {
-    service.shape.fields.iter().find(|field| *field.name == *name && field.agreed).and_then(|field| match &field.kind {
-        FieldKind::Scalar { kind, .. } => Some(*kind),
+/// Type and codes of a scalar field that the agreement covers.
+pub(super) fn scalar<'a>(shape: &'a Shape, name: &str) -> Option<(Type, &'a [Box<str>])> {
+    shape.fields.iter().find(|field| *field.name == *name && field.agreed).and_then(|field| match &field.kind {
+        FieldKind::Scalar { kind, codes } => Some((*kind, &codes[..])),
         FieldKind::List { .. } | FieldKind::Values { .. } => None,
     })
 }
 
-pub(super) fn answer_fields(service: &Service) -> String {
-    let names = service.shape.fields.iter().map(|field| &*field.name);
-    file::words(names.filter(|name| answer_type(service, name).is_some()))
+/// The scalar fields that [`scalar`] finds, as a message lists them.
+pub(super) fn scalars(shape: &Shape) -> String {
+    file::words(shape.fields.iter().map(|field| &*field.name).filter(|name| scalar(shape, name).is_some()))
 }
 
 /// The word the files use for a type.
@@ -169,16 +179,37 @@ fn route(file: &mut File<'_>, raw: &raw::Route) -> Route {
 }
 
 fn window(file: &mut File<'_>, raw: &raw::Window, inputs: &[Input]) -> MonthWindow {
+    let spans = |kind: Type| matches!(kind, Type::Month | Type::Date);
+    let kind = |name: &str| inputs.iter().find(|input| *input.name == *name).map(|input| input.kind).filter(|kind| spans(*kind));
     for (key, name) in [("from", &raw.from), ("to", &raw.to)] {
-        if !inputs.iter().any(|input| *input.name == **name && input.kind == Type::Month) {
-            let months = inputs.iter().filter(|input| input.kind == Type::Month).map(|input| &*input.name);
-            file.refuse(&format!("/window/{key}"), rule::WRONG_WINDOW, format!("`{name}` is not a month input"), file::words(months));
+        if kind(name).is_none() {
+            let accepted = file::words(inputs.iter().filter(|input| spans(input.kind)).map(|input| &*input.name));
+            file.refuse(&format!("/window/{key}"), rule::WRONG_WINDOW, format!("`{name}` is not a month or date input"), accepted);
         }
     }
     if raw.from == raw.to {
-        file.refuse("/window/to", rule::WRONG_WINDOW, "the window begins and ends with the same input", "two month inputs");
+        let accepted = "two month or two date inputs";
+        file.refuse("/window/to", rule::WRONG_WINDOW, "the window begins and ends with the same input", accepted);
+    } else if let (Some(from), Some(to)) = (kind(&raw.from), kind(&raw.to))
+        && from != to
+    {
+        file.refuse("/window/to", rule::WRONG_WINDOW, "the window is between a month and a date", "two month or two date inputs");
     }
     MonthWindow { from: raw.from.as_str().into(), to: raw.to.as_str().into(), months_max: raw.months_max }
+}
+
+/// An inquiry under a consent is recorded at the source as one: it is never repeated, and its answer
+/// serves no other question.
+fn consent(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) {
+    if !lifetime.is_zero() {
+        file.refuse("/lifetime", rule::CONSENT_TERMS, "an answer under a consent serves one question", "lifetime: 0s");
+    }
+    if raw.retry != Retry::Never {
+        file.refuse("/retry", rule::CONSENT_TERMS, "each inquiry under a consent is a fact at the source", "retry: never");
+    }
+    if raw.subject.is_empty() {
+        file.refuse("/subject", rule::CONSENT_TERMS, "there is nobody to consent", "the forms of a subject");
+    }
 }
 
 fn capture(file: &mut File<'_>, capture: Capture, act: Option<&str>, acts: &Declared) {
