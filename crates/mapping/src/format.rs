@@ -422,6 +422,39 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_a_part_of_the_whole() {
+        for good in ["1/2", "2/4", "1/1", "7/7", "123456789/999999999"] {
+            assert_eq!(read_fraction(good), Some(good));
+        }
+        for bad in [
+            "",
+            "1",
+            "/",
+            "1/",
+            "/2",
+            "0/2",
+            "0/0",
+            "1/0",
+            "3/2",
+            "01/2",
+            "1/02",
+            "1/2/3",
+            "1 / 2",
+            "-1/2",
+            "+1/2",
+            "1/-2",
+            "1.0/2",
+            "½",
+            "1⁄2",
+            "١/٢",
+            "1/1234567890",
+            "1234567890/1234567890",
+        ] {
+            assert_eq!(read_fraction(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn azerbaijani_letters_change_case_by_their_own_rules() {
         assert_eq!(upper("sınaqlı iş"), "SINAQLI İŞ");
         assert_eq!(lower("SINAQLI İŞ"), "sınaqlı iş");
@@ -434,6 +467,12 @@ mod tests {
             let format = DecimalFormat { point: if comma { ',' } else { '.' }, group: None };
             let text = write_money(qapik, raw::MoneyUnit::Azn, format);
             prop_assert_eq!(read_number(&text, format).and_then(|number| number.qapik()), Some(qapik));
+        }
+
+        #[test]
+        fn shares_are_read_exactly_where_they_are_parts(part in 0u32..=1_100_000_000, whole in 0u32..=1_100_000_000) {
+            let text = format!("{part}/{whole}");
+            prop_assert_eq!(read_fraction(&text).is_some(), 0 < part && part <= whole && whole < 1_000_000_000, "{}", text);
         }
 
         #[test]
@@ -451,6 +490,7 @@ mod tests {
             for pattern in ["dd.MM.yyyy", "yyyyMMdd", "MM/yyyy"] {
                 Pattern::new(pattern).expect("a pattern").read_partial(&text);
             }
+            prop_assert!(read_fraction(&text).is_none_or(|read| read == text));
             if let Some(number) = read_number(&text, DecimalFormat { point: ',', group: Some(' ') }) {
                 prop_assert!(model::Decimal::new(&number.digits()).is_some() || number.digits().len() > 39);
             }

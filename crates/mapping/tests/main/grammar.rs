@@ -6,13 +6,13 @@ use std::sync::Arc;
 use mapping::{Inputs, Plan, ReadError, Reading, WireQuestion};
 use model::contract::{Input, Leaf, SubjectForm};
 use model::document::Document;
-use model::{Decimal, FieldDef, FieldKind, FieldSet, Outcome, Problems, Service, Shape, Subject, Type, Value};
+use model::{Absence, Decimal, FieldDef, FieldKind, FieldSet, Outcome, Problems, Service, Shape, Subject, Type, Value};
 
 use super::{asked, lines, read, service};
 
 /// A contract with these fields: `name: type`, `name?: type` where the source may state none, codes
 /// after `=`, `name[]` for a list of plain values, and `name[] { … }` for a list of records.
-fn contract(fields: &[Field], inputs: &[(&str, Type, bool)]) -> Arc<Service> {
+pub(super) fn contract(fields: &[Field], inputs: &[(&str, Type, bool)]) -> Arc<Service> {
     let mut made = Service::clone(&service("azerishiq/subscriber"));
     let mut leaves = Vec::new();
     made.shape = Shape { fields: fields.iter().map(|field| field.define("", &mut leaves)).collect() };
@@ -32,7 +32,8 @@ fn contract(fields: &[Field], inputs: &[(&str, Type, bool)]) -> Arc<Service> {
     Arc::new(made)
 }
 
-enum Field {
+#[derive(Debug)]
+pub(super) enum Field {
     One(&'static str, Type, bool, &'static [&'static str]),
     Plain(&'static str, Type),
     List(&'static str, Vec<Self>),
@@ -66,14 +67,14 @@ impl Field {
     }
 }
 
-const RULES: &str = "  outcome:
+pub(super) const RULES: &str = "  outcome:
     - {when: {status: 5xx}, is: UNAVAILABLE}
     - {when: {exists: yox}, is: NOT_FOUND}
     - {when: {exists: cavab}, is: FOUND}
   at: cavab
 ";
 
-fn compile(service: &Arc<Service>, head: &str, response: &str) -> Result<Plan, Vec<String>> {
+pub(super) fn compile(service: &Arc<Service>, head: &str, response: &str) -> Result<Plan, Vec<String>> {
     let text = format!(
         "mapping: azerishiq/subscriber@1.0.0\n{head}response:\n{response}examples: [{{status: 503, expect: {{outcome: UNAVAILABLE}}}}]\n"
     );
@@ -83,19 +84,19 @@ fn compile(service: &Arc<Service>, head: &str, response: &str) -> Result<Plan, V
 }
 
 /// A JSON mapping of these fields, without anything else.
-fn json(fields: &[Field], formats: &str, response: &str) -> Plan {
+pub(super) fn json(fields: &[Field], formats: &str, response: &str) -> Plan {
     let head =
         format!("wire: {{protocol: rest-json}}\n{formats}request: {{method: GET, path: [x], query: [{{to: fin, value: subject.fin}}]}}\n");
     compile(&contract(fields, &[]), &head, &format!("{RULES}{response}")).expect("a sound mapping")
 }
 
-fn shown(reading: Result<Reading, ReadError>) -> Result<String, (String, &'static str)> {
+pub(super) fn shown(reading: Result<Reading, ReadError>) -> Result<String, (String, &'static str)> {
     let reading = reading.map_err(|error| (error.path().unwrap_or_default().to_owned(), error.rule()))?;
     let facts = reading.facts.expect("found");
     Ok(serde_json::to_string(&facts.show(&facts.service.agreed())).expect("JSON"))
 }
 
-fn answer(plan: &Plan, inside: &str) -> Result<String, (String, &'static str)> {
+pub(super) fn answer(plan: &Plan, inside: &str) -> Result<String, (String, &'static str)> {
     shown(read(plan, 200, format!("{{\"cavab\":{inside}}}").as_bytes()))
 }
 
@@ -181,6 +182,7 @@ fn every_type_has_its_form() {
         Field::One("price_qapik", Type::Money, false, &[]),
         Field::One("code", Type::Text, false, &[]),
         Field::One("heated", Type::Bool, false, &[]),
+        Field::One("share", Type::Fraction, false, &[]),
     ];
     let plan = json(
         &fields,
@@ -194,15 +196,16 @@ fn every_type_has_its_form() {
     price_qapik: {from: q, as: money}
     code: {from: c, as: text, steps: [lower, upper, {pad: {to: 6, with: \"0\"}}]}
     heated: {from: h, as: bool, table: b}
+    share: {from: s, as: fraction}
 ",
     );
     let body = |change: &str| {
-        let body = r#"{"a":"2026-03-11T20:30:00Z","l":"12.07.2015 10:00","p":"05.1931","r":"1 200","m":"0045,50","q":"45 000,00","c":"iı7","h":"B"}"#;
+        let body = r#"{"a":"2026-03-11T20:30:00Z","l":"12.07.2015 10:00","p":"05.1931","r":"1 200","m":"0045,50","q":"45 000,00","c":"iı7","h":"B","s":" 2/4 "}"#;
         let (old, new) = change.split_once(" => ").expect("a change");
         body.replace(old, new)
     };
     // Summer time was kept until 2015: +05:00.
-    let expected = r#"{"at":"2026-03-12T00:30:00+04:00","local":"2015-07-12T10:00:00+05:00","about":"1931-05","rooms":1200,"area_m2":45.50,"price_qapik":4500000,"code":"000İI7","heated":true}"#;
+    let expected = r#"{"at":"2026-03-12T00:30:00+04:00","local":"2015-07-12T10:00:00+05:00","about":"1931-05","rooms":1200,"area_m2":45.50,"price_qapik":4500000,"code":"000İI7","heated":true,"share":"2/4"}"#;
     assert_eq!(answer(&plan, &body(" => ")).as_deref(), Ok(expected));
     for (change, path, rule) in [
         ("20:30:00Z => 20:30:00", "at", "wrong-datetime"),
@@ -215,6 +218,9 @@ fn every_type_has_its_form() {
         ("0045,50 => 45.50", "area_m2", "wrong-decimal"),
         ("45 000,00 => 45 000,001", "price_qapik", "wrong-money"),
         ("\"h\":\"B\" => \"h\":\"-\"", "heated", "absent-value"),
+        ("2/4 => 5/4", "share", "wrong-fraction"),
+        ("\" 2/4 \" => 0.5", "share", "wrong-kind"),
+        ("2/4 => -", "share", "absent-value"),
     ] {
         assert_eq!(answer(&plan, &body(change)), Err((path.to_owned(), rule)), "{change}");
     }
@@ -352,6 +358,138 @@ fn questions_are_typed_writes() {
         "<a:S xmlns:a=\"urn:a&amp;b\"><a:Kim><a:Nov>&lt;&amp;&gt;</a:Nov><a:FIN>5K7QX2O</a:FIN></a:Kim><Tarix>20260311</Tarix></a:S>"
     );
     assert_eq!(format!("{:?}", soap.write(&asked(Some(&subject), &few)).expect("a question")), "Soap(…)");
+}
+
+/// Acts with the persons in them, each with lists of its own, in both syntaxes.
+pub(super) fn acts() -> (Plan, Plan) {
+    let persons = vec![Field::One("fin", Type::Fin, true, &[]), Field::One("role", Type::Code, false, &["father", "child"])];
+    let act = vec![
+        Field::One("act_no", Type::Text, false, &[]),
+        Field::List("persons", persons),
+        Field::One("person_count", Type::Int, false, &[]),
+        Field::Plain("notes", Type::Text),
+    ];
+    let service = contract(&[Field::One("fin", Type::Fin, false, &[]), Field::List("acts", act)], &[]);
+    let tables = "tables: {rol: {to: code, rows: {ATA: father, USAQ: child}}}\n";
+    let fields = "  fields:
+    fin: {from: a:FIN, as: text}
+    acts:
+      each: a:Aktlar/a:Akt
+      max: 3
+      where: {a:Hal: \"1\"}
+      fields:
+        act_no: {from: a:No, as: text}
+        persons:
+          each: a:Sexsler/a:Sexs
+          max: 2
+          ignore: [a:Milliyyet]
+          fields: {fin: {from: a:FIN, as: text, optional: true}, role: {from: a:Rol, as: code, table: rol}}
+        person_count: {count: a:Sexsler/a:Sexs, as: int}
+        notes: {each: a:Qeyd, max: 2, as: text}
+";
+    let rules = "  outcome:
+    - {when: {status: 5xx}, is: UNAVAILABLE}
+    - {when: {exists: a:C/a:Tapilmadi}, is: NOT_FOUND}
+    - {when: {exists: a:C/a:FIN}, is: FOUND}
+  at: a:C
+";
+    let xml = compile(&service, &SOAP_HEAD.replace("request:", &format!("{tables}request:")), &format!("{rules}{fields}"));
+    let head =
+        format!("wire: {{protocol: rest-json}}\n{tables}request: {{method: GET, path: [x], query: [{{to: fin, value: subject.fin}}]}}\n");
+    let json = compile(&service, &head, &format!("{rules}{fields}").replace("a:", ""));
+    (xml.expect("a sound mapping"), json.expect("a sound mapping"))
+}
+
+fn soap11(inside: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><C xmlns=\"urn:a\">{inside}</C></s:Body></s:Envelope>"
+    )
+}
+
+#[test]
+fn lists_lie_inside_lists() {
+    let (xml, json) = acts();
+    let persons = "<Sexs><FIN>5K7QX2O</FIN><Rol>ATA</Rol><Milliyyet>x</Milliyyet></Sexs>";
+    let body = soap11(&format!(
+        "<FIN>8B2HN6O</FIN><Aktlar><Akt><No>1</No><Hal>1</Hal><Sexsler>{persons}<Sexs><Rol>USAQ</Rol></Sexs></Sexsler><Qeyd>a</Qeyd></Akt>\
+         <Akt><Sexsler><Sexs><Rol>BABA</Rol></Sexs></Sexsler><Hal>3</Hal></Akt><Akt><Hal>1</Hal><Sexsler/><No>2</No></Akt></Aktlar>"
+    ));
+    let expected = "{\"fin\":\"8B2HN6O\",\"acts\":[{\"act_no\":\"1\",\"persons\":[{\"fin\":\"5K7QX2O\",\"role\":\"father\"},{\"fin\":null,\"role\":\"child\"}],\
+        \"person_count\":2,\"notes\":[\"a\"]},{\"act_no\":\"2\",\"persons\":[],\"person_count\":0,\"notes\":[]}]}";
+    let reading = read(&xml, 200, body.as_bytes());
+    assert_eq!(reading.as_ref().map(|reading| reading.undeclared.count), Ok(0), "what is ignored in an inner item is declared");
+    assert_eq!(shown(reading).as_deref(), Ok(expected));
+    let body = r#"{"C":{"FIN":"8B2HN6O","Aktlar":[{"Akt":[{"No":"1","Hal":1,"Sexsler":{"Sexs":[{"FIN":"5K7QX2O","Rol":"ATA","Milliyyet":"x"},{"Rol":"USAQ","FIN":null}]},"Qeyd":["a"]},
+        {"Hal":"3","Sexsler":{"Sexs":{"Rol":"BABA"}}}]},{"Akt":{"Hal":"1","No":"2","Sexsler":{"Sexs":[]}}}]}}"#;
+    assert_eq!(shown(read(&json, 200, body.as_bytes())).as_deref(), Ok(expected));
+}
+
+#[test]
+fn an_inner_list_breaks_by_its_own_rules() {
+    let (xml, json) = acts();
+    let check = |act: &str, path: &str, rule: &'static str| {
+        let body = soap11(&format!("<FIN>8B2HN6O</FIN><Aktlar><Akt><No>1</No><Hal>1</Hal>{act}</Akt></Aktlar>"));
+        assert_eq!(shown(read(&xml, 200, body.as_bytes())), Err((path.to_owned(), rule)), "{act}");
+    };
+    let person = "<Sexs><Rol>ATA</Rol></Sexs>";
+    check(&format!("<Sexsler>{person}{person}{person}</Sexsler>"), "acts[].persons[]", "too-many-items");
+    // Two parents of the same name are one list: its bound is the act's.
+    check(&format!("<Sexsler>{person}{person}</Sexsler><Sexsler>{person}</Sexsler>"), "acts[].persons[]", "too-many-items");
+    check("<Sexsler><Sexs/></Sexsler>", "acts[].persons[].role", "missing-value");
+    check("<Sexsler><Sexs><Rol>BABA</Rol></Sexs></Sexsler>", "acts[].persons[].role", "unmapped-code");
+    check("<Sexsler><Sexs><Rol>ATA</Rol><Rol>ATA</Rol></Sexs></Sexsler>", "acts[].persons[].role", "repeated-value");
+    check("<Sexsler><Sexs><FIN>5K7QX21</FIN><Rol>ATA</Rol></Sexs></Sexsler>", "acts[].persons[].fin", "wrong-fin");
+    check("<Qeyd>a</Qeyd><Qeyd>b</Qeyd><Qeyd>c</Qeyd>", "acts[].notes[]", "too-many-items");
+    // A bound counts within one item, not over the whole answer.
+    let act = format!("<Akt><No>1</No><Hal>1</Hal><Sexsler>{person}{person}</Sexsler></Akt>");
+    let body = soap11(&format!("<FIN>8B2HN6O</FIN><Aktlar>{act}{act}{act}</Aktlar>"));
+    assert!(shown(read(&xml, 200, body.as_bytes())).is_ok());
+    let body = soap11(&format!("<FIN>8B2HN6O</FIN><Aktlar>{act}{act}{act}{act}</Aktlar>"));
+    assert_eq!(shown(read(&xml, 200, body.as_bytes())), Err(("acts[]".to_owned(), "too-many-items")));
+    // Persons outside an act belong to nobody.
+    let body = soap11(&format!("<FIN>8B2HN6O</FIN><Aktlar><Sexsler>{person}</Sexsler></Aktlar>"));
+    let reading = read(&xml, 200, body.as_bytes()).expect("found");
+    assert_eq!((reading.undeclared.count, shown(Ok(reading)).as_deref()), (1, Ok(r#"{"fin":"8B2HN6O","acts":[]}"#)));
+    for (act, path) in [
+        (r#"{"Sexsler":{"Sexs":[[{"Rol":"ATA"}]]}}"#, "acts[].persons[]"),
+        (r#"{"Sexsler":{"Sexs":[null]}}"#, "acts[].persons[]"),
+        (r#"{"Sexsler":{"Sexs":["ATA"]}}"#, "acts[].persons[]"),
+        (r#"{"Sexsler":{"Sexs":[{"Rol":["ATA"]}]}}"#, "acts[].persons[].role"),
+        (r#"{"Qeyd":[["a"]]}"#, "acts[].notes[]"),
+    ] {
+        let act = act.replacen('{', r#"{"No":"1","Hal":"1","#, 1);
+        let body = format!("{{\"C\":{{\"FIN\":\"8B2HN6O\",\"Aktlar\":{{\"Akt\":[{act}]}}}}}}");
+        assert_eq!(shown(read(&json, 200, body.as_bytes())), Err((path.to_owned(), "wrong-structure")), "{act}");
+    }
+}
+
+#[test]
+fn an_absence_may_say_less_than_its_contract() {
+    let of = |absence: Absence, rules: &str| {
+        let mut service = Service::clone(&contract(&[Field::One("name", Type::Text, false, &[])], &[]));
+        service.absence = absence;
+        let head = "wire: {protocol: rest-json}\nrequest: {method: GET, path: [x], query: [{to: fin, value: subject.fin}]}\n";
+        let rules = format!(
+            "  outcome:\n    - {{when: {{status: 5xx}}, is: UNAVAILABLE}}\n{rules}    - {{when: {{exists: cavab}}, is: FOUND}}\n  at: cavab\n  fields: {{name: {{from: ad, as: text}}}}\n"
+        );
+        compile(&Arc::new(service), head, &rules)
+    };
+    let rules = "    - {when: {equals: {kod: NAMELUM}}, is: NOT_FOUND, absence: unknown}\n    - {when: {exists: yox}, is: NOT_FOUND}\n";
+    let absence = |plan: &Plan, status, body: &str| {
+        let reading = read(plan, status, body.as_bytes()).expect("a reading");
+        (reading.outcome, reading.absence)
+    };
+    let plan = of(Absence::Fact, rules).expect("a sound mapping");
+    assert_eq!(absence(&plan, 404, r#"{"kod":"NAMELUM"}"#), (Outcome::NotFound, Some(Absence::Unknown)));
+    assert_eq!(absence(&plan, 200, r#"{"yox":1}"#), (Outcome::NotFound, Some(Absence::Fact)));
+    assert_eq!(absence(&plan, 200, r#"{"cavab":{"ad":"A"}}"#), (Outcome::Found, None));
+    assert_eq!(absence(&plan, 503, "<html>"), (Outcome::Unavailable, None));
+    assert_eq!(plan.rules().iter().map(|rule| rule.absence).collect::<Vec<_>>(), [None, Some(Absence::Unknown), None, None]);
+    let plan = of(Absence::Unknown, rules).expect("a sound mapping");
+    assert_eq!(absence(&plan, 200, r#"{"yox":1}"#), (Outcome::NotFound, Some(Absence::Unknown)));
+    assert!(of(Absence::Fact, &rules.replace("absence: unknown", "absence: fact")).is_ok());
+    let loosened = of(Absence::Unknown, &rules.replace("absence: unknown", "absence: fact")).expect_err("a loosened absence");
+    assert_eq!(loosened, ["x.yaml:7:64: loosened-absence: to the contract no record proves nothing, accepted: unknown"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod broken;
 mod grammar;
 mod hostile;
+mod question;
 mod read_back;
 mod shipped;
 

@@ -64,6 +64,49 @@ fn income() -> impl Strategy<Value = Income> {
     })
 }
 
+/// An act: number, persons (FIN, whether the father) and notes.
+#[derive(Debug, Clone)]
+struct Act {
+    number: String,
+    persons: Vec<(Option<String>, bool)>,
+    notes: Vec<String>,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let persons = prop::collection::vec((proptest::option::of(fin()), any::<bool>()), 0..=2);
+    (name(), persons, prop::collection::vec(name(), 0..=2)).prop_map(|(number, persons, notes)| Act { number, persons, notes })
+}
+
+impl Act {
+    fn element(&self, state: &str, way: u8) -> String {
+        let person = |(fin, father): &(Option<String>, bool)| {
+            let fin = fin.as_ref().map(|fin| format!("<FIN>{fin}</FIN>")).unwrap_or_default();
+            format!("<Sexs>{fin}<Rol>{}</Rol></Sexs>", if *father { "ATA" } else { "USAQ" })
+        };
+        let persons: String = self.persons.iter().map(person).collect();
+        let notes: String = self.notes.iter().map(|note| format!("<Qeyd>{}</Qeyd>", escape(note, way))).collect();
+        format!("<Akt><No>{}</No>{notes}<Hal>{state}</Hal><Sexsler>{persons}</Sexsler></Akt>", escape(&self.number, way))
+    }
+
+    fn object(&self, state: &str) -> serde_json::Value {
+        let person = |(fin, father): &(Option<String>, bool)| serde_json::json!({"FIN": fin, "Rol": if *father { "ATA" } else { "USAQ" }});
+        let persons: Vec<_> = self.persons.iter().map(person).collect();
+        serde_json::json!({"No": self.number, "Hal": state, "Sexsler": {"Sexs": persons}, "Qeyd": self.notes})
+    }
+
+    fn record(&self) -> Record {
+        let person = |(fin, father): &(Option<String>, bool)| Record {
+            values: vec![fin.as_deref().map_or(Value::Null, text), text(if *father { "father" } else { "child" })],
+        };
+        let count = i64::try_from(self.persons.len()).expect("few");
+        let notes = self.notes.iter().map(|note| text(note)).collect();
+        let persons = self.persons.iter().map(person).collect();
+        Record { values: vec![text(&self.number), Value::Records(persons), Value::Int(count), Value::Values(notes)] }
+    }
+}
+
+static ACTS: std::sync::LazyLock<(Plan, Plan)> = std::sync::LazyLock::new(super::grammar::acts);
+
 fn shipped(id: &'static str) -> &'static Plan {
     static PLANS: std::sync::OnceLock<Vec<(&'static str, Plan)>> = std::sync::OnceLock::new();
     let plans = PLANS.get_or_init(|| super::SHIPPED.iter().map(|id| (*id, plan(id))).collect());
@@ -173,6 +216,54 @@ proptest! {
         });
         let expected = vec![Value::Records(records.collect()), Value::Int(balance)];
         prop_assert!(record(shipped("azerishiq/consumption"), &body).values == expected, "{}", body);
+    }
+
+    /// Lists in lists keep their items, their order and their bounds, whatever the syntax.
+    #[test]
+    fn acts_are_read_with_their_persons_as_written(
+        fin in fin(), acts in prop::collection::vec(act(), 0..=3), way in any::<u8>(), kept in prop::collection::vec(any::<bool>(), 3),
+    ) {
+        let (xml, json) = &*ACTS;
+        let (mut elements, mut objects, mut expected) = (String::new(), Vec::new(), Vec::new());
+        for (act, kept) in acts.iter().zip(&kept) {
+            let state = if *kept { "1" } else { "3" };
+            elements.push_str(&act.element(state, way));
+            objects.push(act.object(state));
+            if *kept {
+                expected.push(act.record());
+            }
+        }
+        let body = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><C xmlns=\"urn:a\"><FIN>{fin}</FIN><Aktlar>{elements}</Aktlar></C></s:Body></s:Envelope>"
+        );
+        let expected = [text(&fin), Value::Records(expected)];
+        prop_assert!(record(xml, &body).values == expected, "{}", body);
+        let body = serde_json::json!({"C": {"Aktlar": {"Akt": objects}, "FIN": fin}}).to_string();
+        prop_assert!(record(json, &body).values == expected, "{}", body);
+    }
+
+    /// What a source damages in a nested answer is refused or dropped: no panic, no record without its fields.
+    #[test]
+    fn damage_to_nested_lists_never_breaks_the_reader(
+        acts in prop::collection::vec(act(), 1..=3), at in any::<prop::sample::Index>(), cut in 0usize..20, put in "[<>/\\[\\]{}\",:a-z0-9]{0,6}",
+    ) {
+        let (xml, json) = &*ACTS;
+        let elements: String = acts.iter().map(|act| act.element("1", 0)).collect();
+        let objects: Vec<_> = acts.iter().map(|act| act.object("1")).collect();
+        let bodies = [
+            (xml, format!("<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><C xmlns=\"urn:a\"><FIN>8B2HN6O</FIN><Aktlar>{elements}</Aktlar></C></s:Body></s:Envelope>")),
+            (json, serde_json::json!({"C": {"Aktlar": {"Akt": objects}, "FIN": "8B2HN6O"}}).to_string()),
+        ];
+        for (plan, body) in bodies {
+            let signs: Vec<char> = body.chars().collect();
+            let place = at.index(signs.len());
+            let damaged: String = signs.iter().take(place).copied().chain(put.chars()).chain(signs.iter().skip(place + cut).copied()).collect();
+            if let Ok(reading) = read(plan, 200, damaged.as_bytes()) {
+                let facts = reading.facts.expect("only FOUND is left");
+                let Some(Value::Records(items)) = facts.top_level("acts") else { panic!("a list") };
+                prop_assert!(items.len() <= 3 && items.iter().all(|item| item.values.len() == 4));
+            }
+        }
     }
 
     #[test]
