@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::id::ProviderId;
 use crate::subject::Subject;
@@ -11,8 +12,10 @@ use crate::subject::Subject;
 pub const CONSENTS_MAX: usize = 16;
 
 /// A consent as the consumer holds it: the gateway keeps its reference and hash, never the document.
-/// `Debug` names nobody.
-#[derive(Clone, PartialEq, Eq)]
+/// `Debug` names nobody. Serialises in the form of the envelope; names a person, so it is stored only
+/// sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Consent {
     /// Whom it allows to be asked.
     pub provider: ProviderId,

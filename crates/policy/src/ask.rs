@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{CaseId, PurposeId, RoleId, ServiceId, Subject};
+use model::{CaseId, Consent, PurposeId, RoleId, ServiceId, Subject};
 use serde::{Deserialize, Serialize};
 
 /// One question of one consumer: everything a decision needs that the consumer says itself.
@@ -26,6 +26,9 @@ pub struct Ask {
     pub role: RoleId,
     /// The signed statement of the official's identity provider (JWS), as sent.
     pub assertion: Option<String>,
+    /// The consents the consumer holds; a service that needs none looks at none.
+    #[serde(default)]
+    pub consents: Vec<Consent>,
     /// Narrower field set: paths of leaves, or of lists for all below them. A name the contract does
     /// not know narrows to nothing; the surface refuses it before.
     pub fields: Option<Vec<String>>,
@@ -41,6 +44,7 @@ impl fmt::Debug for Ask {
             .field("official", &self.official)
             .field("role", &self.role)
             .field("assertion", &self.assertion.as_ref().map(|_| "…"))
+            .field("consents", &self.consents)
             .field("fields", &self.fields)
             .finish()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Act, Class, Consumer, Grant, Role, RowRule};
-use model::{ActId, FieldSet, Profile, Service, Snapshot};
+use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot};
 
 use crate::ask::{Ask, CaseView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
@@ -27,6 +27,7 @@ pub fn decide(ask: &Ask, consumer: &Consumer, snapshot: &Snapshot, case: Option<
             purpose: ask.purpose.clone(),
             role: ask.role.clone(),
             act: act.clone(),
+            consent: findings.consent.in_force().cloned().map(Box::new),
             fields: findings.sets.delivered(),
             withheld: findings.sets.withheld(service, &grant.rows),
             rows: findings.sets.rows(&grant.rows).cloned().collect(),
@@ -42,6 +43,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) role: Option<&'a Role>,
     /// The grant that fits, whether or not anything else is wrong.
     pub(crate) basis: Option<Basis<'a>>,
+    pub(crate) consent: ConsentFound<'a>,
     pub(crate) sets: Sets,
     /// In the order of [`DenialReason::ALL`].
     pub(crate) reasons: Vec<DenialReason>,
@@ -56,7 +58,7 @@ pub(crate) struct Basis<'a> {
 
 impl<'a> Findings<'a> {
     pub(crate) fn of(
-        ask: &Ask,
+        ask: &'a Ask,
         consumer: &'a Consumer,
         snapshot: &'a Snapshot,
         case: Option<&CaseView>,
@@ -109,6 +111,14 @@ impl<'a> Findings<'a> {
             }
         }
 
+        // Consent: the person's own word, where the contract wants it.
+        let consent = service.map_or(ConsentFound::NotNeeded, |service| ConsentFound::of(ask, service, now));
+        match consent {
+            ConsentFound::Missing => reasons.push(DenialReason::ConsentMissing),
+            ConsentFound::NotInForce => reasons.push(DenialReason::ConsentNotInForce),
+            ConsentFound::NotNeeded | ConsentFound::InForce(_) => {}
+        }
+
         let sets = match (service, basis, role) {
             (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role),
             _ => Sets::default(),
@@ -116,7 +126,46 @@ impl<'a> Findings<'a> {
         if service.is_some() && basis.is_some() && sets.delivered().is_empty() {
             reasons.push(DenialReason::NothingLeft);
         }
-        Self { service, role, basis, sets, reasons }
+        Self { service, role, basis, consent, sets, reasons }
+    }
+}
+
+/// What the ask's consents come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ConsentFound<'a> {
+    /// The contract wants none, and none was looked at.
+    NotNeeded,
+    /// None is this person's for this provider.
+    Missing,
+    /// There is one, signed in the future or ended.
+    NotInForce,
+    /// The first that is in force.
+    InForce(&'a Consent),
+}
+
+impl<'a> ConsentFound<'a> {
+    /// A consent counts for the provider and the person it names, exactly: not for another form of
+    /// naming the same person, since nobody here can know that they are the same.
+    fn of(ask: &'a Ask, service: &Service, now: Timestamp) -> Self {
+        if !service.consent {
+            return Self::NotNeeded;
+        }
+        let mut own = ask
+            .consents
+            .iter()
+            .filter(|consent| consent.provider.as_str() == service.id.provider() && Some(&consent.subject) == ask.subject.as_ref())
+            .peekable();
+        if own.peek().is_none() {
+            return Self::Missing;
+        }
+        own.find(|consent| consent.in_force(now)).map_or(Self::NotInForce, Self::InForce)
+    }
+
+    fn in_force(self) -> Option<&'a Consent> {
+        match self {
+            Self::InForce(consent) => Some(consent),
+            Self::NotNeeded | Self::Missing | Self::NotInForce => None,
+        }
     }
 }
 

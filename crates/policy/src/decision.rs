@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::contract::RowRule;
-use model::{ActId, CaseId, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
+use model::{ActId, CaseId, Consent, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
 use serde::{Deserialize, Serialize};
 
 /// The result of [`crate::decide`].
@@ -62,6 +62,7 @@ pub struct Authorised {
     pub(crate) purpose: PurposeId,
     pub(crate) role: RoleId,
     pub(crate) act: ActId,
+    pub(crate) consent: Option<Box<Consent>>,
     pub(crate) fields: FieldSet,
     pub(crate) withheld: Vec<Withheld>,
     pub(crate) rows: Vec<RowRule>,
@@ -108,6 +109,13 @@ impl Authorised {
     #[must_use]
     pub fn act(&self) -> &ActId {
         &self.act
+    }
+
+    /// The consent it rests on: the first of the ask's that is this person's for this provider and in
+    /// force at the moment of the decision. `None` where the contract needs none.
+    #[must_use]
+    pub fn consent(&self) -> Option<&Consent> {
+        self.consent.as_deref()
     }
 
     /// Delivered leaves of [`Self::service`]; never empty.
@@ -311,6 +319,13 @@ denial_reasons! {
     /// An identifying input (a subscriber code, say) does not stem from an answer in this case.
     InputNotFromCase = "input-not-from-case", "an identifying input does not stem from an answer in this case",
         "müəyyənləşdirici məlumat bu işdəki cavabdan gəlmir";
+    /// The contract needs the person's own consent, and none of the ask's is for this provider and
+    /// this subject.
+    ConsentMissing = "consent-missing", "the person's consent to this provider is missing",
+        "şəxsin bu təminatçıya sorğu verilməsinə razılığı yoxdur";
+    /// There is such a consent, but it is signed in the future or has ended.
+    ConsentNotInForce = "consent-not-in-force", "the person's consent is not yet or no longer in force",
+        "şəxsin razılığı hələ qüvvəyə minməyib və ya müddəti bitib";
     /// Everything asked for would be withheld, so nothing is asked of the provider.
     NothingLeft = "nothing-left", "nothing of the answer could be delivered", "cavabdan heç nə təqdim edilə bilməz";
 }

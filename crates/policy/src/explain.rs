@@ -8,7 +8,7 @@ use model::{ActId, ConsumerId, FieldSet, Profile, PurposeId, RoleId, Service, Se
 use serde::Serialize;
 
 use crate::ask::{Ask, CaseView};
-use crate::decide::{Basis, Findings};
+use crate::decide::{Basis, ConsentFound, Findings};
 use crate::decision::{DenialReason, Withheld};
 
 /// Why an ask is allowed or denied, and what each step lets through. Holds no personal datum.
@@ -26,6 +26,8 @@ pub struct Explanation {
     pub role: RoleId,
     /// The act it would rest on.
     pub act: Option<ActId>,
+    /// What the consents come to.
+    pub consent: ConsentUse,
     /// Whether it is allowed.
     pub allowed: bool,
     /// One line for each condition, in the order of the decision.
@@ -38,10 +40,35 @@ pub struct Explanation {
     pub withheld: Vec<Withheld>,
 }
 
+/// What the consents of an ask come to, without a word of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsentUse {
+    /// The contract wants none.
+    NotNeeded,
+    /// None is this person's for this provider.
+    Missing,
+    /// There is one, signed in the future or ended.
+    NotInForce,
+    /// One is in force.
+    InForce,
+}
+
+impl ConsentUse {
+    fn english(self) -> &'static str {
+        match self {
+            Self::NotNeeded => "not needed",
+            Self::Missing => "needed, and missing",
+            Self::NotInForce => "needed, and not in force",
+            Self::InForce => "needed, and in force",
+        }
+    }
+}
+
 /// One condition of the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at: `agreement`, `function`, `powers`, `case`.
+    /// What was looked at: `agreement`, `function`, `powers`, `case`, `consent`.
     pub part: &'static str,
     /// The reason it fails with.
     pub reason: DenialReason,
@@ -82,6 +109,12 @@ pub fn explain(
         purpose: ask.purpose.clone(),
         role: ask.role.clone(),
         act: findings.basis.map(|basis| basis.act.clone()),
+        consent: match findings.consent {
+            ConsentFound::NotNeeded => ConsentUse::NotNeeded,
+            ConsentFound::Missing => ConsentUse::Missing,
+            ConsentFound::NotInForce => ConsentUse::NotInForce,
+            ConsentFound::InForce(_) => ConsentUse::InForce,
+        },
         allowed: findings.reasons.is_empty(),
         checks: checks.collect(),
         steps: Vec::new(),
@@ -145,6 +178,7 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::CasePurpose
         | DenialReason::PersonNotInCase
         | DenialReason::InputNotFromCase => "case",
+        DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "consent",
     }
 }
 
@@ -156,6 +190,9 @@ impl fmt::Display for Explanation {
         writeln!(f, "{}", if self.allowed { "allowed" } else { "denied" })?;
         for check in self.checks.iter().filter(|check| !check.passed) {
             writeln!(f, "  {}: {} ({})", check.part, check.reason.english(), check.reason)?;
+        }
+        if self.consent != ConsentUse::NotNeeded {
+            writeln!(f, "{:<10} the person's own to this provider: {}", "consent", self.consent.english())?;
         }
         for step in &self.steps {
             writeln!(f, "{:<10} {}: {} of {} pass", step.name, step.basis, step.allowed.len(), step.allowed.len() + step.withheld.len())?;

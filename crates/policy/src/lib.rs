@@ -6,6 +6,9 @@
 //! it needs an [`Authorised`], which only [`decide`] makes. What is stored is the [`Ask`]: a resumed
 //! or repeated exchange is decided anew.
 //!
+//! Where the contract wants the person's own consent, there is no right without one that is in force
+//! for exactly this provider and this person.
+//!
 //! Delivered = agreement ∩ function ∩ powers (Decree 634, 2.6 a–c), narrowed by what was asked for.
 
 mod ask;
@@ -19,5 +22,5 @@ mod tests;
 pub use ask::{Ask, CaseView, Official};
 pub use decide::decide;
 pub use decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
-pub use explain::{Check, Explanation, Step, explain};
+pub use explain::{Check, ConsentUse, Explanation, Step, explain};
 pub use filter::{Filtered, filter};

@@ -7,8 +7,8 @@ use model::{FieldSet, Profile};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::world::{CODES, TODAY, World, allowed, now, world};
-use crate::{Authorised, Decision, DenialReason, WithheldReason, filter};
+use super::world::{CODES, TODAY, World, allowed, consent, now, spoil, world};
+use crate::{Authorised, ConsentUse, Decision, DenialReason, WithheldReason, filter};
 
 fn authorised(world: &World) -> Authorised {
     world.decide().into_result().expect("the world allows it")
@@ -157,6 +157,46 @@ proptest! {
     }
 
     #[test]
+    fn no_consent_bound_right_without_a_consent_in_force_for_this_provider_and_person(mut world in allowed()) {
+        let needed = world.service().consent;
+        let authorised = authorised(&world);
+        prop_assert_eq!(authorised.consent().is_some(), needed);
+        if let Some(used) = authorised.consent() {
+            prop_assert_eq!(used.provider.as_str(), world.service().id.provider());
+            prop_assert_eq!(Some(&used.subject), authorised.subject());
+            prop_assert!(used.signed_at <= now() && now() < used.expires_at);
+            prop_assert!(world.ask.consents.contains(used));
+            // Taken away, the right stops at once, whatever other consents there are.
+            let used = used.clone();
+            world.ask.consents.retain(|other| *other != used);
+            let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+            let left = world.ask.consents.iter().any(|other| other.provider == used.provider && other.subject == used.subject);
+            prop_assert_eq!(denial.reasons(), [if left { DenialReason::ConsentNotInForce } else { DenialReason::ConsentMissing }]);
+        } else {
+            // Consents neither give nor take where none is needed.
+            let before = authorised.fields();
+            world.ask.consents.clear();
+            prop_assert_eq!(delivered(&world), before);
+            prop_assert!(world.decide().into_result().expect("allowed").consent().is_none());
+        }
+    }
+
+    #[test]
+    fn a_contract_that_begins_to_need_consent_takes_exactly_a_fitting_one(mut world in allowed(), fault in 0..6_usize, others in 0..3_usize) {
+        let mut wrong = consent();
+        spoil(&mut wrong, fault);
+        world.change_service(|service| service.consent = true);
+        world.ask.consents = vec![wrong; others];
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        let other_question = fault < 3;
+        let wanted = if others == 0 || other_question { DenialReason::ConsentMissing } else { DenialReason::ConsentNotInForce };
+        prop_assert_eq!(denial.reasons(), [wanted]);
+        world.ask.consents.push(consent());
+        let authorised = authorised(&world);
+        prop_assert_eq!(authorised.consent(), Some(&consent()));
+    }
+
+    #[test]
     fn a_decision_is_the_same_each_time_and_its_explanation_agrees(world in world()) {
         let explanation = world.explain();
         match (world.decide(), world.decide()) {
@@ -164,6 +204,8 @@ proptest! {
                 prop_assert_eq!(one.fields(), two.fields());
                 prop_assert_eq!(one.withheld(), two.withheld());
                 prop_assert_eq!(one.act(), two.act());
+                prop_assert_eq!(one.consent(), two.consent());
+                prop_assert_eq!(explanation.consent == ConsentUse::InForce, one.consent().is_some());
                 prop_assert!(explanation.allowed);
                 let paths: Vec<&str> = explanation.delivered.iter().map(|path| &**path).collect();
                 prop_assert_eq!(paths, one.field_paths().collect::<Vec<_>>());
@@ -181,6 +223,7 @@ proptest! {
         // What is explained names no person and no official.
         let text = format!("{explanation}{}", serde_json::to_string(&explanation).expect("JSON"));
         prop_assert!(!text.contains("5K7QX2") && !text.contains("AZ-0001") && !text.contains("9900001233"));
+        prop_assert!(!text.contains("TEST-RAZ") && !text.contains("47DEQ"));
     }
 
     #[test]
@@ -279,6 +322,7 @@ proptest! {
         prop_assert_eq!(&read, &world.ask);
         let shown = format!("{:?} {:?}", world.ask, world.decide());
         prop_assert!(!shown.contains("5K7QX2") && !shown.contains("AZ-0001") && !shown.contains("a.b.c"));
+        prop_assert!(!shown.contains("TEST-RAZ") && !shown.contains("47DEQ") && !shown.contains("3M9RT4"));
     }
 }
 

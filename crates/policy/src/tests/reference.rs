@@ -28,6 +28,7 @@ impl Reference {
             official: Official::Person("AZ-0001".to_owned()),
             role: RoleId::new(role).expect("a role"),
             assertion: None,
+            consents: Vec::new(),
             fields: None,
         }
     }

@@ -10,8 +10,8 @@ use model::contract::{
     Act, Agreement, Bilingual, Capture, Class, Consumer, Grant, Leaf, Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm,
 };
 use model::{
-    Absence, ActId, CaseId, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, PurposeId, Record, RoleId, Service, ServiceId,
-    Shape, Snapshot, Subject, Type, Value, Version,
+    Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
+    Service, ServiceId, Shape, Snapshot, Subject, Type, Value, Version,
 };
 use proptest::prelude::*;
 
@@ -104,7 +104,7 @@ fn rarely() -> impl Strategy<Value = bool> {
 
 /// A service whose first leaves stand alone and whose last are the items of `items[]`, of which the
 /// first is the code field `kind`.
-fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool) -> Service {
+fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bool) -> Service {
     let mut flat = Vec::new();
     let mut fields: Vec<FieldDef> = Vec::new();
     let mut items: Vec<FieldDef> = Vec::new();
@@ -164,6 +164,8 @@ fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool) -> Service 
         subject: vec![SubjectForm::Fin],
         inputs: Vec::new(),
         window: None,
+        consent,
+        confirms: Vec::new(),
         absence: Absence::Fact,
         lifetime: Duration::ZERO,
         quota: Quota { per_second: 1, burst: 1 },
@@ -224,6 +226,45 @@ fn subject() -> impl Strategy<Value = Option<Subject>> {
     ]
 }
 
+/// A consent of the generated service's provider by the usual subject, an hour old and good for one
+/// more.
+pub(super) fn consent() -> Consent {
+    let hour = jiff::SignedDuration::from_hours(1);
+    Consent {
+        provider: ProviderId::new("justice").expect("a provider"),
+        subject: Subject::Fin("5K7QX2O".to_owned()),
+        reference: "TEST-RAZ-000001".to_owned(),
+        sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        signed_at: now() - hour,
+        expires_at: now() + hour,
+    }
+}
+
+/// Changes a consent so that it does not count for the usual question.
+pub(super) fn spoil(consent: &mut Consent, fault: usize) {
+    let hours = jiff::SignedDuration::from_hours(2);
+    match fault {
+        0 => consent.provider = ProviderId::new("interior").expect("a provider"),
+        1 => consent.subject = Subject::Fin("3M9RT4O".to_owned()),
+        // The same letters, named as another thing.
+        2 => consent.subject = Subject::Pin("5K7QX2O".to_owned()),
+        3 => consent.signed_at = now() + jiff::SignedDuration::from_nanos(1),
+        4 => consent.expires_at = now(),
+        _ => (consent.signed_at, consent.expires_at) = (consent.signed_at - hours, consent.expires_at - hours),
+    }
+}
+
+fn consents() -> impl Strategy<Value = Vec<Consent>> {
+    let one = prop_oneof![6 => Just(None), 3 => (0..6_usize).prop_map(Some)].prop_map(|fault| {
+        let mut consent = consent();
+        if let Some(fault) = fault {
+            spoil(&mut consent, fault);
+        }
+        consent
+    });
+    proptest::collection::vec(one, 0..4)
+}
+
 fn case() -> impl Strategy<Value = Option<CaseView>> {
     let view = (mostly(), mostly(), mostly(), mostly()).prop_map(|(open, same, has_subject, inputs_known)| CaseView {
         open,
@@ -237,8 +278,8 @@ fn case() -> impl Strategy<Value = Option<CaseView>> {
 /// Any world of this kind; about a third of them allow the ask.
 pub(super) fn world() -> impl Strategy<Value = World> {
     let contract = (1..12_usize).prop_flat_map(|count| {
-        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly())
-            .prop_map(|(leaves, alone, in_force)| service(leaves, alone, in_force))
+        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly(), proptest::bool::weighted(0.4))
+            .prop_map(|(leaves, alone, in_force, consent)| service(leaves, alone, in_force, consent))
     });
     contract
         .prop_flat_map(|service| {
@@ -250,7 +291,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 proptest::collection::vec(grant(count, list), 0..4),
                 proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
             );
-            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject());
+            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject(), consents());
             let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, proptest::option::weighted(0.3, Just("a.b.c".to_owned())));
             let acts = proptest::collection::vec(mostly(), 3);
             (Just(service), consumer, who, what, acts, case(), rarely(), rarely())
@@ -259,7 +300,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
             |(
                 service,
                 (grants, roles),
-                (role_place, official, subject),
+                (role_place, official, subject, consents),
                 (purpose_place, fields, assertion),
                 acts,
                 case,
@@ -284,6 +325,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     id: ConsumerId::new("child-protection").expect("a consumer"),
                     name: name(),
                     clause: "634/2.1.15".into(),
+                    quota: Quota { per_second: 1, burst: 1 },
                     certificate_names: Vec::new(),
                     roles: roles.collect(),
                     grants,
@@ -297,6 +339,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     official,
                     role: role(role_place),
                     assertion,
+                    consents,
                     fields,
                 };
                 World { snapshot, consumer, ask, case, profile: if production { Profile::Production } else { Profile::Test } }
