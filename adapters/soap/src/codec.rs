@@ -1,6 +1,7 @@
 //! Question to envelope, and the beginning of an answer as far as its headers. Pure; any bytes of a
 //! peer are safe. The body belongs to the mapping and is not read here.
 
+use std::borrow::Cow;
 use std::io;
 
 use adapter_core::{CallError, Context, Expected, Question, Request};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::config::{SoapConfig, SoapVersion};
 use crate::error::PrologueError;
+use crate::security::{self, Stamp};
 
 /// Either version's media type is taken from either: services of one version answer their errors
 /// in the other's now and then.
@@ -36,31 +38,45 @@ const HEADER_TEXT_MAX: usize = 4096;
 /// Longest action accepted, in bytes.
 const ACTION_MAX: usize = 1024;
 
-/// Writes the request for a question.
+/// Writes the request for a question; `stamp` is for a configuration with a user name.
 ///
 /// # Errors
 /// A question that is not a SOAP question, whose action cannot stand in a header, or whose body is
-/// not one element.
-pub fn write(config: &SoapConfig, question: &Question, context: &Context<'_>) -> Result<Request, CallError> {
+/// not one element; a user name without a stamp.
+pub fn write(config: &SoapConfig, question: &Question, context: &Context<'_>, stamp: Option<&Stamp>) -> Result<Request, CallError> {
     let Question::Soap { action, body } = question else {
         return Err(CallError::question("a SOAP adapter was asked something else"));
     };
     check_body(body)?;
     let action = action.as_deref();
     let headers = http_headers(config.version, action)?;
-    let envelope = match (&config.addressing, action) {
-        (None, _) => envelope(config.version, &[], None, body),
-        (Some(addressing), Some(action)) => {
-            let message_id = format!("urn:uuid:{}", context.exchange_id);
-            let write_headers = |writer: &mut Writer<Vec<u8>>| {
-                text_element(writer, "wsa:To", &addressing.to)?;
-                text_element(writer, "wsa:Action", action)?;
-                text_element(writer, "wsa:MessageID", &message_id)
-            };
-            envelope(config.version, &[("xmlns:wsa", ADDRESSING)], Some(&write_headers), body)
-        }
+    let addressing = match (&config.addressing, action) {
+        (None, _) => None,
+        (Some(addressing), Some(action)) => Some((addressing.to.as_str(), action, format!("urn:uuid:{}", context.exchange_id))),
         (Some(_), None) => return Err(CallError::question("WS-Addressing needs an action")),
     };
+    let security = match (&config.security, stamp) {
+        (None, _) => None,
+        (Some(token), Some(stamp)) => Some((token, stamp)),
+        (Some(_), None) => return Err(CallError::question("a user name needs a stamp")),
+    };
+    let mut namespaces = Vec::with_capacity(3);
+    if addressing.is_some() {
+        namespaces.push(("xmlns:wsa", ADDRESSING));
+    }
+    if security.is_some() {
+        namespaces.extend([("xmlns:wsse", security::SECURITY), ("xmlns:wsu", security::UTILITY)]);
+    }
+    let write_headers = |writer: &mut Writer<Vec<u8>>| {
+        if let Some((to, action, message_id)) = &addressing {
+            text_element(writer, "wsa:To", to)?;
+            text_element(writer, "wsa:Action", action)?;
+            text_element(writer, "wsa:MessageID", message_id)?;
+        }
+        security.map_or(Ok(()), |(token, stamp)| security::write(writer, token, stamp))
+    };
+    let write_headers: Option<WriteHeaders<'_>> = if namespaces.is_empty() { None } else { Some(&write_headers) };
+    let envelope = envelope(config.version, &namespaces, write_headers, body);
     Ok(Request { method: Method::POST, path_and_query: config.path.as_str().into(), headers, body: Some(envelope) })
 }
 
@@ -240,17 +256,27 @@ impl Element {
     }
 }
 
-/// Reads an answer up to the first element of its body, or through its fault's code. A byte order
-/// mark is tolerated. Work and memory are bounded by the limits above and by the length of a fault.
+/// Reads an answer up to the first element of its body, or through its fault's code, with all of its
+/// headers. A byte order mark is tolerated. Work and memory are bounded by the limits above and by
+/// the length of a fault.
 ///
 /// # Errors
 /// [`PrologueError`] says which rule the answer breaks.
 pub fn prologue(answer: &[u8]) -> Result<Prologue, PrologueError> {
+    prologue_with(answer, |_, _| true)
+}
+
+/// As [`prologue`], keeping of the headers only those, with all within them, whose namespace URI and
+/// local name are wanted. The others are read over, as strictly and within the same limits.
+///
+/// # Errors
+/// [`PrologueError`] says which rule the answer breaks.
+pub fn prologue_with(answer: &[u8], wanted: impl Fn(&str, &str) -> bool) -> Result<Prologue, PrologueError> {
     let text = std::str::from_utf8(answer).map_err(|_| PrologueError::Encoding)?;
     let mut scan = Scan { reader: NsReader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) };
 
-    let Step::Start { namespace, name, .. } = scan.element_or_end()? else { return Err(PrologueError::Envelope) };
-    let version = match (namespace.as_str(), name.as_str()) {
+    let Step::Start { tag, .. } = scan.element_or_end()? else { return Err(PrologueError::Envelope) };
+    let version = match scan.resolve(&tag)? {
         (uri, "Envelope") if uri == SoapVersion::V11.namespace() => SoapVersion::V11,
         (uri, "Envelope") if uri == SoapVersion::V12.namespace() => SoapVersion::V12,
         _ => return Err(PrologueError::Envelope),
@@ -258,13 +284,12 @@ pub fn prologue(answer: &[u8]) -> Result<Prologue, PrologueError> {
 
     let mut headers = None;
     loop {
-        let Step::Start { namespace, name, empty, .. } = scan.element_or_end()? else { return Err(PrologueError::Envelope) };
-        if namespace != version.namespace() {
-            return Err(PrologueError::Envelope);
-        }
-        match name.as_str() {
-            "Header" if headers.is_none() => headers = Some(if empty { Vec::new() } else { scan.headers()? }),
-            "Body" => {
+        let Step::Start { tag, empty } = scan.element_or_end()? else { return Err(PrologueError::Envelope) };
+        match scan.resolve(&tag)? {
+            (uri, "Header") if uri == version.namespace() && headers.is_none() => {
+                headers = Some(if empty { Vec::new() } else { scan.headers(&wanted)? });
+            }
+            (uri, "Body") if uri == version.namespace() => {
                 let body = if empty { Payload::Empty } else { scan.payload(version)? };
                 return Ok(Prologue { version, headers: headers.unwrap_or_default(), body });
             }
@@ -273,14 +298,15 @@ pub fn prologue(answer: &[u8]) -> Result<Prologue, PrologueError> {
     }
 }
 
-/// One step of the reading.
+/// One step of the reading. Borrows from the answer wherever it can.
 enum Step<'a> {
-    /// An element begins; it ends at once if `empty`. Its attributes are not read yet.
-    Start { namespace: String, name: String, tag: BytesStart<'a>, empty: bool },
+    /// An element begins; it ends at once if `empty`. Its name is not resolved and its attributes
+    /// are not read yet.
+    Start { tag: BytesStart<'a>, empty: bool },
     /// An element ends.
     End,
     /// Text, of which a part may come as a reference or in CDATA.
-    Text(String),
+    Text(Cow<'a, str>),
     /// The document ends.
     Eof,
 }
@@ -295,11 +321,11 @@ impl<'a> Scan<'a> {
         loop {
             let event = self.reader.read_event().map_err(|_| PrologueError::Xml)?;
             return Ok(match event {
-                Event::Start(tag) => self.start(tag, false)?,
-                Event::Empty(tag) => self.start(tag, true)?,
+                Event::Start(tag) => Step::Start { tag, empty: false },
+                Event::Empty(tag) => Step::Start { tag, empty: true },
                 Event::End(_) => Step::End,
-                Event::Text(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0).into_owned()),
-                Event::CData(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0).into_owned()),
+                Event::Text(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0)),
+                Event::CData(text) => Step::Text(text.xml_content(XmlVersion::Explicit1_0)),
                 Event::GeneralRef(reference) => Step::Text(resolve(&reference)?),
                 Event::Eof => Step::Eof,
                 Event::Comment(_) => continue,
@@ -324,54 +350,75 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn start(&self, tag: BytesStart<'a>, empty: bool) -> Result<Step<'a>, PrologueError> {
+    /// Namespace URI, empty for none, and local name of an element that has just begun.
+    fn resolve<'s>(&'s self, tag: &'s BytesStart<'_>) -> Result<(&'s str, &'s str), PrologueError> {
         let (resolved, name) = self.reader.resolver().resolve_element(tag.name());
-        Ok(Step::Start { namespace: namespace(&resolved)?, name: name.as_ref().to_owned(), tag, empty })
+        Ok((namespace(&resolved)?, name.into_inner()))
     }
 
-    /// Attributes of an element that has just begun, as [`Element::attributes`].
-    fn attributes(&self, tag: &BytesStart<'_>) -> Result<Vec<(String, String, String)>, PrologueError> {
-        let mut attributes = Vec::new();
+    /// Reads the attributes of an element that has just begun, into `kept` as
+    /// [`Element::attributes`] if given.
+    fn attributes(&self, tag: &BytesStart<'_>, mut kept: Option<&mut Element>) -> Result<(), PrologueError> {
+        let mut count = 0_usize;
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|_| PrologueError::Xml)?;
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
-            if attributes.len() >= HEADER_ATTRIBUTES_MAX || attribute.value.len() > HEADER_TEXT_MAX {
+            count += 1;
+            if count > HEADER_ATTRIBUTES_MAX || attribute.value.len() > HEADER_TEXT_MAX {
                 return Err(PrologueError::TooLarge);
             }
             let (resolved, key) = self.reader.resolver().resolve_attribute(attribute.key);
+            let namespace = namespace(&resolved)?;
             let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|_| PrologueError::Forbidden)?;
-            attributes.push((namespace(&resolved)?, key.as_ref().to_owned(), value.into_owned()));
+            if let Some(element) = &mut kept {
+                element.attributes.push((namespace.to_owned(), key.as_ref().to_owned(), value.into_owned()));
+            }
         }
-        Ok(attributes)
+        Ok(())
     }
 
-    /// The header's children; the header has just begun.
-    fn headers(&mut self) -> Result<Vec<Element>, PrologueError> {
-        // The open elements, outermost first; the bottom stands for the header itself.
+    /// The header's wanted children; the header has just begun.
+    fn headers(&mut self, wanted: &impl Fn(&str, &str) -> bool) -> Result<Vec<Element>, PrologueError> {
+        // The open elements that are kept, outermost first; the bottom stands for the header itself.
         let mut open = vec![Element::default()];
+        // Elements open below the last of those, with the length of their texts.
+        let mut passed: Vec<usize> = Vec::new();
         let mut count = 0_usize;
         loop {
             match self.step()? {
-                Step::Start { namespace, name, tag, empty } => {
+                Step::Start { tag, empty } => {
                     count += 1;
-                    if count > HEADER_ELEMENTS_MAX || open.len() > HEADER_DEPTH_MAX {
+                    if count > HEADER_ELEMENTS_MAX || open.len() + passed.len() > HEADER_DEPTH_MAX {
                         return Err(PrologueError::TooLarge);
                     }
-                    let attributes = self.attributes(&tag)?;
-                    open.push(Element { namespace, name, attributes, ..Element::default() });
-                    if empty {
-                        close(&mut open);
+                    let (namespace, name) = self.resolve(&tag)?;
+                    if passed.is_empty() && (open.len() > 1 || wanted(namespace, name)) {
+                        let mut element = Element { namespace: namespace.to_owned(), name: name.to_owned(), ..Element::default() };
+                        self.attributes(&tag, Some(&mut element))?;
+                        open.push(element);
+                        if empty {
+                            close(&mut open);
+                        }
+                    } else {
+                        self.attributes(&tag, None)?;
+                        if !empty {
+                            passed.push(0);
+                        }
                     }
                 }
+                Step::End if passed.pop().is_some() => {}
                 Step::End if open.len() == 1 => return Ok(open.pop().unwrap_or_default().children),
                 Step::End => close(&mut open),
                 Step::Text(text) => {
-                    if let Some(top) = open.last_mut() {
-                        if top.text.len() + text.len() > HEADER_TEXT_MAX {
-                            return Err(PrologueError::TooLarge);
-                        }
+                    let before = passed.last().copied().or(open.last().map(|top| top.text.len())).unwrap_or_default();
+                    if before + text.len() > HEADER_TEXT_MAX {
+                        return Err(PrologueError::TooLarge);
+                    }
+                    if let Some(length) = passed.last_mut() {
+                        *length += text.len();
+                    } else if let Some(top) = open.last_mut() {
                         top.text.push_str(&text);
                     }
                 }
@@ -382,15 +429,16 @@ impl<'a> Scan<'a> {
 
     /// The body's beginning; the body has just begun.
     fn payload(&mut self, version: SoapVersion) -> Result<Payload, PrologueError> {
-        match self.element_or_end()? {
-            Step::Start { namespace, name, empty, .. } if name == "Fault" && namespace == version.namespace() => {
-                let code = if empty || version == SoapVersion::V12 { String::new() } else { self.fault_code()? };
-                Ok(Payload::Fault { code })
-            }
-            Step::Start { .. } => Ok(Payload::Element),
-            Step::End => Ok(Payload::Empty),
-            Step::Text(_) | Step::Eof => Err(PrologueError::Xml),
+        let (tag, empty) = match self.element_or_end()? {
+            Step::Start { tag, empty } => (tag, empty),
+            Step::End => return Ok(Payload::Empty),
+            Step::Text(_) | Step::Eof => return Err(PrologueError::Xml),
+        };
+        if self.resolve(&tag)? != (version.namespace(), "Fault") {
+            return Ok(Payload::Element);
         }
+        let code = if empty || version == SoapVersion::V12 { String::new() } else { self.fault_code()? };
+        Ok(Payload::Fault { code })
     }
 
     /// Text of the fault's child `faultcode`, wherever among the children it stands.
@@ -400,8 +448,10 @@ impl<'a> Scan<'a> {
         let mut code: Option<String> = None;
         loop {
             match self.step()? {
-                Step::Start { namespace, name, empty, .. } => {
-                    if depth == 0 && name == "faultcode" && namespace.is_empty() {
+                Step::Start { tag, empty } => {
+                    // Below, too, a prefix must be declared.
+                    let is_code = self.resolve(&tag)? == ("", "faultcode");
+                    if depth == 0 && is_code {
                         code = Some(String::new());
                     }
                     depth += usize::from(!empty);
@@ -436,21 +486,21 @@ fn close(open: &mut Vec<Element>) {
     }
 }
 
-fn namespace(resolved: &ResolveResult<'_>) -> Result<String, PrologueError> {
+fn namespace<'a>(resolved: &ResolveResult<'a>) -> Result<&'a str, PrologueError> {
     match resolved {
-        ResolveResult::Bound(namespace) => Ok(namespace.0.to_owned()),
-        ResolveResult::Unbound => Ok(String::new()),
+        ResolveResult::Bound(namespace) => Ok(namespace.0),
+        ResolveResult::Unbound => Ok(""),
         ResolveResult::Unknown(_) => Err(PrologueError::Xml),
     }
 }
 
 /// A reference to a character or to one of the five entities of XML; there are no others, since
 /// document types are refused.
-fn resolve(reference: &BytesRef<'_>) -> Result<String, PrologueError> {
+fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, PrologueError> {
     if let Some(character) = reference.resolve_char_ref().map_err(|_| PrologueError::Xml)? {
-        return Ok(character.to_string());
+        return Ok(character.to_string().into());
     }
-    resolve_predefined_entity(reference).map(str::to_owned).ok_or(PrologueError::Forbidden)
+    resolve_predefined_entity(reference).map(Cow::Borrowed).ok_or(PrologueError::Forbidden)
 }
 
 /// Checks that an answer, where it says to which message it relates, says ours. An answer without
@@ -459,11 +509,11 @@ fn resolve(reference: &BytesRef<'_>) -> Result<String, PrologueError> {
 /// # Errors
 /// The answer belongs to another message.
 pub fn check_relation(answer: &[u8], exchange_id: Uuid) -> Result<(), CallError> {
-    let Ok(prologue) = prologue(answer) else { return Ok(()) };
+    let is_relation = |namespace: &str, name: &str| namespace == ADDRESSING && name == "RelatesTo";
+    let Ok(prologue) = prologue_with(answer, is_relation) else { return Ok(()) };
     let ours = format!("urn:uuid:{exchange_id}");
     // Other relationships than the default "reply" carry a RelationshipType.
-    let is_reply =
-        |header: &&Element| header.is(ADDRESSING, "RelatesTo") && header.attributes.iter().all(|(_, name, _)| name != "RelationshipType");
+    let is_reply = |header: &&Element| header.attributes.iter().all(|(_, name, _)| name != "RelationshipType");
     if prologue.headers.iter().filter(is_reply).all(|header| header.text.eq_ignore_ascii_case(&ours)) {
         Ok(())
     } else {

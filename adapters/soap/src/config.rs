@@ -1,5 +1,7 @@
 //! What differs between one SOAP source and the next.
 
+use adapter_core::SecretText;
+
 use crate::error::ConfigError;
 
 /// The SOAP version of a service.
@@ -31,6 +33,8 @@ pub struct SoapConfig {
     pub path: String,
     /// WS-Addressing headers, where the service wants them.
     pub addressing: Option<Addressing>,
+    /// A WS-Security user name, where the service wants one.
+    pub security: Option<UsernameToken>,
 }
 
 /// WS-Addressing 1.0: `To`, `Action` and `MessageID` are sent.
@@ -38,6 +42,27 @@ pub struct SoapConfig {
 pub struct Addressing {
     /// The service's logical address, an absolute IRI; not necessarily where we connect to.
     pub to: String,
+}
+
+/// WS-Security 1.1 `UsernameToken` Profile: who asks, in every message.
+#[derive(Debug, Clone)]
+pub struct UsernameToken {
+    /// Our name at the service.
+    pub username: String,
+    /// Our password there.
+    pub password: SecretText,
+    /// How the password is shown.
+    pub kind: PasswordKind,
+}
+
+/// How a password is shown to the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordKind {
+    /// Hashed with the message's nonce and time by SHA-1, as the profile orders. Whoever sees a
+    /// message can guess passwords at leisure, so this leans on TLS too.
+    Digest,
+    /// As it is.
+    Text,
 }
 
 impl SoapConfig {
@@ -49,11 +74,19 @@ impl SoapConfig {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
             return Err(ConfigError::Path);
         }
-        match &self.addressing {
-            Some(addressing) if addressing.to.is_empty() || addressing.to.chars().any(|c| c.is_control() || c.is_whitespace()) => {
-                Err(ConfigError::To)
-            }
+        if self.addressing.as_ref().is_some_and(|a| a.to.is_empty() || a.to.chars().any(|c| c.is_control() || c.is_whitespace())) {
+            return Err(ConfigError::To);
+        }
+        let is_text = |text: &str| !text.is_empty() && !text.chars().any(is_not_xml);
+        match &self.security {
+            Some(token) if !is_text(&token.username) => Err(ConfigError::Username),
+            Some(token) if !is_text(token.password.expose()) => Err(ConfigError::Password),
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Characters that XML forbids or does not keep as they are (XML 1.0 sections 2.2 and 2.11).
+fn is_not_xml(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
 }

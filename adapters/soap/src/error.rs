@@ -9,6 +9,12 @@ pub enum ConfigError {
     /// The logical address.
     #[error("addressing.to must be an absolute IRI")]
     To,
+    /// Our name at the service.
+    #[error("security.username must be a text without control characters")]
+    Username,
+    /// Our password there.
+    #[error("security.password must be a text without control characters")]
+    Password,
 }
 
 /// Why the beginning of an answer is not that of a SOAP message we read. The provider's fault; the

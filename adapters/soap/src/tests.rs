@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_core::{Call, CallErrorKind, Context, Identity, Question, Sent, Transport, TransportOptions};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::codec::{Payload, check_body, check_relation, http_headers, prologue, write};
-use crate::{Addressing, ConfigError, PrologueError, Soap, SoapConfig, SoapVersion};
+use crate::codec::{Element, Payload, check_body, check_relation, http_headers, prologue, prologue_with, write};
+use crate::security::{SECURITY, Stamp, UTILITY, password_digest};
+use crate::{Addressing, ConfigError, PasswordKind, PrologueError, Soap, SoapConfig, SoapVersion, UsernameToken};
 use server::{Authority, Reply, Server};
 
 #[path = "../../core/src/tests/server.rs"]
@@ -38,7 +42,47 @@ fn context() -> Context<'static> {
 }
 
 fn config(version: SoapVersion, to: Option<&str>) -> SoapConfig {
-    SoapConfig { version, path: "/gelir".to_owned(), addressing: to.map(|to| Addressing { to: to.to_owned() }) }
+    SoapConfig { version, path: "/gelir".to_owned(), addressing: to.map(|to| Addressing { to: to.to_owned() }), security: None }
+}
+
+fn token(kind: PasswordKind) -> UsernameToken {
+    UsernameToken { username: "meis".to_owned(), password: "gizli <söz>".into(), kind }
+}
+
+/// What a service sees of a token.
+struct TokenSeen {
+    username: String,
+    password_type: String,
+    password: String,
+    nonce: Vec<u8>,
+    created: String,
+}
+
+/// Reads the token as a service does: one that must be understood, and whole.
+fn token_seen(envelope: &[u8]) -> TokenSeen {
+    let read = prologue(envelope).expect("our own envelope");
+    let security = read.headers.iter().find(|header| header.is(SECURITY, "Security")).expect("Security");
+    let must = (read.version.namespace().to_owned(), "mustUnderstand".to_owned(), "1".to_owned());
+    assert_eq!(security.attributes, [must]);
+    let [token] = security.children.as_slice() else { panic!("one token") };
+    assert!(token.is(SECURITY, "UsernameToken"));
+    let [username, password, nonce, created] = token.children.as_slice() else { panic!("four parts") };
+    let names =
+        [(username, SECURITY, "Username"), (password, SECURITY, "Password"), (nonce, SECURITY, "Nonce"), (created, UTILITY, "Created")];
+    assert!(names.iter().all(|(element, namespace, name)| element.is(namespace, name)));
+    let attribute = |element: &Element, wanted: &str| match element.attributes.as_slice() {
+        [(namespace, name, value)] if namespace.is_empty() && name == wanted => value.clone(),
+        _ => panic!("one attribute {wanted}"),
+    };
+    let encoding = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
+    assert_eq!(attribute(nonce, "EncodingType"), encoding);
+    TokenSeen {
+        username: username.text.clone(),
+        password_type: attribute(password, "Type"),
+        password: password.text.clone(),
+        nonce: STANDARD.decode(&nonce.text).expect("base64"),
+        created: created.text.clone(),
+    }
 }
 
 fn question(action: Option<&str>) -> Question {
@@ -46,7 +90,7 @@ fn question(action: Option<&str>) -> Question {
 }
 
 fn written(config: &SoapConfig, action: Option<&str>) -> (String, String) {
-    let request = write(config, &question(action), &context()).expect("good question");
+    let request = write(config, &question(action), &context(), None).expect("good question");
     assert_eq!(request.path_and_query.expose(), "/gelir");
     let body = request.body.expect("body").to_vec();
     (request.headers.get(CONTENT_TYPE).expect("media type").to_str().expect("text").to_owned(), String::from_utf8(body).expect("utf-8"))
@@ -81,7 +125,7 @@ async fn soap_12_names_its_action_in_the_media_type_and_addressing_in_the_header
 
 #[tokio::test]
 async fn what_cannot_be_written_is_refused() {
-    let refused = |config: &SoapConfig, question: &Question| write(config, question, &context()).expect_err("refused");
+    let refused = |config: &SoapConfig, question: &Question| write(config, question, &context(), None).expect_err("refused");
     let addressed = config(SoapVersion::V12, Some("urn:to"));
     assert!(matches!(refused(&addressed, &question(None)).kind(), CallErrorKind::Question(_)));
     let rest = Question::Rest { method: http::Method::GET, path_and_query: "/".into(), body: None };
@@ -120,6 +164,11 @@ fn settings_that_the_wire_would_refuse_are_refused() {
     }
     for to in ["", "a b", "a\n"] {
         assert_eq!(config(SoapVersion::V12, Some(to)).check(), Err(ConfigError::To), "{to}");
+    }
+    for text in ["", "a\nb", "a\u{ffff}"] {
+        let check = |token| SoapConfig { security: Some(token), ..config(SoapVersion::V11, None) }.check();
+        assert_eq!(check(UsernameToken { username: text.to_owned(), ..token(PasswordKind::Digest) }), Err(ConfigError::Username), "{text}");
+        assert_eq!(check(UsernameToken { password: text.into(), ..token(PasswordKind::Digest) }), Err(ConfigError::Password), "{text}");
     }
 }
 
@@ -233,13 +282,46 @@ proptest! {
         }
     }
 
+    /// Reading over the headers that are not wanted is as strict, and finds the same, as reading all.
+    #[test]
+    fn headers_read_over_are_read_as_strictly(text in "(<h:[ab]( [uv]='[&x]?')?/?>|</h:[ab]>|<c>|</c>|<x:y/>|[t &]|&amp;|<!-- -->|<!\\[CDATA\\[z\\]\\]>|<\\?p\\?>){0,12}") {
+        let text = answer(&format!("<s:Header xmlns:h='urn:h'>{text}</s:Header><s:Body><d/></s:Body>"));
+        let all = prologue(text.as_bytes());
+        let wanted = |namespace: &str, name: &str| namespace == "urn:h" && name == "a";
+        let some = prologue_with(text.as_bytes(), wanted);
+        prop_assert_eq!(some, all.map(|mut all| {
+            all.headers.retain(|header| header.is("urn:h", "a"));
+            all
+        }));
+    }
+
+    /// Whatever name and password, the service reads what was meant and finds the digest right.
+    #[test]
+    fn a_user_name_is_read_back_as_written(username in "[ -~əğıİ]{0,20}[!-~ə]", password in "[ -~ə]{0,20}[!-~ə]", nonce in any::<[u8; 16]>()) {
+        let stamp = Stamp { nonce, created: Timestamp::UNIX_EPOCH };
+        for kind in [PasswordKind::Digest, PasswordKind::Text] {
+            let token = UsernameToken { username: username.clone(), password: password.as_str().into(), kind };
+            let config = SoapConfig { security: Some(token), ..config(SoapVersion::V11, None) };
+            prop_assert_eq!(config.check(), Ok(()));
+            let context = Context { exchange_id: id(), repeat_key: id(), official: "o", case: "c", deadline: frozen() };
+            let envelope = write(&config, &question(None), &context, Some(&stamp)).expect("good question").body.expect("body");
+            let seen = token_seen(&envelope);
+            prop_assert_eq!(seen.username.as_str(), username.trim());
+            let shown = match kind {
+                PasswordKind::Digest => password_digest(&nonce, &seen.created, &password),
+                PasswordKind::Text => password.trim().to_owned(),
+            };
+            prop_assert_eq!((seen.password, seen.nonce), (shown, nonce.to_vec()));
+        }
+    }
+
     /// Whatever the logical address, the reader sees it as it was meant.
     #[test]
     fn addressing_is_read_back_as_written(to in "[!-~əğıİ]{1,60}") {
         let config = config(SoapVersion::V11, Some(&to));
         prop_assert_eq!(config.check(), Ok(()));
         let context = Context { exchange_id: id(), repeat_key: id(), official: "o", case: "c", deadline: frozen() };
-        let envelope = write(&config, &question(Some("urn:t")), &context).expect("good question").body.expect("body");
+        let envelope = write(&config, &question(Some("urn:t")), &context, None).expect("good question").body.expect("body");
         let read = prologue(&envelope).expect("our own envelope");
         prop_assert_eq!(&read.headers.first().expect("To").text, &to);
     }
@@ -297,4 +379,56 @@ async fn an_answer_to_another_message_is_refused() {
     let soap = soap(&authority, server.url(), config(SoapVersion::V12, Some("urn:to")));
     let error = soap.call(&question(Some("urn:t")), &context()).await.expect_err("another's");
     assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Malformed, Sent::Maybe));
+}
+
+/// The example of ONVIF's Application Programmer's Guide (section on authentication), computed again
+/// by hand with another SHA-1.
+#[test]
+fn the_digest_is_that_of_a_known_example() {
+    let nonce = STANDARD.decode("LKqI6G/AikKCQrN0zqZFlg==").expect("base64");
+    assert_eq!(password_digest(&nonce, "2010-09-16T07:50:45Z", "userpassword"), "tuOSpGlFlIXsozq4HFNeeGeFLEI=");
+}
+
+#[tokio::test]
+async fn a_user_name_stands_beside_addressing_in_either_version() {
+    let stamp = Stamp { nonce: [7; 16], created: "2026-11-22T10:20:30.5Z".parse().expect("moment") };
+    for version in [SoapVersion::V11, SoapVersion::V12] {
+        for (kind, name) in [(PasswordKind::Digest, "PasswordDigest"), (PasswordKind::Text, "PasswordText")] {
+            let config = SoapConfig { security: Some(token(kind)), ..config(version, Some("urn:to")) };
+            let request = write(&config, &question(Some("urn:t")), &context(), Some(&stamp)).expect("good question");
+            let shown = format!("{request:?} {config:?}");
+            assert!(!shown.contains("gizli"), "{shown}");
+            let envelope = request.body.expect("body");
+            let read = prologue(&envelope).expect("our own envelope");
+            let names: Vec<_> = read.headers.iter().map(|header| header.name.as_str()).collect();
+            assert_eq!((names, read.version), (vec!["To", "Action", "MessageID", "Security"], version));
+            let seen = token_seen(&envelope);
+            let profile = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0";
+            assert_eq!((seen.username.as_str(), seen.password_type), ("meis", format!("{profile}#{name}")));
+            assert_eq!(seen.created, "2026-11-22T10:20:30.500Z");
+        }
+    }
+    let config = SoapConfig { security: Some(token(PasswordKind::Text)), ..config(SoapVersion::V11, None) };
+    assert!(write(&config, &question(None), &context(), None).is_err(), "never without its stamp");
+}
+
+#[tokio::test]
+async fn every_message_has_its_own_nonce_and_time() {
+    let fine = answer("<s:Body><a/></s:Body>");
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, move |_, _| Reply::answer("200 OK", "text/xml", &fine)).await;
+    let config = SoapConfig { security: Some(token(PasswordKind::Digest)), ..config(SoapVersion::V11, None) };
+    let soap = soap(&authority, server.url(), config);
+    for _ in 0..3 {
+        soap.call(&question(None), &context()).await.expect("answer");
+    }
+    let mut nonces = std::collections::HashSet::new();
+    for seen in server.seen() {
+        let token = token_seen(&seen.body);
+        assert_eq!(token.password, password_digest(&token.nonce, &token.created, "gizli <söz>"));
+        let age = Timestamp::now().duration_since(token.created.parse().expect("moment"));
+        assert!((SignedDuration::ZERO..SignedDuration::from_mins(1)).contains(&age), "{age}");
+        assert!(token.nonce.len() == 16 && nonces.insert(token.nonce));
+    }
+    assert!(!format!("{soap:?}").contains("gizli"));
 }
