@@ -1,7 +1,8 @@
 //! Answers as the consumer sees them: outcome, delivered values, what was withheld and why, where
 //! the values come from and how old they are, and the receipt.
 
-use http::HeaderName;
+use http::header::AGE;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use journal::{Durable, Hash};
 use model::outcome::{Absence, Outcome};
@@ -9,8 +10,14 @@ use model::{Facts, Service};
 use policy::{Authorised, Filtered, Withheld};
 use serde::{Serialize, Serializer};
 
+use crate::exchange::Freshness;
+use crate::obtained::{Obtained, Via};
+
 /// The response header with the exchange's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How the cache took part (RFC 9211).
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// The answer to one question (`POST /v1/services/…`).
 #[derive(Debug, Serialize)]
@@ -81,23 +88,48 @@ pub struct SourceBody {
 }
 
 impl SourceBody {
-    /// The source of an answer that the provider itself gave at `obtained_at`.
+    /// Where an answer comes from that is delivered at `now`.
     #[must_use]
-    pub fn provider(service: &Service, obtained_at: Timestamp, now: Timestamp, legal_act: &str) -> Self {
-        let age = now.duration_since(obtained_at).as_secs();
-        let lifetime = jiff::SignedDuration::try_from(service.lifetime).unwrap_or(jiff::SignedDuration::ZERO);
+    pub fn of(service: &Service, obtained: &Obtained, now: Timestamp, legal_act: &str) -> Self {
         Self {
             provider: service.id.provider().to_owned(),
             instance: service.id.provider().to_owned(),
             service: service.id.service().to_owned(),
             version: service.version.to_string(),
-            via: "provider",
+            via: obtained.via.word(),
             route: service.route.as_str(),
-            obtained_at,
-            age_seconds: u64::try_from(age).unwrap_or(0),
-            expires_at: (!lifetime.is_zero()).then(|| obtained_at.checked_add(lifetime).unwrap_or(obtained_at)),
+            obtained_at: obtained.at,
+            age_seconds: obtained.age_seconds(now),
+            expires_at: obtained.expires_at,
             legal_act: legal_act.to_owned(),
         }
+    }
+}
+
+/// `Age` and `Cache-Status` (RFC 9111, RFC 9211) of an answer. `Age` stands only where the answer was kept:
+/// for confidential facts that tells of the same consumer's questions alone.
+pub fn cache_headers(headers: &mut HeaderMap, service: &Service, obtained: &Obtained, freshness: Freshness, now: Timestamp) {
+    let status = match obtained.via {
+        Via::Cache => {
+            let left = obtained.expires_at.map_or(0, |expires_at| expires_at.duration_since(now).as_secs());
+            headers.insert(AGE, HeaderValue::from(obtained.age_seconds(now)));
+            format!("qovsaq; hit; ttl={left}")
+        }
+        Via::Flight => "qovsaq; fwd=miss; collapsed".to_owned(),
+        Via::Provider => {
+            let forward = if service.consent || service.lifetime.is_zero() {
+                "bypass"
+            } else if freshness.no_cache || freshness.max_age.is_some() {
+                "request"
+            } else {
+                "miss"
+            };
+            let stored = if forward != "bypass" && obtained.facts.is_some() { "; stored" } else { "" };
+            format!("qovsaq; fwd={forward}{stored}")
+        }
+    };
+    if let Ok(status) = HeaderValue::from_str(&status) {
+        headers.insert(CACHE_STATUS, status);
     }
 }
 

@@ -27,7 +27,6 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/openapi.json", get(openapi::document))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
-        // Read before anything is answered: an answer that overtakes the body is lost on some HTTP/2 clients.
-        .layer(from_fn_with_state(Arc::clone(&gateway), request::read_body))
+        .layer(from_fn_with_state(Arc::clone(&gateway), request::enter))
         .with_state(gateway)
 }

@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_core::{Call, CallError, CallErrorKind, Context, Identity, Question, Sent, Transport, TransportOptions, WireAnswer};
-use adapter_rest::{Rest, RestConfig};
-use adapter_soap::{Addressing, Soap, SoapConfig, SoapVersion};
-use adapter_xroad::{Dialect, Member, XroadConfig, XroadSoap};
+use adapter_core::{
+    Call, CallError, CallErrorKind, Context, Identity, Question, SecretText, Sent, Transport, TransportOptions, WireAnswer,
+};
+use adapter_rest::{OAuth2, Poll, Rest, RestConfig};
+use adapter_soap::{Addressing, PasswordKind, Soap, SoapConfig, SoapVersion, UsernameToken};
+use adapter_xroad::{Dialect, Member, RequestHash, XroadConfig, XroadRest, XroadSoap};
 use anyhow::Context as _;
 use mapping::{Plan, Protocol};
 use model::{ProviderId, ServiceId};
 
-use crate::config::{Config, ProviderConfig, Xroad};
+use crate::config::{Config, PasswordType, ProviderConfig, XroadDialect, XroadRequestHash};
 use crate::record::{Intent, Journalled};
 
 /// Longest wait for a connection to a provider.
@@ -74,7 +76,8 @@ impl Calls {
             let found = config.providers.iter().find(|(id, _)| id.as_str() == service.provider());
             let Some((id, provider)) = found else { continue };
             let Some(transport) = transports.0.get(id) else { continue };
-            let adapter = adapter(Arc::clone(transport), provider, plan.protocol()).with_context(|| format!("service {service}"))?;
+            let adapter =
+                adapter(Arc::clone(transport), provider, service, plan.protocol()).with_context(|| format!("service {service}"))?;
             adapters.insert(service.clone(), adapter);
         }
         Ok(Self { adapters })
@@ -121,22 +124,58 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The one list of protocols the gateway speaks.
-fn adapter(transport: Arc<Transport>, provider: &ProviderConfig, protocol: &Protocol) -> anyhow::Result<Arc<dyn Call>> {
-    let soap = |version| {
-        let addressing = provider.ws_addressing.then(|| Addressing { to: format!("{}{}", provider.url, provider.path) });
-        SoapConfig { version, path: provider.path.clone(), addressing }
-    };
+fn adapter(
+    transport: Arc<Transport>,
+    provider: &ProviderConfig,
+    service: &ServiceId,
+    protocol: &Protocol,
+) -> anyhow::Result<Arc<dyn Call>> {
     Ok(match protocol {
-        Protocol::RestJson => Arc::new(Rest::new(transport, RestConfig::default())),
-        Protocol::Soap11 => Arc::new(Soap::new(transport, soap(SoapVersion::V11))?),
-        Protocol::Soap12 => Arc::new(Soap::new(transport, soap(SoapVersion::V12))?),
+        Protocol::RestJson => Arc::new(Rest::new(transport, rest_config(provider)?)?),
+        Protocol::Soap11 => Arc::new(Soap::new(transport, soap_config(SoapVersion::V11, provider, service)?)?),
+        Protocol::Soap12 => Arc::new(Soap::new(transport, soap_config(SoapVersion::V12, provider, service)?)?),
         Protocol::XroadSoap { service_code, service_version } => {
-            let Some(xroad) = &provider.xroad else {
-                anyhow::bail!("the mapping wants X-Road, but the provider has no `xroad` identifiers")
-            };
-            Arc::new(XroadSoap::new(transport, xroad_config(xroad, service_code, service_version.as_deref()))?)
+            Arc::new(XroadSoap::new(transport, xroad_config(provider, service_code, service_version.as_deref())?)?)
         }
+        Protocol::XroadRest { service_code } => Arc::new(XroadRest::new(transport, xroad_config(provider, service_code, None)?)?),
     })
+}
+
+fn rest_config(provider: &ProviderConfig) -> anyhow::Result<RestConfig> {
+    let oauth2 = provider.oauth2.as_ref().map(|file| -> anyhow::Result<OAuth2> {
+        Ok(OAuth2 {
+            token_path: file.token_path.clone(),
+            client_id: file.client_id.clone(),
+            client_secret: secret(&file.client_secret_file)?,
+            scope: file.scope.clone(),
+        })
+    });
+    Ok(RestConfig {
+        oauth2: oauth2.transpose()?,
+        poll: provider.poll_every.map(|interval| Poll { interval }),
+        idempotency_key: provider.idempotency_key,
+    })
+}
+
+fn soap_config(version: SoapVersion, provider: &ProviderConfig, service: &ServiceId) -> anyhow::Result<SoapConfig> {
+    let path = provider.paths.get(service.service()).unwrap_or(&provider.path).clone();
+    let addressing = provider.ws_addressing.then(|| Addressing { to: format!("{}{path}", provider.url) });
+    let security = provider.ws_security.as_ref().map(|file| -> anyhow::Result<UsernameToken> {
+        let kind = match file.password_type {
+            PasswordType::Digest => PasswordKind::Digest,
+            PasswordType::Text => PasswordKind::Text,
+        };
+        Ok(UsernameToken { username: file.username.clone(), password: secret(&file.password_file)?, kind })
+    });
+    Ok(SoapConfig { version, path, addressing, security: security.transpose()? })
+}
+
+/// A secret is the first line of its file.
+fn secret(path: &Path) -> anyhow::Result<SecretText> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    anyhow::ensure!(!line.is_empty(), "{} has no secret in its first line", path.display());
+    Ok(line.into())
 }
 
 /// Stable code of a call's error, for the journal and the metrics.
@@ -153,19 +192,36 @@ pub fn code(error: &CallError) -> &'static str {
         CallErrorKind::Malformed => "malformed",
         CallErrorKind::RouteUnavailable { .. } => "route-unavailable",
         CallErrorKind::RouteRefused { .. } => "route-refused",
+        CallErrorKind::CredentialsRefused => "credentials-refused",
+        CallErrorKind::TokenUnavailable => "token-unavailable",
         CallErrorKind::Question(_) => "question",
     }
 }
 
-fn xroad_config(xroad: &Xroad, service_code: &str, service_version: Option<&str>) -> XroadConfig {
+fn xroad_config(provider: &ProviderConfig, service_code: &str, service_version: Option<&str>) -> anyhow::Result<XroadConfig> {
+    let Some(xroad) = &provider.xroad else { anyhow::bail!("the mapping wants X-Road, but the provider has no `xroad` identifiers") };
     let member =
         |[class, code, subsystem]: &[String; 3]| Member { class: class.clone(), member: code.clone(), subsystem: subsystem.clone() };
-    XroadConfig {
+    let mut dialect = match xroad.dialect {
+        XroadDialect::V7_7 => Dialect::xroad_7_7(),
+        XroadDialect::V7_8 => Dialect::xroad_7_8(),
+        XroadDialect::Uxp => Dialect::uxp(),
+    };
+    if let Some(request_hash) = xroad.request_hash {
+        let request_hash = match request_hash {
+            XroadRequestHash::Required => RequestHash::Required,
+            XroadRequestHash::IfPresent => RequestHash::IfPresent,
+            XroadRequestHash::Ignored => RequestHash::Ignored,
+        };
+        dialect.soap_request_hash = request_hash;
+        dialect.rest_request_hash = request_hash;
+    }
+    Ok(XroadConfig {
         instance: xroad.instance.clone(),
         client: member(&xroad.client),
         provider: member(&xroad.provider),
         service_code: service_code.to_owned(),
         service_version: service_version.map(str::to_owned),
-        dialect: Dialect::default(),
-    }
+        dialect,
+    })
 }

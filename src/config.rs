@@ -12,6 +12,8 @@ use model::{Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::limit::{BreakerOptions, InstanceOptions};
+
 /// The raw shape of `qovsaq.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,9 @@ pub struct RawConfig {
     keys: RawKeys,
     /// What else outlives a restart.
     store: RawStore,
+    /// Answers kept in memory.
+    #[serde(default)]
+    cache: RawCache,
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
@@ -114,6 +119,15 @@ struct RawStore {
     path: PathBuf,
 }
 
+/// Answers kept in memory, encrypted.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawCache {
+    /// Most memory it takes, in bytes; 0 keeps nothing; default 64 MiB.
+    #[serde(default)]
+    bytes_max: Option<u64>,
+}
+
 /// How a provider is reached.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +137,9 @@ struct RawProvider {
     /// Path that SOAP messages are posted to, such as `/gelir`; default `/`.
     #[serde(default)]
     path: Option<String>,
+    /// Other paths for some services, by service name.
+    #[serde(default)]
+    paths: BTreeMap<String, String>,
     /// Certificates that may sign the provider's certificate, PEM.
     server_ca: PathBuf,
     /// Our client certificate towards this provider, PEM.
@@ -135,9 +152,99 @@ struct RawProvider {
     /// Whether the SOAP service wants WS-Addressing headers; default false.
     #[serde(default)]
     ws_addressing: bool,
+    /// WS-Security UsernameToken, where the SOAP service wants one.
+    #[serde(default)]
+    ws_security: Option<RawUsernameToken>,
+    /// OAuth 2.0 client credentials, where the REST service wants access tokens.
+    #[serde(default)]
+    oauth2: Option<RawOAuth2>,
+    /// Where REST answers may come later (202, then asked for at `Location`): the pause between two looks,
+    /// such as `500ms`.
+    #[serde(default)]
+    poll_every: Option<String>,
+    /// Whether the REST service takes an `Idempotency-Key`; default false.
+    #[serde(default)]
+    idempotency_key: bool,
     /// Largest answer accepted, in bytes; default 1 MiB.
     #[serde(default)]
     answer_bytes_max: Option<usize>,
+    /// Bounds of the traffic to it.
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+/// Bounds of the traffic to one provider instance. The agreed rate stands in the contracts.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    /// Calls under way at once; default 64.
+    #[serde(default)]
+    calls_max: Option<u32>,
+    /// When it is given a rest.
+    #[serde(default)]
+    breaker: RawBreaker,
+}
+
+/// When a provider is given a rest: too many failed or slow calls in a window.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawBreaker {
+    /// Calls in the window before anything is judged.
+    #[serde(default)]
+    calls_min: Option<u32>,
+    /// Percentage of failed calls that opens it.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    failed_percent: Option<u32>,
+    /// Percentage of slow calls that opens it.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    slow_percent: Option<u32>,
+    /// From how long a call is slow, such as `5s`.
+    #[serde(default)]
+    slow_after: Option<String>,
+    /// How long the first rest lasts; each further one twice as long.
+    #[serde(default)]
+    open_for: Option<String>,
+}
+
+/// A WS-Security UsernameToken.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawUsernameToken {
+    /// The user.
+    username: String,
+    /// File with the password, mode 0600.
+    password_file: PathBuf,
+    /// `digest` (the default) or `text`.
+    #[serde(default)]
+    password_type: PasswordType,
+}
+
+/// How a password is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordType {
+    /// A digest over nonce, time and password.
+    #[default]
+    Digest,
+    /// The password itself.
+    Text,
+}
+
+/// OAuth 2.0 client credentials.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawOAuth2 {
+    /// Path of the token endpoint, such as `/oauth2/token`.
+    token_path: String,
+    /// Our name there.
+    client_id: String,
+    /// File with our secret, mode 0600.
+    client_secret_file: PathBuf,
+    /// What to ask for, where the provider wants it named.
+    #[serde(default)]
+    scope: Option<String>,
 }
 
 /// X-Road identifiers of both sides.
@@ -150,6 +257,39 @@ struct RawXroad {
     client: RawMember,
     /// The provider's subsystem.
     provider: RawMember,
+    /// What the security server speaks: `7.7`, `7.8` (the default) or `uxp`.
+    #[serde(default)]
+    dialect: XroadDialect,
+    /// What is made of the request hash: `required`, `if-present` or `ignored`; default as the dialect does.
+    #[serde(default)]
+    request_hash: Option<XroadRequestHash>,
+}
+
+/// A security server's dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum XroadDialect {
+    /// X-Road up to 7.7.
+    #[serde(rename = "7.7")]
+    V7_7,
+    /// X-Road 7.8.
+    #[default]
+    #[serde(rename = "7.8")]
+    V7_8,
+    /// UXP, as Trembita has it.
+    #[serde(rename = "uxp")]
+    Uxp,
+}
+
+/// What is made of the request hash in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum XroadRequestHash {
+    /// It must be there and be that of our request.
+    Required,
+    /// Where it is there it must be that of our request.
+    IfPresent,
+    /// Nothing.
+    Ignored,
 }
 
 /// One X-Road subsystem.
@@ -193,6 +333,8 @@ pub struct Config {
     pub key_table: PathBuf,
     /// The store's file.
     pub store: PathBuf,
+    /// Most memory that kept answers take, in bytes.
+    pub cache_bytes_max: u64,
     /// How each provider is reached.
     pub providers: BTreeMap<ProviderId, ProviderConfig>,
 }
@@ -221,6 +363,8 @@ pub struct ProviderConfig {
     pub url: String,
     /// Path that SOAP messages are posted to.
     pub path: String,
+    /// Other paths for some services, by service name.
+    pub paths: BTreeMap<String, String>,
     /// CA of the provider's certificate, PEM.
     pub server_ca: PathBuf,
     /// Our client certificate, PEM.
@@ -231,8 +375,42 @@ pub struct ProviderConfig {
     pub xroad: Option<Xroad>,
     /// Whether WS-Addressing headers are sent.
     pub ws_addressing: bool,
+    /// WS-Security UsernameToken.
+    pub ws_security: Option<UsernameTokenFile>,
+    /// OAuth 2.0 client credentials.
+    pub oauth2: Option<OAuth2File>,
+    /// Pause between two looks for an answer that comes later.
+    pub poll_every: Option<Duration>,
+    /// Whether an `Idempotency-Key` is sent.
+    pub idempotency_key: bool,
     /// Largest answer accepted, in bytes.
     pub answer_bytes_max: usize,
+    /// Bounds of the traffic to it.
+    pub limits: InstanceOptions,
+}
+
+/// A WS-Security UsernameToken whose password is in a file.
+#[derive(Debug, Clone)]
+pub struct UsernameTokenFile {
+    /// The user.
+    pub username: String,
+    /// The password's file.
+    pub password_file: PathBuf,
+    /// How it is sent.
+    pub password_type: PasswordType,
+}
+
+/// OAuth 2.0 client credentials whose secret is in a file.
+#[derive(Debug, Clone)]
+pub struct OAuth2File {
+    /// Path of the token endpoint.
+    pub token_path: String,
+    /// Our name there.
+    pub client_id: String,
+    /// Our secret's file.
+    pub client_secret_file: PathBuf,
+    /// What to ask for.
+    pub scope: Option<String>,
 }
 
 /// X-Road identifiers, checked.
@@ -244,7 +422,16 @@ pub struct Xroad {
     pub client: [String; 3],
     /// The provider's.
     pub provider: [String; 3],
+    /// What the security server speaks.
+    pub dialect: XroadDialect,
+    /// What is made of the request hash; as the dialect does where none.
+    pub request_hash: Option<XroadRequestHash>,
 }
+
+/// Memory of kept answers where the configuration names none: 64 MiB.
+pub const CACHE_BYTES_MAX: u64 = 64 << 20;
+/// Longest pause between two looks for an answer that comes later.
+const POLL_MAX: Duration = Duration::from_secs(60);
 
 /// Largest answer accepted where the configuration names none: 1 MiB.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -331,6 +518,7 @@ impl Checker<'_> {
             signing_key: self.base.join(raw.keys.signing),
             key_table,
             store: self.base.join(raw.store.path),
+            cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),
             providers,
         })
     }
@@ -343,10 +531,20 @@ impl Checker<'_> {
         if bytes_max == 0 || bytes_max > 64 << 20 {
             self.refuse(&format!("{at}/answer_bytes_max"), "out-of-range", "a bound outside the range", "1 to 67108864 bytes");
         }
+        for (service, path) in &raw.paths {
+            if !path.starts_with('/') {
+                self.refuse(&format!("{at}/paths/{service}"), "wrong-path", "the path does not begin with /", "such as /gelir");
+            }
+        }
+        let poll_every = raw.poll_every.as_ref().map(|text| self.duration(&format!("{at}/poll_every"), text));
+        if poll_every.is_some_and(|pause| pause < Duration::from_millis(10) || pause > POLL_MAX) {
+            self.refuse(&format!("{at}/poll_every"), "out-of-range", "a bound outside the range", "10ms to 60s");
+        }
         let member = |raw: &RawMember| [raw.class.clone(), raw.code.clone(), raw.subsystem.clone()];
         ProviderConfig {
             url: raw.url.trim_end_matches('/').to_owned(),
             path: raw.path.clone().unwrap_or_else(|| "/".to_owned()),
+            paths: raw.paths.clone(),
             server_ca: self.file(&format!("{at}/server_ca"), &raw.server_ca),
             certificate: self.file(&format!("{at}/certificate"), &raw.certificate),
             key: self.file(&format!("{at}/key"), &raw.key),
@@ -354,9 +552,51 @@ impl Checker<'_> {
                 instance: xroad.instance.clone(),
                 client: member(&xroad.client),
                 provider: member(&xroad.provider),
+                dialect: xroad.dialect,
+                request_hash: xroad.request_hash,
             }),
             ws_addressing: raw.ws_addressing,
+            ws_security: raw.ws_security.as_ref().map(|token| UsernameTokenFile {
+                username: token.username.clone(),
+                password_file: self.file(&format!("{at}/ws_security/password_file"), &token.password_file),
+                password_type: token.password_type,
+            }),
+            oauth2: raw.oauth2.as_ref().map(|oauth2| OAuth2File {
+                token_path: oauth2.token_path.clone(),
+                client_id: oauth2.client_id.clone(),
+                client_secret_file: self.file(&format!("{at}/oauth2/client_secret_file"), &oauth2.client_secret_file),
+                scope: oauth2.scope.clone(),
+            }),
+            poll_every,
+            idempotency_key: raw.idempotency_key,
             answer_bytes_max: bytes_max,
+            limits: self.limits(&format!("{at}/limits"), &raw.limits),
+        }
+    }
+
+    fn limits(&mut self, at: &str, raw: &RawLimits) -> InstanceOptions {
+        let defaults = InstanceOptions::default();
+        let calls_max = raw.calls_max.unwrap_or(defaults.calls_max);
+        if !(1..=4096).contains(&calls_max) {
+            self.refuse(&format!("{at}/calls_max"), "out-of-range", "a bound outside the range", "1 to 4096 calls");
+        }
+        let breaker = &raw.breaker;
+        let mut span = |key: &str, text: &Option<String>, default: Duration| {
+            text.as_ref().map_or(default, |text| self.duration(&format!("{at}/breaker/{key}"), text))
+        };
+        let slow_after = span("slow_after", &breaker.slow_after, defaults.breaker.slow_after);
+        let open_for = span("open_for", &breaker.open_for, defaults.breaker.open_for);
+        InstanceOptions {
+            calls_max,
+            breaker: BreakerOptions {
+                calls_min: breaker.calls_min.unwrap_or(defaults.breaker.calls_min),
+                failed_percent: breaker.failed_percent.unwrap_or(defaults.breaker.failed_percent),
+                slow_percent: breaker.slow_percent.unwrap_or(defaults.breaker.slow_percent),
+                slow_after,
+                open_for,
+                ..defaults.breaker
+            },
+            ..defaults
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
-use mock_agencies::{AgencyCode, AgencyOptions, Family, FamilyRole, Latency, Personas, ServerTls};
+use mock_agencies::{AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Personas, ServerTls};
 use model::Problems;
 use serde_json::{Value as Json, json};
 
@@ -22,10 +22,8 @@ use crate::pki::{Authority, CRL_VALIDITY, LEAF_VALIDITY, Validity};
 static CONTRACTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/contracts");
 static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 
-/// The consumers that get a certificate.
-pub const CONSUMERS: [&str; 4] = ["targeted-aid", "social-payments", "sovqat", "tasks"];
-/// The agencies that are played.
-pub const AGENCIES: [AgencyCode; 3] = [AgencyCode::Interior, AgencyCode::Taxes, AgencyCode::Azerishiq];
+/// The agencies that are played: all there are.
+pub const AGENCIES: [AgencyCode; 7] = AgencyCode::ALL;
 /// The consumer that the demo speaks as.
 pub const CONSUMER: &str = "targeted-aid";
 
@@ -71,8 +69,12 @@ impl Ports {
 fn clause(code: AgencyCode) -> u16 {
     match code {
         AgencyCode::Interior => 1,
+        AgencyCode::Justice => 3,
         AgencyCode::Taxes => 4,
+        AgencyCode::Property => 11,
+        AgencyCode::CreditBureau => 15,
         AgencyCode::Azerishiq => 17,
+        AgencyCode::Azersu => 18,
     }
 }
 
@@ -187,7 +189,8 @@ impl Environment {
         let requests = self.requests().await?;
         let dir = |path: &str| self.dir.join(path).display().to_string();
         let files = |(cert, key): (PathBuf, PathBuf)| json!({"cert": cert.display().to_string(), "key": key.display().to_string()});
-        let consumers: BTreeMap<_, _> = CONSUMERS.iter().map(|consumer| (*consumer, files(consumer_files(&self.dir, consumer)))).collect();
+        let consumers: BTreeMap<_, _> =
+            consumers().into_iter().map(|consumer| (consumer.clone(), files(consumer_files(&self.dir, &consumer)))).collect();
         let agencies: BTreeMap<_, _> = self
             .agencies
             .iter()
@@ -264,7 +267,16 @@ pub fn role(role: FamilyRole) -> &'static str {
         FamilyRole::Applicant => "applicant",
         FamilyRole::Spouse => "spouse",
         FamilyRole::Child => "child",
+        FamilyRole::Adult => "adult",
+        FamilyRole::Other => "other",
     }
+}
+
+/// The consumers that get a certificate: all that the embedded data name.
+#[must_use]
+pub fn consumers() -> Vec<String> {
+    let files = CONTRACTS.get_dir("consumers").into_iter().flat_map(Dir::files);
+    files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect()
 }
 
 /// A month so many months before the current one in Baku.
@@ -320,9 +332,9 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
     if !meis.exists() {
         let mut authority = Authority::init(&meis, "Qovsaq demo MEIS CA", CRL_VALIDITY, now)?;
         copy_issued(&authority.issue_server("gateway", &["localhost", "127.0.0.1"], validity(), now)?, &dir.join("gateway"), "internal")?;
-        for consumer in CONSUMERS {
-            let issued = authority.issue_client(consumer, &[&format!("{consumer}.meis.test")], validity(), now)?;
-            copy_issued(&issued, &dir.join("consumers"), consumer)?;
+        for consumer in consumers() {
+            let issued = authority.issue_client(&consumer, &[&format!("{consumer}.meis.test")], validity(), now)?;
+            copy_issued(&issued, &dir.join("consumers"), &consumer)?;
         }
         for code in AGENCIES {
             let name = format!("{}-client", code.as_str());
@@ -373,6 +385,12 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    write(path, secret.as_bytes())?;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
+}
+
 /// Writes `qovsaq.yaml` for agencies that are up.
 ///
 /// # Errors
@@ -410,16 +428,36 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
              \x20   key: agencies/meis-towards-{code}.key\n",
             running.address
         )?;
-        match *code {
-            "interior" => text.push_str(
-                "    xroad:\n\
+        text.push_str(match *code {
+            "interior" => {
+                "\x20   xroad:\n\
                  \x20     instance: AZ-TEST\n\
                  \x20     client: {class: GOV, code: \"10000001\", subsystem: meis}\n\
-                 \x20     provider: {class: GOV, code: \"10000002\", subsystem: daxili-isler}\n",
-            ),
-            "taxes" => text.push_str("    path: /gelir\n    ws_addressing: true\n"),
-            _ => {}
-        }
+                 \x20     provider: {class: GOV, code: \"10000002\", subsystem: daxili-isler}\n"
+            }
+            "justice" => {
+                "\x20   xroad:\n\
+                 \x20     instance: AZ-TEST\n\
+                 \x20     client: {class: GOV, code: \"10000001\", subsystem: meis}\n\
+                 \x20     provider: {class: GOV, code: \"10000004\", subsystem: adliyye}\n\
+                 \x20     request_hash: required\n"
+            }
+            "taxes" => "\x20   paths: {person-income: /gelir, taxpayer-status: /odeyici}\n\x20   ws_addressing: true\n",
+            "property" => {
+                "\x20   path: /emdk/xidmet\n\
+                 \x20   ws_security: {username: meis, password_file: secrets/property.password}\n"
+            }
+            "credit-bureau" => {
+                "\x20   oauth2: {token_path: /oauth2/token, client_id: meis, client_secret_file: secrets/credit-bureau.secret}\n\
+                 \x20   poll_every: 250ms\n\
+                 \x20   idempotency_key: true\n"
+            }
+            "azersu" => "\x20   path: /AbonentXidmeti.asmx\n",
+            _ => "",
+        });
     }
+    // What a provider would hand over in an envelope.
+    write_secret(&dir.join("secrets/property.password"), PROPERTY_PASSWORD)?;
+    write_secret(&dir.join("secrets/credit-bureau.secret"), CREDIT_BUREAU_SECRET)?;
     write(&dir.join("qovsaq.yaml"), text.as_bytes())
 }

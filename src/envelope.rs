@@ -3,9 +3,13 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use jiff::Timestamp;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
+use model::consent::CONSENTS_MAX;
 use model::contract::{Input, MonthWindow, SubjectForm, Type};
-use model::{CaseId, Profile, PurposeId, RoleId, Service, Subject, Value};
+use model::{CaseId, Consent, Profile, ProviderId, PurposeId, RoleId, Service, Subject, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value as Json};
@@ -38,6 +42,8 @@ pub struct Envelope {
     pub role: RoleId,
     /// The identity provider's assertion about the official.
     pub assertion: Option<String>,
+    /// The consents that the consumer holds.
+    pub consents: Vec<Consent>,
     /// Narrower fields by their paths, where asked for; each names something in the contract.
     pub fields: Option<Vec<String>>,
 }
@@ -174,7 +180,7 @@ pub struct Expected<'a> {
     pub subject: Option<&'a [SubjectForm]>,
     /// Declared inputs.
     pub inputs: &'a [Input],
-    /// A bounded month window.
+    /// A bounded window of months.
     pub window: Option<&'a MonthWindow>,
     /// The service whose fields `fields` may name; `None` for dossiers, which take none.
     pub service: Option<&'a Service>,
@@ -218,10 +224,10 @@ impl Envelope {
         let assertion = reader.optional_text("assertion", 16 * 1024);
         let fields = reader.fields(expected.service);
         reader.not_offered("on_behalf_of", |value| value.is_null(), Rule::NoRepresentation);
-        reader.not_offered("consent", |value| value.as_array().is_some_and(Vec::is_empty), Rule::NoConsent);
+        let consents = reader.consents(expected.profile);
         match (purpose, case, role, official, reader.errors.is_empty()) {
             (Some(purpose), Some(case), Some(role), Some(official), true) => {
-                Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, fields })
+                Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, consents, fields })
             }
             _ => Err(reader.errors),
         }
@@ -230,14 +236,18 @@ impl Envelope {
     /// The inputs as the journal's sealed payload keeps them.
     #[must_use]
     pub fn inputs_as_json(&self) -> Json {
-        let text = |value: &Value| match value {
-            Value::Text(text) => Json::from(&**text),
-            Value::Int(int) => Json::from(*int),
-            Value::Bool(flag) => Json::from(*flag),
-            Value::Decimal(digits) => Json::from(digits.as_str()),
-            Value::Null | Value::Records(_) | Value::Values(_) => Json::Null,
-        };
-        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), as_json(value))).collect())
+    }
+}
+
+fn as_json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => Json::from(&**text),
+        Value::Int(int) => Json::from(*int),
+        Value::Bool(flag) => Json::from(*flag),
+        Value::Decimal(digits) => Json::from(digits.as_str()),
+        Value::Values(values) => Json::Array(values.iter().map(as_json).collect()),
+        Value::Null | Value::Records(_) => Json::Null,
     }
 }
 
@@ -353,9 +363,12 @@ impl Reader<'_> {
             match given.get(&*input.name) {
                 None | Some(Json::Null) if input.required => self.refuse(&pointer, Rule::Required),
                 None | Some(Json::Null) => {}
-                Some(raw) => match input_value(input, raw, expected.profile) {
-                    Some(value) => values.push((input.name.clone(), value)),
-                    None => self.refuse(&pointer, Rule::Input(input.kind, input.codes.join(", "), expected.profile)),
+                Some(raw) => match (input_value(input, raw, expected.profile), input.list_max) {
+                    (Some(value), _) => values.push((input.name.clone(), value)),
+                    (None, None) => self.refuse(&pointer, Rule::Input(input.kind, input.codes.join(", "), expected.profile)),
+                    (None, Some(max)) => {
+                        self.refuse(&pointer, Rule::InputList(max, input.kind, input.codes.join(", "), expected.profile));
+                    }
                 },
             }
         }
@@ -366,15 +379,90 @@ impl Reader<'_> {
     }
 
     fn window(&mut self, window: &MonthWindow, values: &[(Box<str>, Value)]) {
-        let month =
-            |name: &str| values.iter().find(|(key, _)| **key == *name).and_then(|(_, value)| value.as_text()).and_then(month_number);
-        let (Some(from), Some(to)) = (month(&window.from), month(&window.to)) else { return };
-        let span = to - from + 1;
-        if span < 1 {
+        let text = |name: &str| values.iter().find(|(key, _)| **key == *name).and_then(|(_, value)| value.as_text());
+        let (Some(from), Some(to)) = (text(&window.from), text(&window.to)) else { return };
+        // Months and days of one form sort as texts do.
+        if to < from {
             self.refuse(&format!("/input/{}", window.to), Rule::WindowOrder(window.from.to_string()));
-        } else if span > i64::from(window.months_max) {
+        } else if !within(from, to, window.months_max) {
             self.refuse(&format!("/input/{}", window.to), Rule::WindowSpan(window.from.to_string(), window.months_max));
         }
+    }
+
+    /// The consents, each wholly sound.
+    fn consents(&mut self, profile: Profile) -> Vec<Consent> {
+        let items = match self.members.get("consent") {
+            None | Some(Json::Null) => return Vec::new(),
+            Some(Json::Array(items)) if items.len() <= CONSENTS_MAX => items,
+            Some(_) => {
+                self.refuse("/consent", Rule::Consents(CONSENTS_MAX));
+                return Vec::new();
+            }
+        };
+        let consents = items.iter().enumerate().filter_map(|(place, item)| {
+            let at = format!("/consent/{place}");
+            let Some(members) = item.as_object() else {
+                self.refuse(&at, Rule::Object);
+                return None;
+            };
+            let mut item = Reader { members, errors: Vec::new() };
+            let consent = item.consent(profile);
+            self.errors.extend(item.errors.into_iter().map(|broken| Broken::new(format!("{at}{}", broken.pointer), broken.rule)));
+            consent
+        });
+        consents.collect()
+    }
+
+    fn consent(&mut self, profile: Profile) -> Option<Consent> {
+        let known = ["provider", "subject", "reference", "sha256", "signed_at", "expires_at"];
+        for key in self.members.keys().filter(|key| !known.contains(&key.as_str())) {
+            let at = format!("/{}", shown(key));
+            self.errors.push(Broken::new(at, Rule::Keys(known.join(", "))));
+        }
+        let provider = self.parse("provider", Rule::Provider, ProviderId::new);
+        let forms = &SubjectForm::ALL;
+        let subject = self.subject(Expected { subject: Some(forms), inputs: &[], window: None, service: None, profile });
+        let reference = self.optional_text("reference", INPUT_BYTES_MAX);
+        if reference.is_none() && self.errors.iter().all(|broken| broken.pointer != "/reference") {
+            self.refuse("/reference", Rule::Required);
+        }
+        let sha256 = self.read("sha256", Rule::Sha256, |text| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+            (bytes.len() == 32).then(|| text.to_owned())
+        });
+        let moment = |text: &str| text.parse::<Timestamp>().ok();
+        let signed_at = self.read("signed_at", Rule::Moment, moment);
+        let expires_at = self.read("expires_at", Rule::Moment, moment);
+        if let (Some(signed_at), Some(expires_at)) = (signed_at, expires_at)
+            && expires_at <= signed_at
+        {
+            self.refuse("/expires_at", Rule::After("signed_at"));
+        }
+        (self.errors.is_empty()).then_some(Consent {
+            provider: provider?,
+            subject: subject?,
+            reference: reference?,
+            sha256: sha256?,
+            signed_at: signed_at?,
+            expires_at: expires_at?,
+        })
+    }
+
+    /// A required text read into something.
+    fn read<T>(&mut self, key: &str, rule: Rule, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let pointer = format!("/{key}");
+        let raw = match self.members.get(key) {
+            None | Some(Json::Null) => {
+                self.refuse(&pointer, Rule::Required);
+                return None;
+            }
+            Some(raw) => raw,
+        };
+        let found = raw.as_str().and_then(read);
+        if found.is_none() {
+            self.refuse(&pointer, rule);
+        }
+        found
     }
 
     fn fields(&mut self, service: Option<&Service>) -> Option<Vec<String>> {
@@ -414,8 +502,27 @@ fn month_number(text: &str) -> Option<i64> {
     (well_formed && (1..=12).contains(&month)).then_some(year * 12 + month)
 }
 
+/// Whether two months, or two days, lie within so many months: both ends counted for months; for days
+/// the last one is before the same day so many months later.
+fn within(from: &str, to: &str, months_max: u32) -> bool {
+    if let (Some(from), Some(to)) = (month_number(from), month_number(to)) {
+        return to - from < i64::from(months_max);
+    }
+    let (Ok(from), Ok(to)) = (from.parse::<Date>(), to.parse::<Date>()) else { return false };
+    from.checked_add(i64::from(months_max).months()).is_ok_and(|end| to <= end)
+}
+
 /// The canonical value of an input; `None` where its type does not take what was sent.
 fn input_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
+    let Some(max) = input.list_max else { return single_value(input, raw, profile) };
+    let items = raw.as_array().filter(|items| (1..=max).contains(&items.len()))?;
+    let values: Option<Vec<Value>> = items.iter().map(|item| single_value(input, item, profile)).collect();
+    let values = values?;
+    let repeated = values.iter().enumerate().any(|(place, value)| values.iter().take(place).any(|other| other == value));
+    (!repeated).then_some(Value::Values(values))
+}
+
+fn single_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
     let text = |good: &dyn Fn(&str) -> bool| raw.as_str().filter(|text| good(text)).map(|text| Value::Text(text.into()));
     match input.kind {
         Type::Text => text(&|text| (1..=INPUT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)),
@@ -426,7 +533,7 @@ fn input_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
         Type::Month => text(&|text| month_number(text).is_some()),
         Type::Bool => raw.as_bool().map(Value::Bool),
         Type::Int | Type::Money => raw.as_i64().map(Value::Int),
-        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => None,
+        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes | Type::Fraction => None,
     }
 }
 

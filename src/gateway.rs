@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::{ArcSwap, Guard};
+use aws_lc_rs::hmac;
 use journal::{Journal, Options, Recovered, SigningKey, VerifyingKey};
 use model::{Problems, Profile};
 use seal::{KeyTable, NodeKey};
@@ -14,14 +15,18 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::{Cache, Keys};
 use crate::call::{Calls, Transports};
 use crate::clock;
 use crate::config::Config;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
+use crate::flight::Flights;
 use crate::listener::{self, Door, Limits, Refusals};
 use crate::metrics::Metrics;
-use crate::record::{Kind, Recorder};
+use crate::pipeline::Landed;
+use crate::record::{Kind, NoRecord, Recorder};
+use crate::sources::Sources;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
 use crate::{api, ops};
 
@@ -37,6 +42,16 @@ pub struct Gateway {
     config: Config,
     active: ArcSwap<Active>,
     transports: Transports,
+    /// Limits of providers and consumers.
+    pub sources: Sources,
+    /// Kept answers.
+    pub cache: Cache,
+    /// Makes keys of questions, for the cache and for shared flights.
+    pub keys: Keys,
+    /// Calls to sources under way.
+    pub flights: Flights<Arc<Landed>>,
+    /// Makes the idempotency keys that providers know us by; outlives a restart.
+    pub repeat_key: hmac::Key,
     /// Writes the journal.
     pub recorder: Arc<Recorder>,
     /// Cases.
@@ -78,6 +93,7 @@ impl Gateway {
         let verifying_key = signing_key.public(&config.origin);
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
         let store_key = node_key.derive("qovsaq store");
+        let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
         let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
         let options = journal_options(&config);
         let (journal, recovered) = Journal::open(options, signing_key).map_err(anyhow::Error::new)?;
@@ -93,6 +109,11 @@ impl Gateway {
         recorder.event(Kind::NodeStarted, &started).await.map_err(anyhow::Error::new)?;
         recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
         Ok(Arc::new(Self {
+            sources: Sources::new(&config, &active),
+            cache: Cache::new(config.cache_bytes_max),
+            keys: Keys::new(),
+            flights: Flights::new(),
+            repeat_key,
             config,
             active: ArcSwap::from_pointee(active),
             transports,
@@ -133,7 +154,28 @@ impl Gateway {
             let active = load(&self.config, &self.transports)?;
             if active.hash != self.active().hash {
                 self.recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
+                self.sources.activate(&active);
                 self.active.store(Arc::new(active));
+                // Other contracts and mappings would read other answers.
+                self.cache.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets kept answers, of one provider or of all, because their source has taken something back.
+    /// Journalled before it takes effect (R7).
+    ///
+    /// # Errors
+    /// When the journal has no room; nothing is forgotten then.
+    pub async fn clear_cache(&self, provider: Option<&str>) -> Result<(), NoRecord> {
+        self.recorder.event(Kind::CacheCleared, &serde_json::json!({"provider": provider})).await?;
+        match provider {
+            None => self.cache.clear(),
+            Some(provider) => {
+                let active = self.active();
+                let of_provider = active.snapshot.services.keys().filter(|service| service.provider() == provider);
+                of_provider.for_each(|service| self.cache.clear_service(service));
             }
         }
         Ok(())
@@ -333,6 +375,8 @@ async fn upkeep(gateway: Arc<Gateway>, tls: Arc<ArcSwap<ServerTls>>, refusals: A
             () = gateway.draining() => true,
         };
         let now = clock::now();
+        gateway.cache.settle();
+        gateway.metrics.cache(&gateway.cache);
         tls.load().observe("internal", now);
         if let Err(error) = gateway.recorder.rotate(now).await {
             tracing::error!(error = %error, "the next epoch could not be opened; the old one stays in use");

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use adapter_core::CallError;
-use metrics::{counter, histogram};
+use http::StatusCode;
+use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use model::{Outcome, Service};
+use model::{ConsumerId, Outcome, Service};
 
+use crate::cache::{Cache, Lookup};
 use crate::record::AnswerEvidence;
 
 /// Upper bounds of the histograms' buckets, in seconds: from a flush to the longest wait.
@@ -20,6 +22,43 @@ const FOLD: Duration = Duration::from_secs(5);
 pub struct Metrics;
 
 impl Metrics {
+    /// A consumer's request was answered.
+    pub fn requested(self, consumer: &ConsumerId, status: StatusCode, took: Duration) {
+        let class = match status.as_u16() {
+            200..=299 => "2xx",
+            300..=499 => "4xx",
+            _ => "5xx",
+        };
+        counter!("qovsaq_requests_total", "consumer" => consumer.to_string(), "status" => class).increment(1);
+        histogram!("qovsaq_request_seconds", "consumer" => consumer.to_string()).record(took.as_secs_f64());
+    }
+
+    /// A consumer's request was over its quota.
+    pub fn over_quota(self, consumer: &ConsumerId) {
+        counter!("qovsaq_requests_over_quota_total", "consumer" => consumer.to_string()).increment(1);
+    }
+
+    /// A kept answer was looked for.
+    pub fn looked_up(self, service: &Service, found: &Lookup) {
+        let result = match found {
+            Lookup::Hit(_) => "hit",
+            Lookup::TooOld(_) => "too-old",
+            Lookup::Miss => "miss",
+        };
+        counter!("qovsaq_cache_lookups_total", "service" => service.id.as_str().to_owned(), "result" => result).increment(1);
+    }
+
+    /// A question is sent once more.
+    pub fn repeated(self, service: &Service) {
+        counter!("qovsaq_provider_retries_total", "service" => service.id.as_str().to_owned()).increment(1);
+    }
+
+    /// What the cache holds.
+    pub fn cache(self, cache: &Cache) {
+        gauge!("qovsaq_cache_entries").set(u32::try_from(cache.entry_count()).unwrap_or(u32::MAX));
+        gauge!("qovsaq_cache_bytes").set(u32::try_from(cache.bytes()).unwrap_or(u32::MAX));
+    }
+
     /// A call to a provider ended.
     pub fn called(self, service: &Service, took: Duration, error: Option<&CallError>) {
         let result = error.map_or("answered", crate::call::code);

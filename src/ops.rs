@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::gateway::Gateway;
+use crate::record::NoRecord;
 
 #[derive(Debug, Clone)]
 struct Ops {
@@ -24,6 +25,8 @@ pub fn routes(gateway: Arc<Gateway>, metrics: PrometheusHandle) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render_metrics))
+        .route("/cache", delete(clear_cache))
+        .route("/cache/{provider}", delete(clear_cache_of))
         .with_state(Ops { gateway, metrics })
 }
 
@@ -41,6 +44,27 @@ async fn readyz(State(ops): State<Ops>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "the journal has no room\n").into_response();
     }
     "ready\n".into_response()
+}
+
+/// Forgets every kept answer.
+async fn clear_cache(State(ops): State<Ops>) -> Response {
+    cleared(ops.gateway.clear_cache(None).await)
+}
+
+/// Forgets the kept answers of one provider, which has taken something back.
+async fn clear_cache_of(State(ops): State<Ops>, Path(provider): Path<String>) -> Response {
+    let known = ops.gateway.active().snapshot.providers.keys().any(|id| id.as_str() == provider);
+    if !known {
+        return (StatusCode::NOT_FOUND, "there is no such provider\n").into_response();
+    }
+    cleared(ops.gateway.clear_cache(Some(&provider)).await)
+}
+
+fn cleared(journalled: Result<(), NoRecord>) -> Response {
+    match journalled {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the journal has no room; nothing was forgotten\n").into_response(),
+    }
 }
 
 async fn render_metrics(State(ops): State<Ops>) -> Response {

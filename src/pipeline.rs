@@ -1,96 +1,47 @@
 //! One question's way through the house, and back, on one page:
 //!
 //! ```text
-//! listener ─ identify ─ parse ─ AUTHORISE ─ plan ─ INTENT ─ call ─ classify ─ read ─ check ─ ANSWERED
-//!                                                                                            │
-//!                                    answer + receipt ─ filter ─ DISCLOSED ──────────────────┘
+//! listener ─ identify ─ parse ─ AUTHORISE ─┬─ cache (fresh?) ────────────────────────────────────────────────┐
+//!                                          └─ flight ─ plan ─ limit ─ INTENT ─ call ─ classify ─ read ─ check ─ ANSWERED ─┤
+//!                                                         answer + receipt ─ filter ─ DISCLOSED ─────────────┘
 //! ```
 //!
 //! `identify` and `parse` have happened when a question arrives here (`identify.rs`, `envelope.rs`).
-//! Cache, shared flights and limits come between *plan* and *INTENT*; a dossier (`dossier.rs`) takes
-//! the same way for each of its elements and discloses them together.
+//! A dossier (`dossier.rs`) takes the same way for each of its elements and discloses them together.
 //!
 //! What the types guarantee: [`Authorised`] comes from the policy alone, [`crate::call::Calls`] is
 //! entered with a durable intent alone, and an answer is built from a durable disclosure alone.
+//!
+//! The call to the source is a *flight* in a task of its own. It outlives a caller that goes away or
+//! whose deadline passes: what has been asked is answered, journalled and kept, within the contract's
+//! timeout. Questions that are the same, for the same consumer and purpose where the facts are
+//! confidential, share one flight.
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use adapter_core::{CallError, CallErrorKind, Context, Origin, Sent};
-use jiff::Timestamp;
+use adapter_core::{CallError, Context, Origin, Sent};
 use mapping::Reading;
-use model::contract::Capture;
-use model::{Absence, ConsumerId, Facts, Outcome, Service, Value};
-use policy::{Ask, Authorised, Decision, Denial, DenialReason, Official};
+use model::contract::{Capture, Retry};
+use model::{ActId, Consent, Outcome, Subject};
+use policy::{Authorised, Decision, Denial, DenialReason};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::cache::{Fresh, Key, Lookup, Mark, Repeated};
 use crate::clock;
-use crate::data::Active;
-use crate::envelope::Envelope;
+use crate::exchange::Exchange;
+use crate::flight::{Flight, Waited};
 use crate::gateway::Gateway;
-use crate::record::{AnswerEvidence, Disclosed, Disclosure, Given, Journalled, NoRecord, Place, Question};
+use crate::limit::retry::jitter;
+use crate::limit::{Attempt, Observed, Permit, next_attempt};
+use crate::obtained::{Obtained, Trouble, Via, classify};
+use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 
-/// Someone asks something: what identify and parse made of a request.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// The exchange's id, on every surface and in every entry.
-    pub request_id: Uuid,
-    /// The dossier it is asked for, where it is.
-    pub dossier_id: Option<Uuid>,
-    /// The data it began with; a reload does not change it under way.
-    pub active: Arc<Active>,
-    /// Who asks.
-    pub consumer: ConsumerId,
-    /// What is asked.
-    pub service: Arc<Service>,
-    /// The envelope.
-    pub envelope: Envelope,
-}
-
-/// What a question came to before it is disclosed.
-#[derive(Debug, Clone)]
-pub struct Obtained {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What absence means, with `NOT_FOUND`.
-    pub absence: Option<Absence>,
-    /// The record, with `FOUND`.
-    pub facts: Option<Arc<Facts>>,
-    /// When the source answered, or the attempt ended.
-    pub at: Timestamp,
-    /// The entry that proves it: Answered, Failed or Denied.
-    pub entry: Option<Place>,
-    /// What hindered, where something did.
-    pub trouble: Option<Trouble>,
-    /// Why our own policy refused, with `DENIED` by us.
-    pub reasons: Vec<DenialReason>,
-}
-
-/// Why there is no usable answer; decides status and origin of the problem document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// The deadline or the contract's timeout passed.
-    Deadline,
-    /// The provider or the route could not be reached, or is out of order.
-    Unreachable {
-        /// Whether the route (EHİS) rather than the provider failed.
-        route: bool,
-        /// When the source says that asking again makes sense, in seconds.
-        retry_after: Option<u64>,
-    },
-    /// The provider or the route refused.
-    Refused {
-        /// Whether the route refused.
-        route: bool,
-    },
-    /// The answer broke its contract.
-    Broken,
-    /// The answer could not be journalled with what its contract captures, so it is not used.
-    NotJournalled,
-}
+/// Flights a caller joins anew when one ends without a result (its task was stopped) before it gives up.
+const FLIGHTS_MAX: u32 = 3;
 
 /// An answer on its way out: facts, what may be seen of them, and the durable disclosure.
 #[derive(Debug)]
@@ -101,6 +52,8 @@ pub struct Answered {
     pub obtained: Obtained,
     /// Proof that it is in the journal.
     pub disclosed: Journalled<Disclosed>,
+    /// The call's steps, where they are to be shown.
+    pub landed: Option<Arc<Landed>>,
 }
 
 /// How a question ended.
@@ -109,10 +62,7 @@ pub enum Ending {
     /// With an answer, good or bad.
     Answered(Box<Answered>),
     /// Refused by policy, journalled.
-    Denied(Denial, Journalled<crate::record::Denied>),
-    /// The journal could not take it, or the store did not say whether it may be asked: nothing was
-    /// asked, or nothing is told.
-    Stopped(Stopped),
+    Denied(Denial, Journalled<Denied>),
 }
 
 /// Why an exchange ended without an answer or a refusal: the gateway's own parts failed.
@@ -126,71 +76,29 @@ pub enum Stopped {
     Store(#[from] StoreFailed),
 }
 
-/// Takes one question all the way. Runs in a task of its own: a caller that goes away does not
-/// stop it (`docs/journal-rules.md`, "Cancellation").
-pub async fn run(gateway: Arc<Gateway>, exchange: Exchange, deadline: Instant, mut trace: Trace) -> (Ending, Trace) {
-    let ending = travel(&gateway, &exchange, deadline, &mut trace).await.unwrap_or_else(Ending::Stopped);
-    (ending, trace)
-}
-
-async fn travel(gateway: &Arc<Gateway>, exchange: &Exchange, deadline: Instant, trace: &mut Trace) -> Result<Ending, Stopped> {
-    let authorised = match authorise(gateway, exchange).await? {
+/// Takes one question all the way.
+///
+/// # Errors
+/// When the journal could not take it, or the store did not say whether it may be asked: nothing was
+/// asked, or nothing is told.
+pub async fn run(gateway: &Arc<Gateway>, exchange: Exchange, deadline: Instant) -> Result<Ending, Stopped> {
+    let exchange = Arc::new(exchange);
+    let authorised = match authorise(gateway, &exchange).await? {
         Decision::Authorised(authorised) => authorised,
         Decision::Denied(denial) => {
-            let question = exchange.question("");
-            let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+            let denied = gateway.recorder.denied(&exchange.question(""), exchange.envelope.subject.as_ref(), &denial.codes()).await?;
             return Ok(Ending::Denied(denial, denied));
         }
     };
-    let obtained = obtain(gateway, exchange, &authorised, deadline, trace).await?;
-    let disclosed = disclose(gateway, exchange, &authorised, &obtained).await?;
-    Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed })))
+    let mut asking = Asking::begin(gateway, &exchange, &authorised, deadline);
+    let obtained = asking.until(deadline).await;
+    let disclosed = disclose(gateway, &exchange, &authorised, &obtained).await?;
+    Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
 }
 
-impl Exchange {
-    /// The part of every entry that says who asks what for what.
-    #[must_use]
-    pub fn question<'a>(&'a self, act: &'a str) -> Question<'a> {
-        Question {
-            request_id: self.request_id,
-            dossier_id: self.dossier_id,
-            consumer: self.consumer.as_str(),
-            service: self.service.id.as_str(),
-            version: self.service.version.as_str(),
-            purpose: self.envelope.purpose.as_str(),
-            act,
-            case: self.envelope.case.as_str(),
-            official: &self.envelope.official,
-            responsible: self.envelope.responsible.as_deref(),
-            role: self.envelope.role.as_str(),
-            configuration: &self.active.hash,
-        }
-    }
-
-    /// The same question with these inputs.
-    #[must_use]
-    pub fn with_inputs(mut self, inputs: Vec<(Box<str>, Value)>) -> Self {
-        self.envelope.inputs = inputs;
-        self
-    }
-
-    fn ask(&self) -> Ask {
-        let envelope = &self.envelope;
-        Ask {
-            service: self.service.id.clone(),
-            subject: envelope.subject.clone(),
-            purpose: envelope.purpose.clone(),
-            case: envelope.case.clone(),
-            official: Official::parse(&envelope.official, envelope.responsible.as_deref()),
-            role: envelope.role.clone(),
-            assertion: envelope.assertion.clone(),
-            fields: envelope.fields.clone(),
-        }
-    }
-}
-
-/// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, and
-/// identifying inputs only where an answer in the same case gave them.
+/// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, with the
+/// person's consent where the contract wants it, and identifying inputs only where an answer in the
+/// same case gave them.
 ///
 /// # Errors
 /// When the store does not say what stands in the case.
@@ -204,46 +112,192 @@ pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<De
     Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now()))
 }
 
-/// INTENT, call, classify, read, check, ANSWERED: asks the source and journals both ends. The
-/// result is not for the consumer yet: its disclosure must be durable first.
-///
-/// # Errors
-/// When the journal has no room for the intent: nothing was asked.
-pub async fn obtain(
-    gateway: &Arc<Gateway>,
-    exchange: &Exchange,
-    authorised: &Authorised,
-    deadline: Instant,
-    trace: &mut Trace,
-) -> Result<Obtained, NoRecord> {
-    let service = &exchange.service;
-    let envelope = &exchange.envelope;
+/// An authorised question on its way to an answer: a kept one, or a flight's.
+#[derive(Debug)]
+pub struct Asking {
+    gateway: Arc<Gateway>,
+    errand: Arc<Errand>,
+    state: State,
+    /// The flight's result with its steps, once there is one.
+    pub landed: Option<Arc<Landed>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Known(Box<Obtained>),
+    Flying(Flight<Arc<Landed>>),
+}
+
+/// What a flight brings: the same for all who share it.
+#[derive(Debug)]
+pub struct Landed {
+    /// What the question came to.
+    obtained: Obtained,
+    /// The call's steps, where they are to be shown.
+    pub trace: Trace,
+}
+
+/// What a right lets the source be asked.
+#[derive(Debug)]
+struct Errand {
+    exchange: Arc<Exchange>,
     // Whom the policy decided about is whom the question names; the envelope is not looked at again.
-    let subject = authorised.subject();
+    subject: Option<Subject>,
+    act: ActId,
+    consent: Option<Consent>,
+    /// None where answers are neither kept nor shared.
+    key: Option<Key>,
+    /// Where the intent stands, once it is durable.
+    intent: OnceLock<Place>,
+}
+
+impl Asking {
+    /// Takes a kept answer that is fresh enough, or joins or begins a flight to the source.
+    #[must_use]
+    pub fn begin(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, authorised: &Authorised, deadline: Instant) -> Self {
+        let errand = Arc::new(Errand {
+            exchange: Arc::clone(exchange),
+            subject: authorised.subject().cloned(),
+            act: authorised.act().clone(),
+            consent: authorised.consent().cloned(),
+            key: gateway.keys.key(&exchange.asked(authorised.subject())),
+            intent: OnceLock::new(),
+        });
+        let state = match kept(gateway, &errand) {
+            Some(obtained) => State::Known(Box::new(obtained)),
+            None => State::Flying(fly(gateway, &errand, deadline)),
+        };
+        Self { gateway: Arc::clone(gateway), errand, state, landed: None }
+    }
+
+    /// Waits for the answer until `deadline`. May be called again after that: the flight goes on.
+    pub async fn until(&mut self, deadline: Instant) -> Obtained {
+        for _ in 0..FLIGHTS_MAX {
+            let State::Flying(flight) = &mut self.state else { break };
+            match flight.wait(deadline).await {
+                Waited::Landed { value: landed, led } => {
+                    // The leader had less time to queue for the source than we have.
+                    if !led && matches!(landed.obtained.trouble, Some(Trouble::Busy { .. })) {
+                        self.state = State::Flying(fly(&self.gateway, &self.errand, deadline));
+                        continue;
+                    }
+                    let via = if led { Via::Provider } else { Via::Flight };
+                    self.state = State::Known(Box::new(Obtained { via, ..landed.obtained.clone() }));
+                    self.landed = Some(landed);
+                }
+                Waited::Deadline => {
+                    let entry = self.errand.intent.get().copied();
+                    return Obtained::without_answer(Outcome::Unavailable, Trouble::Deadline, entry);
+                }
+                Waited::Gone => self.state = State::Flying(fly(&self.gateway, &self.errand, deadline)),
+            }
+        }
+        let State::Known(obtained) = &self.state else { return Obtained::not_asked(Trouble::Gateway) };
+        // Identifying values are remembered in every case that is told them.
+        store_access::remember(&self.gateway, &self.errand.exchange, obtained).await;
+        Obtained::clone(obtained)
+    }
+
+    /// Whether the source has not answered yet.
+    #[must_use]
+    pub fn is_flying(&self) -> bool {
+        matches!(self.state, State::Flying(_))
+    }
+}
+
+/// CACHE: a kept answer, where the contract lets one be kept and the request takes it.
+fn kept(gateway: &Gateway, errand: &Errand) -> Option<Obtained> {
+    let freshness = errand.exchange.freshness;
+    let found = match errand.key.as_ref().filter(|_| !freshness.no_cache) {
+        Some(key) => gateway.cache.get(key, clock::now(), freshness.max_age),
+        None => Lookup::Miss,
+    };
+    gateway.metrics.looked_up(&errand.exchange.service, &found);
+    match found {
+        Lookup::Hit(hit) => Some(Obtained {
+            outcome: Outcome::Found,
+            absence: None,
+            facts: Some(Arc::new(hit.facts)),
+            at: hit.obtained_at,
+            expires_at: Some(hit.expires_at),
+            via: Via::Cache,
+            entry: Some(hit.source.into()),
+            trouble: None,
+            reasons: Vec::new(),
+        }),
+        Lookup::TooOld(_) | Lookup::Miss if freshness.only_if_cached => Some(Obtained::not_asked(Trouble::NotCached)),
+        Lookup::TooOld(_) | Lookup::Miss => None,
+    }
+}
+
+/// FLIGHT: joins the flight that asks the same, or begins one in a task of its own.
+fn fly(gateway: &Arc<Gateway>, errand: &Arc<Errand>, deadline: Instant) -> Flight<Arc<Landed>> {
+    let work = {
+        let (gateway, errand) = (Arc::clone(gateway), Arc::clone(errand));
+        move || async move {
+            let mut trace = if errand.exchange.traced { Trace::collecting() } else { Trace::default() };
+            let obtained = obtain(&gateway, &errand, deadline, &mut trace).await.unwrap_or_else(|error| {
+                tracing::error!(request.id = %errand.exchange.request_id, %error, "the journal takes no intent; the source was not asked");
+                Obtained::not_asked(Trouble::Gateway)
+            });
+            Arc::new(Landed { obtained, trace })
+        }
+    };
+    gateway.flights.fly(errand.key, &gateway.exchanges, work)
+}
+
+/// PLAN, LIMIT, INTENT, call, classify, read, check, ANSWERED: asks the source and journals both ends.
+/// The result is not for the consumer yet: its disclosure must be durable first.
+async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trace: &mut Trace) -> Result<Obtained, NoRecord> {
+    let Errand { exchange, subject, consent, .. } = errand;
+    let (service, envelope) = (&exchange.service, &exchange.envelope);
+    let subject = subject.as_ref();
+
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
     let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
-    let written = plan.and_then(|plan| match plan.write(subject, &envelope.inputs.iter().cloned().collect()) {
-        Ok(wire) => Some((plan, wire)),
+    let Some(plan) = plan else { return Ok(Obtained::not_asked(Trouble::NotConfigured)) };
+    let inputs = envelope.inputs.iter().cloned().collect();
+    let written = match plan.write(&mapping::Asked { subject, inputs: &inputs, consent: consent.as_ref() }) {
+        Ok(written) => written,
         Err(error) => {
-            tracing::error!(request.id = %exchange.request_id, service = %service.id, %error, "a question could not be written");
-            None
+            // The contract was checked against its mapping, so this is a gap in our own checks.
+            tracing::error!(request.id = %exchange.request_id, service = %service.id, %error, "a question cannot be written");
+            return Ok(Obtained::not_asked(Trouble::Gateway));
         }
-    });
-    let Some((plan, wire)) = written else {
-        let trouble = Trouble::Unreachable { route: false, retry_after: None };
-        return Ok(Obtained::without_answer(Outcome::Unavailable, trouble, None));
     };
-    trace.asked(&wire);
-    let question = crate::wire::question(wire);
+    trace.asked(&written);
+    let question = crate::wire::question(written);
 
-    let asked = serde_json::json!({"subject": subject, "input": envelope.inputs_as_json()});
-    let intent = gateway.recorder.intent(&exchange.question(authorised.act().as_str()), &service.id, subject, &asked).await?;
+    // LIMIT: the source's own bounds, as far as the deadline allows to wait for them.
+    let mut permit = match gateway.sources.admit(service, &exchange.consumer, deadline).await {
+        Some(Ok(permit)) => permit,
+        Some(Err(refused)) => return Ok(Obtained::not_asked(refused.into())),
+        None => return Ok(Obtained::not_asked(Trouble::NotConfigured)),
+    };
 
-    let started = Instant::now();
-    let deadline = deadline.min(started + service.timeout);
-    let context = Context { exchange_id: exchange.request_id, official: &envelope.official, case: envelope.case.as_str(), deadline };
-    let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
+    // INTENT: durable before any byte that names the subject leaves (R1).
+    let asked = serde_json::json!({"subject": subject, "input": envelope.inputs_as_json(), "consent": consent.as_ref().map(|consent| &consent.reference)});
+    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, subject, &asked).await?;
+    errand.intent.get_or_init(|| intent.place());
+
+    // CALL, again where the contract and the source's budget allow it.
+    let (asked_at, started, mark) = (clock::now(), Instant::now(), gateway.cache.mark(&service.id));
+    let context = Context {
+        exchange_id: exchange.request_id,
+        official: &envelope.official,
+        case: envelope.case.as_str(),
+        repeat_key: repeat_key(gateway, errand),
+        deadline: started + service.timeout,
+    };
+    let mut attempts = 1_u32;
+    let called = loop {
+        let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
+        let Some(pause) = pause_before_repeating(&called, &mut permit, service.retry, attempts, context.deadline) else { break called };
+        gateway.metrics.repeated(service);
+        tokio::time::sleep(pause).await;
+        attempts += 1;
+    };
     let took = started.elapsed();
     gateway.metrics.called(service, took, called.as_ref().err());
 
@@ -253,8 +307,9 @@ pub async fn obtain(
         Err(error) => {
             trace.failed(&error);
             let cause = error.source().map(ToString::to_string);
-            tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, "a provider call failed");
+            tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, attempts, "a provider call failed");
             let (outcome, trouble) = classify(&error);
+            permit.report(Observed { ok: outcome != Outcome::Unavailable, took });
             let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
         }
@@ -262,11 +317,23 @@ pub async fn obtain(
     trace.answered(&wire);
 
     // READ and CHECK: the mapping decides the outcome first, then reads the declared fields in the
-    // contract's types; anything the contract forbids is INVALID_DATA and not used.
+    // contract's types; anything the contract forbids, and an answer to another question than ours, is
+    // INVALID_DATA and not used.
     let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
     trace.read(plan, &read);
-    let broken = read.as_ref().err().map(ToString::to_string);
-    if let Some(broken) = &broken {
+    let read = read.map_err(|error| error.to_string()).and_then(|reading| {
+        let facts = reading.facts.as_ref();
+        match facts.and_then(|facts| service.contradiction(facts, subject, &envelope.inputs, asked_at)) {
+            Some(rule) => {
+                let broken = format!("another-question at {}", rule.field);
+                trace.contradicted(&broken);
+                Err(broken)
+            }
+            None => Ok(reading),
+        }
+    });
+    let broken = read.as_ref().err().map(String::as_str);
+    if let Some(broken) = broken {
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, broken, "a provider's answer breaks its contract");
     }
     let evidence = AnswerEvidence {
@@ -276,9 +343,11 @@ pub async fn obtain(
         bytes: wire.body.len(),
         sha256: (service.capture != Capture::None).then(|| crate::wire::sha256_base64(&wire.body)),
         undeclared: read.as_ref().map_or(0, |reading| reading.undeclared.count),
-        broken: broken.as_deref(),
+        broken,
+        attempts,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
+    permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took });
     gateway.metrics.answered(service, &evidence);
     let captured = match (service.capture, &read) {
         (Capture::Exact, _) => Some(wire.body.to_vec()),
@@ -289,32 +358,85 @@ pub async fn obtain(
         Ok(entry) => entry,
         Err(entry) => return Ok(Obtained::without_answer(Outcome::Unavailable, Trouble::NotJournalled, Some(entry))),
     };
-
-    Ok(match read {
-        Ok(reading) => {
-            let obtained = Obtained::of(reading, service, &wire, entry);
-            store_access::remember(gateway, exchange, &obtained).await;
-            obtained
-        }
+    let obtained = match read {
+        Ok(reading) => of_reading(reading, exchange, &wire, entry),
         Err(_) => Obtained::without_answer(Outcome::InvalidData, Trouble::Broken, Some(entry)),
-    })
+    };
+    keep(gateway, errand, &obtained, mark);
+    Ok(obtained)
 }
 
-/// What a failed call says about the question: never anything about the person.
-fn classify(error: &CallError) -> (Outcome, Trouble) {
-    let route = error.origin() == Origin::Route;
-    match error.kind() {
-        CallErrorKind::Deadline => (Outcome::Unavailable, Trouble::Deadline),
-        CallErrorKind::TooLarge | CallErrorKind::ContentType | CallErrorKind::Malformed => (Outcome::InvalidData, Trouble::Broken),
-        CallErrorKind::RouteRefused { .. } => (Outcome::Denied, Trouble::Refused { route }),
-        CallErrorKind::RouteUnavailable { .. }
-        | CallErrorKind::Connect
-        | CallErrorKind::Tls
-        | CallErrorKind::Reset
-        | CallErrorKind::Status(_)
-        | CallErrorKind::Question(_) => {
-            (Outcome::Unavailable, Trouble::Unreachable { route, retry_after: error.retry_after().map(|after| after.as_secs()) })
+/// The key under which a provider that takes one knows every repetition of this question in this case.
+fn repeat_key(gateway: &Gateway, errand: &Errand) -> Uuid {
+    let exchange = &errand.exchange;
+    let consents: Vec<[u8; 32]> = errand.consent.iter().filter_map(|consent| crate::wire::sha256_from_base64(&consent.sha256)).collect();
+    let repeated = Repeated {
+        service: &exchange.service,
+        consumer: &exchange.consumer,
+        case: &exchange.envelope.case,
+        subject: errand.subject.as_ref(),
+        inputs: &exchange.envelope.inputs,
+        consents: &consents,
+    };
+    crate::cache::repeat_key(&gateway.repeat_key, &repeated)
+}
+
+/// How long to wait before the same question is sent again; none where it must not or need not be.
+fn pause_before_repeating(
+    called: &Result<adapter_core::WireAnswer, CallError>,
+    permit: &mut Permit,
+    retry: Retry,
+    number: u32,
+    deadline: Instant,
+) -> Option<std::time::Duration> {
+    let idempotent = retry == Retry::Idempotent;
+    let failed = match called {
+        // Out of order for the moment, and says so.
+        Ok(wire) => {
+            let retryable = matches!(wire.status, 429 | 502 | 503 | 504);
+            Attempt { number, idempotent, retryable, unsent: false, retry_after: wire.retry_after }
         }
+        Err(error) => {
+            let unsent = error.sent() == Sent::No;
+            Attempt { number, idempotent, retryable: error.retryable(), unsent, retry_after: error.retry_after() }
+        }
+    };
+    next_attempt(failed, Instant::now(), deadline, jitter()).filter(|_| permit.may_repeat())
+}
+
+fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAnswer, entry: Place) -> Obtained {
+    let trouble = match reading.outcome {
+        Outcome::Unavailable => Some(Trouble::Unreachable { route: false, retry_after: wire.retry_after.map(|after| after.as_secs()) }),
+        Outcome::Denied => Some(Trouble::Refused { route: false }),
+        Outcome::InvalidData => Some(Trouble::Broken),
+        Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => None,
+    };
+    let at = clock::now();
+    let lifetime = jiff::SignedDuration::try_from(exchange.service.lifetime).unwrap_or_default();
+    Obtained {
+        outcome: reading.outcome,
+        absence: (reading.outcome == Outcome::NotFound).then(|| exchange.absence(reading.absence)),
+        facts: reading.facts.map(Arc::new),
+        at,
+        expires_at: if lifetime.is_zero() { None } else { at.checked_add(lifetime).ok() },
+        via: Via::Provider,
+        entry: Some(entry),
+        trouble,
+        reasons: Vec::new(),
+    }
+}
+
+/// Keeps a record for later questions; anything else the source says ends what was kept.
+fn keep(gateway: &Gateway, errand: &Errand, obtained: &Obtained, mark: Mark) {
+    let Some(key) = errand.key else { return };
+    match (&obtained.facts, obtained.entry) {
+        (Some(facts), Some(entry)) if obtained.outcome == Outcome::Found => {
+            let lifetime = errand.exchange.service.lifetime;
+            let fresh = Fresh { facts, obtained_at: obtained.at, source: entry.into(), lifetime, mark };
+            gateway.cache.put(key, &fresh, obtained.at);
+        }
+        _ if obtained.is_from_source() => gateway.cache.forget(&key),
+        _ => {}
     }
 }
 
@@ -323,49 +445,6 @@ fn origin_word(origin: Origin) -> &'static str {
         Origin::Provider => "provider",
         Origin::Route => "route",
         Origin::Gateway => "gateway",
-    }
-}
-
-impl Obtained {
-    /// Not asked at all, for this reason.
-    #[must_use]
-    pub fn not_asked(trouble: Trouble) -> Self {
-        Self::without_answer(Outcome::Unavailable, trouble, None)
-    }
-
-    /// Refused by our own policy, for these reasons, as this entry says.
-    #[must_use]
-    pub fn denied(reasons: Vec<DenialReason>, entry: Place) -> Self {
-        Self { outcome: Outcome::Denied, absence: None, facts: None, at: clock::now(), entry: Some(entry), trouble: None, reasons }
-    }
-
-    /// Whether the source itself gave the answer.
-    #[must_use]
-    pub fn is_from_source(&self) -> bool {
-        self.trouble.is_none()
-            && matches!(self.outcome, Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)
-    }
-
-    fn without_answer(outcome: Outcome, trouble: Trouble, entry: Option<Place>) -> Self {
-        Self { outcome, absence: None, facts: None, at: clock::now(), entry, trouble: Some(trouble), reasons: Vec::new() }
-    }
-
-    fn of(reading: Reading, service: &Service, wire: &adapter_core::WireAnswer, entry: Place) -> Self {
-        let trouble = match reading.outcome {
-            Outcome::Unavailable => Some(Trouble::Unreachable { route: false, retry_after: wire.retry_after.map(|after| after.as_secs()) }),
-            Outcome::Denied => Some(Trouble::Refused { route: false }),
-            Outcome::InvalidData => Some(Trouble::Broken),
-            Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => None,
-        };
-        Self {
-            outcome: reading.outcome,
-            absence: (reading.outcome == Outcome::NotFound).then_some(service.absence),
-            facts: reading.facts.map(Arc::new),
-            at: clock::now(),
-            entry: Some(entry),
-            trouble,
-            reasons: Vec::new(),
-        }
     }
 }
 
@@ -393,5 +472,11 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &Authorised, obtained: &'
         }
         None => Vec::new(),
     };
-    Given { element, rests_on: obtained.entry.map(|entry| entry.index), outcome: Some(obtained.outcome), fields }
+    Given {
+        element,
+        rests_on: obtained.entry.map(|entry| entry.index),
+        outcome: Some(obtained.outcome),
+        via: Some(obtained.via.word()),
+        fields,
+    }
 }

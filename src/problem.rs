@@ -128,6 +128,14 @@ codes! {
     ProviderDenied = "provider-denied", BAD_GATEWAY, "Mənbə sorğudan imtina etdi", "The source refused the request";
     /// The source could not be reached or is out of order.
     SourceUnavailable = "source-unavailable", SERVICE_UNAVAILABLE, "Mənbə əlçatan deyil", "The source is unavailable";
+    /// The source has failed too often of late: its breaker is open, it was not asked.
+    SourceSuspended = "source-suspended", SERVICE_UNAVAILABLE, "Mənbəyə sorğular dayandırılıb", "The source is suspended";
+    /// The source's quota or its bulkhead is full beyond the deadline; it was not asked.
+    SourceBusy = "source-busy", SERVICE_UNAVAILABLE, "Mənbənin həddi dolub", "The source's limit is reached";
+    /// `only-if-cached`, and there is no kept answer (RFC 9111, section 5.2.1.7).
+    NotCached = "not-cached", GATEWAY_TIMEOUT, "Saxlanmış cavab yoxdur", "There is no kept answer";
+    /// The consumer's own quota is used up.
+    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Sorğuların həddi dolub", "The request quota is used up";
     /// The deadline passed before the source answered.
     DeadlinePassed = "deadline-passed", GATEWAY_TIMEOUT, "Mənbə vaxtında cavab vermədi", "The source did not answer in time";
     /// The journal cannot take the exchange, so nothing is released, even where the source was asked already.
@@ -217,6 +225,12 @@ impl Problem {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after_secs = Some(seconds);
         self
+    }
+
+    /// The document itself, as JSON.
+    #[must_use]
+    pub fn body(&self) -> String {
+        serde_json::to_string(&self.0).unwrap_or_default()
     }
 
     /// The status it answers with.

@@ -26,6 +26,7 @@ use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::cache::Source;
 use crate::clock;
 
 /// Bytes set aside for the metadata-only outcome of an intent (R6).
@@ -70,6 +71,8 @@ kinds! {
     ConfigurationActivated = 5, "configuration-activated";
     /// Certificates and keys were read again.
     KeyChanged = 6, "key-changed";
+    /// An operator emptied the cache, or the part of it that stems from one provider.
+    CacheCleared = 7, "cache-cleared";
     /// About to send a question to a provider.
     Intent = 10, "intent";
     /// The provider answered.
@@ -86,6 +89,8 @@ kinds! {
     CaseOpened = 30, "case-opened";
     /// A consumer closed a case.
     CaseClosed = 31, "case-closed";
+    /// An answer named members of the family, who are in the case from now on.
+    MembersDiscovered = 32, "members-discovered";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }
@@ -432,6 +437,9 @@ pub struct Given<'a> {
     pub rests_on: Option<u64>,
     /// The outcome told; none where the element is not answered yet.
     pub outcome: Option<Outcome>,
+    /// Where the answer was got from: `provider`, or `cache` for one that was obtained for another question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<&'static str>,
     /// Paths of the fields given.
     pub fields: Vec<&'a str>,
 }
@@ -453,11 +461,31 @@ pub struct AnswerEvidence<'a> {
     pub undeclared: u64,
     /// Where and by which rule the answer broke its contract, without values.
     pub broken: Option<&'a str>,
+    /// How often the question was sent.
+    pub attempts: u32,
     /// How long the call took, in milliseconds.
     pub took_ms: u64,
 }
 
+impl From<Source> for Place {
+    fn from(source: Source) -> Self {
+        Self { index: source.index, leaf_hash: Hash(source.leaf_hash) }
+    }
+}
+
+impl From<Place> for Source {
+    fn from(place: Place) -> Self {
+        Self { index: place.index, leaf_hash: place.leaf_hash.0 }
+    }
+}
+
 impl Journalled<Intent> {
+    /// Where the intent stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { index: self.value.index, leaf_hash: *self.durable.leaf_hash() }
+    }
+
     /// ANSWERED: closes the intent with what the provider said. Rides lazily on the next frame; the
     /// disclosure that follows it in the log makes it durable (R4).
     ///

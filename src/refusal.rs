@@ -24,6 +24,7 @@ fn pointer(reason: DenialReason) -> &'static str {
         DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
         DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose => "/case",
         DenialReason::InputNotFromCase => "/input",
+        DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "/consent",
         DenialReason::NothingLeft => "/fields",
     }
 }

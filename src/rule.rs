@@ -59,8 +59,18 @@ pub enum Rule {
     Field(String),
     /// Representation is not offered yet.
     NoRepresentation,
-    /// The contract takes no consent.
-    NoConsent,
+    /// A list of consents, at most so many.
+    Consents(usize),
+    /// The code of a provider that asks for consent.
+    Provider,
+    /// SHA-256 as base64.
+    Sha256,
+    /// A moment with its offset.
+    Moment,
+    /// A moment after the other one.
+    After(&'static str),
+    /// A list of at most so many values of this type; codes where the list of codes is closed.
+    InputList(usize, Type, String, Profile),
     /// A purpose from the closed list.
     KnownPurpose,
     /// One of these words.
@@ -113,11 +123,11 @@ impl Rule {
             Self::Subject(rule, profile) => format!("{}; {}", form_of(*rule, language), mark_of(*rule, *profile, language)),
             Self::Input(kind, codes, profile) => input(*kind, codes, *profile, language),
             Self::WindowOrder(from) => match language {
-                Language::Az => format!("`{from}` ayından əvvəldir"),
+                Language::Az => format!("`{from}` qiymətindən əvvəldir"),
                 Language::En => format!("is before `{from}`"),
             },
             Self::WindowSpan(from, max) => match language {
-                Language::Az => format!("`{from}` ayından ən çoxu {max} ay, hər iki ay daxil olmaqla"),
+                Language::Az => format!("`{from}` qiymətindən ən çoxu {max} ay, hər iki uc daxil olmaqla"),
                 Language::En => format!("at most {max} months from `{from}`, both counted"),
             },
             Self::Field(known) => match language {
@@ -127,7 +137,26 @@ impl Rule {
             Self::NoRepresentation => {
                 pick("təmsilçilik hələ təklif olunmur; null göndərin", "representation is not offered yet; send null")
             }
-            Self::NoConsent => pick("bu müqavilə razılıq qəbul etmir; [] göndərin", "this contract takes no consent; send []"),
+            Self::Consents(max) => match language {
+                Language::Az => format!("ən çoxu {max} razılığın siyahısı olmalıdır"),
+                Language::En => format!("must be a list of at most {max} consents"),
+            },
+            Self::Provider => pick("mənbənin kodu olmalıdır; /v1/catalogue-a baxın", "must be a provider's code; see /v1/catalogue"),
+            Self::Sha256 => pick("SHA-256 olmalıdır, base64 ilə 44 simvol", "must be a SHA-256 in base64, 44 characters"),
+            Self::Moment => pick(
+                "RFC 3339 vaxtı olmalıdır, məsələn 2026-03-01T10:00:00+04:00",
+                "must be a time of RFC 3339 such as 2026-03-01T10:00:00+04:00",
+            ),
+            Self::After(other) => match language {
+                Language::Az => format!("`{other}` vaxtından sonra olmalıdır"),
+                Language::En => format!("must be after `{other}`"),
+            },
+            Self::InputList(max, kind, codes, profile) => match language {
+                Language::Az => {
+                    format!("1-dən {max}-ə qədər fərqli qiymətin siyahısı olmalıdır, hər biri: {}", input(*kind, codes, *profile, language))
+                }
+                Language::En => format!("must be a list of 1 to {max} different values, each: {}", input(*kind, codes, *profile, language)),
+            },
             Self::KnownPurpose => pick(
                 "məqsədlərin qapalı siyahısında yoxdur; /v1/catalogue-a baxın",
                 "not in the closed list of purposes; see /v1/catalogue",
@@ -197,7 +226,7 @@ fn input(kind: Type, codes: &str, profile: Profile, language: Language) -> Strin
         Type::Month => pick("ay olmalıdır: iiii-aa", "must be a month, yyyy-mm"),
         Type::Bool => pick("true və ya false olmalıdır", "must be true or false"),
         Type::Int | Type::Money => pick("tam ədəd olmalıdır", "must be a whole number"),
-        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes => {
+        Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes | Type::Fraction => {
             pick("bu növ giriş kimi qəbul edilmir", "this type is not taken as an input")
         }
     }

@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use model::contract::{Dossier, PersonRole};
 use model::{CaseId, ConsumerId, PurposeId, Subject, Value};
 use policy::{CaseView, Denial, DenialReason};
-use store::{Closed, Opened, Store, StoreError};
+use store::{Added, Closed, Opened, Store, StoreError};
 
+use crate::dossier::OpenDossier;
 use crate::envelope::Envelope;
+use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::pipeline::{Exchange, Obtained};
+use crate::obtained::Obtained;
+use crate::record::{Kind, Place};
 
 /// The store did not do what was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +125,33 @@ pub async fn close_case(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId,
 /// When the store fails.
 pub async fn persons(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Result<Option<Vec<(Subject, PersonRole)>>, StoreFailed> {
     Ok(load(gateway, consumer, case).await?.map(|record| record.persons().to_vec()))
+}
+
+/// Takes the members that a dossier's answer names into its case, and journals those that are new there.
+///
+/// # Errors
+/// When the store fails, the case is closed or full, or the journal has no room: nobody may be asked about
+/// them then.
+pub async fn add_persons(
+    gateway: &Arc<Gateway>,
+    dossier: &OpenDossier,
+    persons: Vec<(Subject, PersonRole)>,
+    rests_on: Option<Place>,
+) -> anyhow::Result<()> {
+    let (consumer, case) = (dossier.consumer.clone(), dossier.case().clone());
+    let added = blocking(gateway, move |store| store.add_persons(&consumer, &case, persons)).await?;
+    let Added::Now(new) = added else { anyhow::bail!("the case is not open any more") };
+    if !new.is_empty() {
+        let event = serde_json::json!({
+            "dossier_id": dossier.id,
+            "consumer": dossier.consumer,
+            "case": dossier.case(),
+            "rests_on": rests_on.map(|place| place.index),
+            "subjects": new.iter().map(|(subject, _)| gateway.recorder.token(subject)).collect::<Vec<_>>(),
+        });
+        gateway.recorder.event(Kind::MembersDiscovered, &event).await?;
+    }
+    Ok(())
 }
 
 /// Whether a dossier may be opened at all: its purpose, an open case of that purpose, and the

@@ -42,8 +42,8 @@ impl Trace {
 
     /// What was collected.
     #[must_use]
-    pub fn into_steps(self) -> Steps {
-        self.steps.unwrap_or_default()
+    pub fn steps(&self) -> Option<&Steps> {
+        self.steps.as_ref()
     }
 
     pub(crate) fn asked(&mut self, wire: &WireQuestion) {
@@ -62,6 +62,12 @@ impl Trace {
     pub(crate) fn failed(&mut self, error: &CallError) {
         let Some(steps) = &mut self.steps else { return };
         steps.failure = Some(error.to_string());
+    }
+
+    /// An answer that was read, but is not the answer to our question.
+    pub(crate) fn contradicted(&mut self, broken: &str) {
+        let Some(steps) = &mut self.steps else { return };
+        steps.reading = Some(broken.to_owned());
     }
 
     pub(crate) fn read(&mut self, plan: &Plan, read: &Result<Reading, ReadError>) {

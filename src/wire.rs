@@ -18,6 +18,12 @@ pub fn question(wire: WireQuestion) -> Question {
     }
 }
 
+/// Reads a SHA-256 in base64.
+#[must_use]
+pub fn sha256_from_base64(text: &str) -> Option<[u8; 32]> {
+    base64::engine::general_purpose::STANDARD.decode(text).ok()?.try_into().ok()
+}
+
 /// SHA-256 in base64: the evidence of a `digest` capture, over the exact bytes of the answer.
 #[must_use]
 pub fn sha256_base64(bytes: &[u8]) -> String {

@@ -1,13 +1,16 @@
 //! `POST /v1/dossiers/{dossier}` and `GET /v1/dossiers/{dossier}/{id}`: the one-window answer.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::response::Response;
-use http::header::LOCATION;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::DossierId;
 use tokio::time::Instant;
@@ -16,14 +19,19 @@ use uuid::Uuid;
 use crate::answer::ReceiptBody;
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::api::services::refusal;
+use crate::dossier::view::{self, Stream};
 use crate::dossier::{self, OpenDossier};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
+use crate::pipeline::Stopped;
 use crate::problem::{Code, Origin, Problem};
 use crate::store_access;
 
 /// Time before 202 where the caller prefers none.
 const WAIT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Pause after which a silent stream sends a comment, so that nobody on the way takes it for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Opens a dossier for a case and waits a little for it to settle.
 ///
@@ -59,7 +67,7 @@ pub async fn open(
     }
     let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.map_err(|error| asked.stopped(&error.into()))?;
     let persons = dossier::persons(persons.unwrap_or_default());
-    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, &persons).map_err(|_| {
+    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, persons).map_err(|_| {
         let busy = asked.problem(
             Code::GatewayUnavailable,
             Origin::Gateway,
@@ -68,6 +76,9 @@ pub async fn open(
         );
         busy.retry_after(30)
     })?;
+    if wants_stream(&headers) {
+        return Ok(stream(&gateway, &asked, &opened));
+    }
     opened.wait(deadline).await;
     respond(&gateway, &asked, &opened).await
 }
@@ -80,6 +91,7 @@ pub async fn read(
     State(gateway): State<Arc<Gateway>>,
     asked: Asked,
     path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let deadline = if asked.wait.is_some() { deadline(&asked) } else { Instant::now() };
     let found = path.ok().and_then(|Path((name, id))| {
@@ -89,6 +101,9 @@ pub async fn read(
     let Some(found) = found else {
         return Err(asked.not_found("Belə dosye yoxdur", "There is no such dossier"));
     };
+    if wants_stream(&headers) {
+        return Ok(stream(&gateway, &asked, &found));
+    }
     found.wait(deadline).await;
     respond(&gateway, &asked, &found).await
 }
@@ -98,11 +113,97 @@ fn deadline(asked: &Asked) -> Instant {
     Instant::now() + wait
 }
 
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    accepted.into_iter().any(|range| range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Server-sent events: an `element` as each settles, then `settled` with the whole dossier; where it does
+/// not settle in time, `pending` with what there is. A client that goes away changes nothing for the
+/// dossier.
+fn stream(gateway: &Arc<Gateway>, asked: &Asked, dossier: &Arc<OpenDossier>) -> Response {
+    let teller = Teller {
+        news: Stream::of(dossier),
+        gateway: Arc::clone(gateway),
+        dossier: Arc::clone(dossier),
+        asked: asked.clone(),
+        deadline: Instant::now() + asked.wait.unwrap_or(WAIT_MAX).min(WAIT_MAX),
+        ready: VecDeque::new(),
+        told_all: false,
+    };
+    let events = futures_util::stream::unfold(teller, |mut teller| async move {
+        let event = teller.next().await?;
+        Some((Ok::<_, Infallible>(event), teller))
+    });
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    asked.mark(&mut response);
+    locate(&mut response, dossier);
+    response
+}
+
+/// Tells one client of a dossier's elements.
+struct Teller {
+    news: Stream,
+    gateway: Arc<Gateway>,
+    dossier: Arc<OpenDossier>,
+    asked: Asked,
+    deadline: Instant,
+    ready: VecDeque<Event>,
+    told_all: bool,
+}
+
+impl Teller {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.told_all {
+                return None;
+            }
+            if let Err(why) = self.look().await {
+                self.told_all = true;
+                let problem = self.asked.stopped(&why);
+                return Some(Event::default().event("problem").data(problem.body()));
+            }
+        }
+    }
+
+    /// Makes the next events ready, waiting for them where there is nothing new.
+    async fn look(&mut self) -> Result<(), Stopped> {
+        // Asked first: what settles the dossier is then among the news.
+        let settled = self.dossier.is_settled();
+        let (id, language) = (self.asked.request_id, self.asked.language);
+        let news = self.news.news(&self.gateway, &self.dossier, id, language).await?;
+        if !news.is_empty() {
+            self.ready.extend(news.into_iter().map(|element| Event::default().event("element").data(element)));
+            return Ok(());
+        }
+        let over = settled || Instant::now() >= self.deadline || self.gateway.is_draining();
+        if over {
+            let (settled, body) = view::render(&self.gateway, &self.dossier, id, language).await?;
+            self.ready.push_back(Event::default().event(if settled { "settled" } else { "pending" }).data(body));
+            self.told_all = true;
+            return Ok(());
+        }
+        tokio::select! {
+            () = self.news.changed() => {}
+            () = tokio::time::sleep_until(self.deadline) => {}
+            () = self.gateway.draining() => {}
+        }
+        Ok(())
+    }
+}
+
 async fn respond(gateway: &Arc<Gateway>, asked: &Asked, dossier: &OpenDossier) -> Result<Response, Problem> {
-    let (settled, body) = dossier::render(gateway, dossier, asked.request_id, asked.language).await.map_err(|why| asked.stopped(&why))?;
+    let (settled, body) = view::render(gateway, dossier, asked.request_id, asked.language).await.map_err(|why| asked.stopped(&why))?;
     let mut response = asked.answer(if settled { StatusCode::OK } else { StatusCode::ACCEPTED }, body);
+    locate(&mut response, dossier);
+    Ok(response)
+}
+
+fn locate(response: &mut Response, dossier: &OpenDossier) {
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/dossiers/{}/{}", dossier.name(), dossier.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
-    Ok(response)
 }

@@ -227,6 +227,7 @@ fn type_schema(kind: Type, codes: &[Box<str>], unit: Option<&str>) -> Json {
         Type::Date => json!({"type": "string", "format": "date"}),
         Type::Month => json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}),
         Type::Datetime => json!({"type": "string", "format": "date-time"}),
+        Type::Fraction => json!({"type": "string", "pattern": "^[0-9]+/[0-9]+$"}),
         Type::PartialDate => json!({"type": "string", "pattern": "^[0-9]{4}(-[0-9]{2}){0,2}$"}),
     };
     if let Some(unit) = unit {
@@ -240,7 +241,7 @@ fn dossier_schema() -> Json {
         "dossier_id": {"type": "string", "format": "uuid"},
         "dossier": {"type": "string"},
         "version": {"type": "string"},
-        "status": {"enum": ["complete", "incomplete", "pending", "awaiting_documents", "overdue"]},
+        "status": {"enum": ["complete", "incomplete", "pending", "awaiting_documents", "overdue", "stopped"]},
         "elements": {"type": "array", "items": {"$ref": "#/components/schemas/Element"}},
         "not_needed": {"type": "array", "items": {"$ref": "#/components/schemas/Because"}},
         "documents_required": {"type": "array", "items": {"$ref": "#/components/schemas/Because"}},

@@ -8,29 +8,41 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::ConsumerId;
 use serde_json::Value as Json;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::answer::REQUEST_ID;
 use crate::data::Active;
 use crate::envelope::{self, BODY_BYTES_MAX};
+use crate::exchange::Freshness;
 use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
+use crate::limit::Exceeded;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
 use crate::rule::Broken;
 use crate::tls::PeerCertificate;
+use crate::trace_context::TraceContext;
 
 /// The longest wait a caller may prefer.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// A request whose sender is a known consumer.
-#[derive(Debug)]
+/// W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// How a quota stands (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// What the quota is.
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// A request whose sender is a known consumer within its quota.
+#[derive(Debug, Clone)]
 pub struct Asked {
     /// The exchange's id.
     pub request_id: Uuid,
@@ -44,12 +56,24 @@ pub struct Asked {
     pub wait: Option<Duration>,
     /// Whether the caller prefers not to wait at all (`Prefer: respond-async`).
     pub respond_async: bool,
+    /// How fresh the answer must be (`Cache-Control`).
+    pub freshness: Freshness,
+    /// The trace it belongs to, where the caller says so.
+    pub trace: Option<TraceContext>,
 }
 
 impl FromRequestParts<Arc<Gateway>> for Asked {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+        // `enter` has put it there; routes without it have no business with consumers.
+        parts.extensions.remove::<Self>().map_or_else(|| Self::identify(parts, gateway), Ok)
+    }
+}
+
+impl Asked {
+    /// IDENTIFY, with everything else that the request's head says.
+    fn identify(parts: &Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
         let request_id = Uuid::now_v7();
         let language = Language::from_header(parts.headers.get(ACCEPT_LANGUAGE));
         let refuse =
@@ -66,7 +90,9 @@ impl FromRequestParts<Arc<Gateway>> for Asked {
             ),
         })?;
         let (wait, respond_async) = preferences(&parts.headers);
-        Ok(Self { request_id, consumer, language, active, wait, respond_async })
+        let trace = TraceContext::read(parts.headers.get(TRACEPARENT));
+        let freshness = freshness(&parts.headers);
+        Ok(Self { request_id, consumer, language, active, wait, respond_async, freshness, trace })
     }
 }
 
@@ -141,28 +167,97 @@ impl Asked {
     pub fn answer(&self, status: http::StatusCode, body: impl Into<Body>) -> Response {
         let mut response = Response::new(body.into());
         *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.mark(&mut response);
+        response
+    }
+
+    /// Puts the exchange's id on an answer, and that nobody on the way may keep it.
+    pub fn mark(&self, response: &mut Response) {
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Ok(id) = HeaderValue::from_str(&self.request_id.to_string()) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut text = Uuid::encode_buffer();
+        if let Ok(id) = HeaderValue::from_str(self.request_id.hyphenated().encode_lower(&mut text)) {
             headers.insert(REQUEST_ID, id);
         }
-        response
     }
 }
 
-/// Reads the body of every request, at most [`BODY_BYTES_MAX`] bytes, and hands it on whole.
-pub async fn read_body(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+/// What every request passes: its body is read, at most [`BODY_BYTES_MAX`] bytes, its sender identified and
+/// counted against its quota; its answer says how the quota stands and names the trace.
+pub async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let (code, az, en) = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => return next.run(Request::from_parts(parts, Body::from(collected.to_bytes()))).await,
-        Err(error) if error.is::<LengthLimitError>() => (Code::BodyTooLarge, "Ən çoxu 65536 bayt", "At most 65536 bytes"),
-        Err(_) => (Code::MalformedBody, "Gövdə sona qədər gəlmədi", "The body did not arrive whole"),
+    // Read before anything is answered: an answer that overtakes the body is lost on some HTTP/2 clients.
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    let asked = match Asked::identify(&parts, &gateway) {
+        Ok(asked) => asked,
+        Err(problem) => return problem.into_response(),
     };
-    match Asked::from_request_parts(&mut parts, &gateway).await {
-        Ok(asked) => asked.problem(code, Origin::Consumer, az, en).into_response(),
-        Err(problem) => problem.into_response(),
+    let (consumer, trace) = (asked.consumer.clone(), asked.trace);
+    let standing = gateway.sources.count_request(&consumer);
+    let mut response = match (&standing, body) {
+        (Err(exceeded), _) => over_quota(&gateway, &asked, exceeded),
+        (Ok(_), Ok(collected)) => {
+            parts.extensions.insert(asked);
+            let answering = next.run(Request::from_parts(parts, Body::from(collected.to_bytes())));
+            match trace {
+                Some(trace) => answering.instrument(tracing::info_span!("request", trace.id = trace.trace_id())).await,
+                None => answering.await,
+            }
+        }
+        (Ok(_), Err(error)) if error.is::<LengthLimitError>() => {
+            asked.problem(Code::BodyTooLarge, Origin::Consumer, "Ən çoxu 65536 bayt", "At most 65536 bytes").into_response()
+        }
+        (Ok(_), Err(_)) => {
+            let (az, en) = ("Gövdə sona qədər gəlmədi", "The body did not arrive whole");
+            asked.problem(Code::MalformedBody, Origin::Consumer, az, en).into_response()
+        }
+    };
+    gateway.metrics.requested(&consumer, response.status(), started.elapsed());
+    let headers = response.headers_mut();
+    let standing = standing.unwrap_or_else(|exceeded| exceeded.standing);
+    for (name, value) in [(RATE_LIMIT, standing.limit_value()), (RATE_LIMIT_POLICY, standing.policy_value())] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
+    if let Some(value) = trace.and_then(|trace| HeaderValue::from_str(&trace.to_string()).ok()) {
+        headers.insert(TRACEPARENT, value);
+    }
+    response
+}
+
+/// Over its quota a consumer is told before anything is looked at. It is counted, and not journalled one by
+/// one: a flood must not fill the log.
+fn over_quota(gateway: &Gateway, asked: &Asked, exceeded: &Exceeded) -> Response {
+    gateway.metrics.over_quota(&asked.consumer);
+    asked
+        .problem(
+            Code::TooManyRequests,
+            Origin::Consumer,
+            "Sorğularınızın həddi dolub; `Retry-After` qədər gözləyin",
+            "Your request quota is used up; wait as `Retry-After` says",
+        )
+        .retry_after(exceeded.retry_after_seconds())
+        .into_response()
+}
+
+/// `Cache-Control` of a request; what cannot be read is ignored, but for a `max-age` that is no number, which
+/// is taken as 0 (RFC 9111, section 4.2.1).
+fn freshness(headers: &HeaderMap) -> Freshness {
+    let mut freshness = Freshness::default();
+    let texts = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    for directive in texts.flat_map(|text| text.split(',')).map(str::trim) {
+        let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
+        match name.to_ascii_lowercase().as_str() {
+            "no-cache" | "no-store" => freshness.no_cache = true,
+            "only-if-cached" => freshness.only_if_cached = true,
+            "max-age" => freshness.max_age = Some(Duration::from_secs(argument.trim_matches('"').parse().unwrap_or(0))),
+            _ => {}
+        }
+    }
+    freshness
 }
 
 /// `Prefer: wait=N` and `respond-async` (RFC 7240); what cannot be read is ignored, as the RFC asks.

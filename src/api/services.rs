@@ -11,15 +11,16 @@ use http::{HeaderMap, StatusCode};
 use model::{Outcome, ServiceId};
 use tokio::time::Instant;
 
-use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, flags};
+use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, cache_headers, flags};
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::clock;
 use crate::envelope::{Envelope, Expected};
+use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Answered, Ending, Exchange, Trouble};
+use crate::obtained::Trouble;
+use crate::pipeline::{self, Answered, Ending};
 use crate::problem::{Code, Origin, Problem};
 use crate::record::NoRecord;
-use crate::trace::Trace;
 
 /// The deadline of a call where the caller prefers none.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
@@ -51,32 +52,16 @@ pub async fn ask(
         consumer: asked.consumer.clone(),
         service,
         envelope,
+        freshness: asked.freshness,
+        traced: false,
     };
-
-    // A task of its own: a caller that goes away does not stop an exchange that has begun.
-    let task = gateway.exchanges.spawn(pipeline::run(Arc::clone(&gateway), exchange, deadline, Trace::default()));
-    let ending = match task.await {
-        Ok((ending, _)) => ending,
-        Err(error) => {
-            tracing::error!(request.id = %asked.request_id, error = %error, "an exchange ended abnormally");
-            return Err(asked
-                .problem(
-                    Code::GatewayUnavailable,
-                    Origin::Gateway,
-                    "Şlüzün daxili xətası; bir azdan yenidən cəhd edin, təkrarlanarsa sorğunun nömrəsini operatora bildirin",
-                    "An error of the gateway; try again shortly, and tell the operator the request id if it stays",
-                )
-                .outcome(Outcome::Unavailable)
-                .retry_after(30));
-        }
-    };
+    let ending = pipeline::run(&gateway, exchange, deadline).await.map_err(|why| asked.stopped(&why))?;
     match ending {
         Ending::Answered(answered) => respond(&gateway, &asked, &answered),
         Ending::Denied(denial, denied) => {
             gateway.metrics.denied(asked.consumer.as_str(), service_id.as_str());
             Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())))
         }
-        Ending::Stopped(why) => Err(asked.stopped(&why)),
     }
 }
 
@@ -96,13 +81,14 @@ pub fn refusal(asked: &Asked, denial: &policy::Denial) -> Problem {
 }
 
 fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Response, Problem> {
-    let Answered { authorised, obtained, disclosed } = answered;
+    let Answered { authorised, obtained, disclosed, .. } = answered;
     let service = authorised.service();
     gateway.metrics.disclosed(asked.consumer.as_str(), service.id.as_str(), obtained.outcome);
     let receipt = ReceiptBody::whole(disclosed.durable());
     if let Some(trouble) = obtained.trouble {
         return Err(explain(asked, trouble).outcome(obtained.outcome).receipt(receipt));
     }
+    let now = clock::now();
     let request_id = asked.request_id.to_string();
     let answer = ServiceAnswer {
         request_id: &request_id,
@@ -111,11 +97,13 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
         data: obtained.facts.as_deref().map(|facts| policy::filter(authorised, facts)),
         withheld: authorised.withheld(),
         flags: obtained.facts.as_deref().map(|facts| flags(authorised, facts)).unwrap_or_default(),
-        source: SourceBody::provider(service, obtained.at, clock::now(), authorised.act().as_str()),
+        source: SourceBody::of(service, obtained, now, authorised.act().as_str()),
         receipt,
     };
     let body = serde_json::to_vec(&answer).map_err(|error| asked.stopped(&NoRecord::Metadata(error).into()))?;
-    Ok(asked.answer(StatusCode::OK, body))
+    let mut response = asked.answer(StatusCode::OK, body);
+    cache_headers(response.headers_mut(), service, obtained, asked.freshness, now);
+    Ok(response)
 }
 
 /// Why there is no usable answer, as a problem document.
@@ -140,6 +128,42 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
                 )
                 .retry_after(retry_after.unwrap_or(30))
         }
+        Trouble::Suspended { retry_after } => asked
+            .problem(
+                Code::SourceSuspended,
+                Origin::Provider,
+                "Mənbə son vaxtlar tez-tez cavab vermir və hazırda soruşulmur; bu, şəxs haqqında heç nə demir",
+                "The source has failed often of late and is not asked at the moment; this says nothing about the person",
+            )
+            .retry_after(retry_after),
+        Trouble::Busy { retry_after } => asked
+            .problem(
+                Code::SourceBusy,
+                Origin::Gateway,
+                "Mənbə ilə razılaşdırılmış hədd vaxtınız bitənədək dolub; soruşulmadı, sonra yenidən cəhd edin",
+                "The rate agreed with the source is used up until after your deadline; nothing was asked, try again later",
+            )
+            .retry_after(retry_after),
+        Trouble::NotCached => asked.problem(
+            Code::NotCached,
+            Origin::Consumer,
+            "Saxlanmış cavab yoxdur; `only-if-cached` olmadan soruşun",
+            "There is no kept answer; ask without `only-if-cached`",
+        ),
+        Trouble::NotConfigured => asked.problem(
+            Code::SourceUnavailable,
+            Origin::Gateway,
+            "Bu mənbəyə yol qurulmayıb; operatora müraciət edin",
+            "No way to this source is configured; ask the operator",
+        ),
+        Trouble::NotYet | Trouble::Gateway => asked
+            .problem(
+                Code::GatewayUnavailable,
+                Origin::Gateway,
+                "Mənbə soruşulmadı; bir azdan yenidən cəhd edin",
+                "The source was not asked; try again shortly",
+            )
+            .retry_after(5),
         Trouble::Refused { route } => {
             let origin = if route { Origin::Route } else { Origin::Provider };
             asked.problem(Code::ProviderDenied, origin, "Operatora müraciət edin", "Ask the operator")

@@ -26,8 +26,6 @@ pub struct Asked<'a> {
     pub configuration: &'a str,
     /// The contract.
     pub service: &'a Service,
-    /// Whether the service answers only under a person's consent. Such an answer is nobody else's.
-    pub consent_bound: bool,
     /// Whom it is about; none where the contract asks about no person.
     pub subject: Option<&'a Subject>,
     /// The other inputs. Their order does not matter.
@@ -67,13 +65,14 @@ impl Keys {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &secret[..]))
     }
 
-    /// The key of a question; none for a consent-bound service, whose answers are never kept or shared.
+    /// The key of a question; none for a consent-bound service ([`Service::consent`]), whose answers are
+    /// never kept or shared.
     ///
     /// Consumer and purpose are part of it for a service of class C or S, and not for one of class O
     /// ([`Service::class`]).
     #[must_use]
     pub fn key(&self, asked: &Asked<'_>) -> Option<Key> {
-        if asked.consent_bound {
+        if asked.service.consent {
             return None;
         }
         let mut mac = hmac::Context::with_key(&self.0);

@@ -34,7 +34,7 @@ fn service(id: &str, class: Class, lifetime: Duration) -> Arc<Service> {
     let mut service = base.clone();
     service.id = ServiceId::new(id).expect("valid");
     service.version = Version::new("1.0.0").expect("valid");
-    service.lifetime = lifetime;
+    (service.lifetime, service.consent) = (lifetime, false);
     service.shape.fields.truncate(1);
     service.leaves.truncate(1);
     let field = &mut service.shape.fields[0];
@@ -76,7 +76,6 @@ impl Desk {
         let asked = Asked {
             configuration: "c0ffee",
             service: &service,
-            consent_bound: false,
             subject: Some(&Subject::Fin(FIN.to_owned())),
             inputs: &[],
             consumer: &consumer("targeted-aid"),
@@ -303,15 +302,8 @@ fn nothing_kept_or_shown_contains_an_identifier() {
     let (consumer, purpose, case) = (consumer("targeted-aid"), purpose("means-test"), CaseId::new("c-1").expect("valid"));
     let service = &*desk.service;
     let keys = Keys::new();
-    let asked = Asked {
-        configuration: "c0ffee",
-        service,
-        consent_bound: false,
-        subject: Some(&subject),
-        inputs: &inputs,
-        consumer: &consumer,
-        purpose: &purpose,
-    };
+    let asked =
+        Asked { configuration: "c0ffee", service, subject: Some(&subject), inputs: &inputs, consumer: &consumer, purpose: &purpose };
     let repeated = Repeated { service, consumer: &consumer, case: &case, subject: Some(&subject), inputs: &inputs, consents: &[] };
     let facts = facts(&desk.service, FIN);
     let mark = desk.cache.mark(&desk.service.id);
@@ -348,7 +340,6 @@ fn the_weight_keeps_its_bound_while_writers_write() {
         let asked = Asked {
             configuration: "c0ffee",
             service: &desk.service,
-            consent_bound: false,
             subject: None,
             inputs: &inputs,
             consumer: &consumer("targeted-aid"),
@@ -381,15 +372,7 @@ fn readers_and_writers_of_many_threads_see_whole_answers_of_their_own_key() {
                 for round in 0..400_usize {
                     let number = (round * 7 + thread) % 16;
                     let subject = Subject::Fin(format!("{number:06}O"));
-                    let asked = Asked {
-                        configuration: "c",
-                        service,
-                        consent_bound: false,
-                        subject: Some(&subject),
-                        inputs: &[],
-                        consumer,
-                        purpose,
-                    };
+                    let asked = Asked { configuration: "c", service, subject: Some(&subject), inputs: &[], consumer, purpose };
                     let key = keys.key(&asked).expect("not consent-bound");
                     let expected = format!("{number}/").repeat(1_000);
                     if let Some(said) = said(cache.get(&key, start(), None)) {
@@ -502,7 +485,6 @@ impl Bench {
         let asked = Asked {
             configuration: "c0ffee",
             service: &self.services[question.service],
-            consent_bound: false,
             subject: Some(&Subject::Fin(format!("00000{}O", question.subject))),
             inputs: &inputs,
             consumer: &consumer(&format!("consumer-{}", question.consumer)),
@@ -697,7 +679,6 @@ fn asked_bytes(parts: &Parts) -> Vec<u8> {
     let asked = Asked {
         configuration: &parts.configuration,
         service: &service(&parts.service, parts.class, HOUR),
-        consent_bound: false,
         subject: parts.subject.as_ref(),
         inputs: &parts.inputs,
         consumer: &consumer(&parts.consumer),
@@ -817,15 +798,8 @@ fn keys_tell_questions_apart_and_say_nothing_across_processes() {
     let forth: Inputs = vec![("a".into(), Value::Int(1)), ("b".into(), Value::Int(2))];
     let back: Inputs = forth.iter().rev().cloned().collect();
     let keys = Keys::new();
-    let base = Asked {
-        configuration: "c",
-        service: &confidential,
-        consent_bound: false,
-        subject: Some(&subject),
-        inputs: &forth,
-        consumer: &aid,
-        purpose: &test,
-    };
+    let base =
+        Asked { configuration: "c", service: &confidential, subject: Some(&subject), inputs: &forth, consumer: &aid, purpose: &test };
     let key = |asked: Asked<'_>| keys.key(&asked).expect("not consent-bound");
 
     assert_eq!(key(base), key(Asked { inputs: &back, ..base }), "the order of inputs is not part of the question");
@@ -833,8 +807,10 @@ fn keys_tell_questions_apart_and_say_nothing_across_processes() {
     assert_ne!(key(base), key(Asked { purpose: &check, ..base }));
     let shared = Asked { service: &open, ..base };
     assert_eq!(key(shared), key(Asked { consumer: &labour, purpose: &check, ..shared }));
-    assert_eq!(keys.key(&Asked { consent_bound: true, ..base }), None);
-    assert_eq!(keys.key(&Asked { consent_bound: true, ..shared }), None);
+    for service in [&open, &confidential] {
+        let bound = Service { consent: true, ..Service::clone(service) };
+        assert_eq!(keys.key(&Asked { service: &bound, ..base }), None, "consent-bound");
+    }
     assert_ne!(Keys::new().key(&base), Some(key(base)), "another process, another secret");
 }
 

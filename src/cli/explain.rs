@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use model::{CaseId, ConsumerId, Problems, Profile, PurposeId, RoleId, ServiceId, Subject};
+use model::{CaseId, Consent, ConsumerId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Subject};
 use policy::{Ask, CaseView, Official};
 
 use super::{Ended, Usage, say, say_problems};
@@ -84,6 +84,16 @@ impl Explain {
             Profile::Production => "1A2B3C4",
         };
         let takes_person = snapshot.services.get(&service).is_none_or(|service| !service.subject.is_empty());
+        // So is the person's consent.
+        let consents = ProviderId::new(service.provider()).map(|provider| Consent {
+            provider,
+            subject: Subject::Fin(fin.to_owned()),
+            reference: "explain".to_owned(),
+            sha256: String::new(),
+            signed_at: now,
+            expires_at: now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now),
+        });
+        let consents = consents.into_iter().collect();
         let ask = Ask {
             service,
             subject: takes_person.then(|| Subject::Fin(fin.to_owned())),
@@ -92,6 +102,7 @@ impl Explain {
             official: Official::Person("AZ-0001".to_owned()),
             role,
             assertion: None,
+            consents,
             fields: None,
         };
         let case = CaseView { open: true, purpose, has_subject: true, inputs_known: true };

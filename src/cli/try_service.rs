@@ -17,10 +17,11 @@ use super::{Ended, Usage, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
 use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
 use crate::envelope::{Envelope, Expected};
+use crate::exchange::{Exchange, Freshness};
 use crate::gateway::StartError;
-use crate::pipeline::{self, Ending, Exchange};
+use crate::pipeline::{self, Ending};
 use crate::problem::Language;
-use crate::trace::{Steps, Trace};
+use crate::trace::Steps;
 
 /// Make one call and show every step of it.
 #[derive(Debug, Args)]
@@ -138,11 +139,13 @@ impl Try {
             consumer,
             service: Arc::clone(&service),
             envelope,
+            freshness: Freshness { no_cache: true, ..Freshness::default() },
+            traced: true,
         };
         let deadline = Instant::now() + WAIT_DEFAULT;
-        let (ending, trace) = pipeline::run(Arc::clone(gateway), exchange, deadline, Trace::collecting()).await;
+        let ending = pipeline::run(gateway, exchange, deadline).await?;
         let values: Vec<&str> = input.values().filter_map(Json::as_str).chain([fin.as_str()]).collect();
-        self.print(&service.id, &active, ending, &trace.into_steps(), &values)
+        self.print(&service.id, &active, ending, &values)
     }
 
     fn split(&self) -> anyhow::Result<(String, Map<String, Json>)> {
@@ -159,14 +162,13 @@ impl Try {
         Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
     }
 
-    fn print(
-        &self,
-        service: &ServiceId,
-        active: &crate::data::Active,
-        ending: Ending,
-        steps: &Steps,
-        values: &[&str],
-    ) -> anyhow::Result<Ended> {
+    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, values: &[&str]) -> anyhow::Result<Ended> {
+        let landed = match &ending {
+            Ending::Answered(answered) => answered.landed.clone(),
+            Ending::Denied(..) => None,
+        };
+        let blank = Steps::default();
+        let steps = landed.as_ref().map_or(&blank, |landed| landed.trace.steps().unwrap_or(&blank));
         if let Some(question) = &steps.question {
             let shown = if self.unmasked { question.clone() } else { mask::question(question, values) };
             say(&format!("2. wire request     {shown}"))?;
@@ -203,7 +205,6 @@ impl Try {
                 say(&format!("denied: {denial}; nothing was asked"))?;
                 Ok(Ended::Badly)
             }
-            Ending::Stopped(why) => Err(why.into()),
         }
     }
 }

@@ -58,12 +58,18 @@ impl Case {
     /// named by FIN is not found by a document.
     #[must_use]
     pub fn has(&self, subject: &Subject) -> bool {
-        self.record.persons.iter().any(|(person, _)| person == subject)
+        self.record.persons.iter().chain(&self.record.discovered).any(|(person, _)| person == subject)
+    }
+
+    /// The persons that a dossier of the case has discovered, with their roles.
+    #[must_use]
+    pub fn discovered(&self) -> &[(Subject, PersonRole)] {
+        &self.record.discovered
     }
 
     /// About how many bytes it takes in memory.
     pub(crate) fn weight(&self) -> usize {
-        400 + self.record.persons.len() * 120
+        400 + (self.record.persons.len() + self.record.discovered.len()) * 120
     }
 }
 
@@ -75,6 +81,9 @@ pub(crate) struct Record {
     case: CaseId,
     purpose: PurposeId,
     persons: Vec<(Subject, PersonRole)>,
+    /// Apart from those it was opened with: opening it once more with the same persons stays a repetition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    discovered: Vec<(Subject, PersonRole)>,
     opened_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed_at: Option<Timestamp>,
@@ -94,7 +103,13 @@ impl Record {
                 once.push(person);
             }
         }
-        Self { consumer, case, purpose, persons: once, opened_at, closed_at: None }
+        Self { consumer, case, purpose, persons: once, discovered: Vec::new(), opened_at, closed_at: None }
+    }
+
+    pub(crate) fn with_discovered(&self, new: &[(Subject, PersonRole)]) -> Self {
+        let mut record = self.clone();
+        record.discovered.extend_from_slice(new);
+        record
     }
 
     pub(crate) fn closed(&self, now: Timestamp) -> Self {

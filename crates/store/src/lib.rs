@@ -64,6 +64,15 @@ pub enum Conflict {
     Closed,
 }
 
+/// What adding persons to a case came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// These are new in it.
+    Now(Vec<(Subject, PersonRole)>),
+    /// This consumer has no such open case.
+    NoOpenCase,
+}
+
 /// What closing a case came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -144,6 +153,31 @@ impl Store {
         }
         self.put(&database, key, record)?;
         Ok(Opened::Created)
+    }
+
+    /// Adds persons that a dossier has discovered to an open case; those who are in it stay as they are.
+    /// Gives those that are new. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyPersons`] where the case would have more than [`PERSONS_MAX`], else when the
+    /// disk refuses.
+    pub fn add_persons(&self, consumer: &ConsumerId, case: &CaseId, persons: Vec<(Subject, PersonRole)>) -> Result<Added, StoreError> {
+        let key = self.case_key(consumer, case);
+        let database = self.database();
+        let Some(there) = self.case_of(&database, key)?.filter(|case| case.is_open()) else { return Ok(Added::NoOpenCase) };
+        let mut new: Vec<(Subject, PersonRole)> = Vec::with_capacity(persons.len());
+        for person in persons {
+            if !there.has(&person.0) && !new.iter().any(|(subject, _)| *subject == person.0) {
+                new.push(person);
+            }
+        }
+        if there.persons().len() + there.discovered().len() + new.len() > PERSONS_MAX {
+            return Err(StoreError::TooManyPersons);
+        }
+        if !new.is_empty() {
+            self.put(&database, key, there.record().with_discovered(&new))?;
+        }
+        Ok(Added::Now(new))
     }
 
     /// Closes a case for good. Blocking.

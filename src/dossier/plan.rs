@@ -1,0 +1,108 @@
+//! What a dossier's plan says about one element: which values it takes from others, whether its
+//! conditions hold, which members an answer names. Pure: values and the day go in, a decision comes out.
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use model::contract::{Input, Members, PersonRole, Test, Type};
+use model::{Facts, FieldKind, Record, Subject, Value};
+
+/// Whether a condition holds of a value; the text says what does not, without the value.
+pub(crate) fn holds(test: &Test, value: Option<&Value>, today: Date) -> Result<(), String> {
+    let Some(value) = value.filter(|value| !matches!(value, Value::Null)) else { return Err("not given".to_owned()) };
+    match test {
+        Test::Given => Ok(()),
+        Test::Is(accepted) => {
+            let is = match value {
+                Value::Text(text) => accepted.iter().any(|word| **word == **text),
+                Value::Bool(flag) => accepted.iter().any(|word| **word == *if *flag { "true" } else { "false" }),
+                _ => false,
+            };
+            if is { Ok(()) } else { Err(format!("not {}", accepted.join(" or "))) }
+        }
+        Test::Years { at_least, below } => {
+            let Some(years) = value.as_text().and_then(|text| text.parse::<Date>().ok()).and_then(|since| whole_years(since, today)) else {
+                return Err("no date".to_owned());
+            };
+            match (at_least, below) {
+                (Some(least), _) if years < i32::try_from(*least).unwrap_or(i32::MAX) => Err(format!("under {least} years")),
+                (_, Some(below)) if years >= i32::try_from(*below).unwrap_or(i32::MAX) => Err(format!("{below} years or more")),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// Whole years from one day to another. Who is born on 29 February is a year older on 1 March.
+fn whole_years(since: Date, today: Date) -> Option<i32> {
+    if today < since {
+        return None;
+    }
+    let years = i32::from(today.year()) - i32::from(since.year());
+    let before_birthday = (today.month(), today.day()) < (since.month(), since.day());
+    Some(years - i32::from(before_birthday))
+}
+
+/// The month, or the day, so many months before today, as the input's type wants it.
+pub(crate) fn months_ago(input: Option<&Input>, now: Timestamp, months: u32) -> Value {
+    let today = model::time::day(now);
+    let back = i64::from(months).months();
+    if input.is_some_and(|input| input.kind == Type::Date) {
+        return Value::Text(today.saturating_sub(back).to_string().into());
+    }
+    let month = today.first_of_month().saturating_sub(back);
+    Value::Text(month.strftime("%Y-%m").to_string().into())
+}
+
+/// The members an answer names: each with his FIN, where the source has one, and his role.
+pub(crate) fn members(declared: &Members, facts: &Facts) -> Vec<(Option<Subject>, PersonRole)> {
+    let fields = &facts.service.shape.fields;
+    let list = fields.iter().position(|field| *field.name == *declared.list);
+    let Some((place, FieldKind::List { shape, .. })) = list.and_then(|place| Some((place, &fields.get(place)?.kind))) else {
+        return Vec::new();
+    };
+    let Some(Value::Records(items)) = facts.record.values.get(place) else { return Vec::new() };
+    let of = |item: &Record, name: &str| {
+        let place = shape.fields.iter().position(|field| *field.name == *name)?;
+        item.values.get(place)?.as_text().map(str::to_owned)
+    };
+    let member = |item: &Record| {
+        let relation = of(item, &declared.relation);
+        let role = declared.roles.iter().find(|(code, _)| Some(&**code) == relation.as_deref()).map(|(_, role)| *role);
+        (of(item, &declared.fin).map(Subject::Fin), role.unwrap_or(PersonRole::Other))
+    };
+    items.iter().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn years_are_whole_and_begin_on_the_birthday() {
+        let years = |since, today| whole_years(since, today);
+        assert_eq!(years(date(2008, 11, 22), date(2026, 11, 21)), Some(17));
+        assert_eq!(years(date(2008, 11, 22), date(2026, 11, 22)), Some(18));
+        assert_eq!(years(date(2008, 2, 29), date(2026, 2, 28)), Some(17));
+        assert_eq!(years(date(2008, 2, 29), date(2026, 3, 1)), Some(18));
+        assert_eq!(years(date(2027, 1, 1), date(2026, 3, 1)), None);
+    }
+
+    #[test]
+    fn a_condition_that_fails_says_why_without_the_value() {
+        let today = date(2026, 11, 22);
+        let text = |text: &str| Value::Text(text.into());
+        let adult = Test::Years { at_least: Some(18), below: None };
+        assert_eq!(holds(&adult, Some(&text("1985-03-14")), today), Ok(()));
+        assert_eq!(holds(&adult, Some(&text("2011-01-25")), today), Err("under 18 years".to_owned()));
+        assert_eq!(holds(&adult, Some(&Value::Null), today), Err("not given".to_owned()));
+        assert_eq!(holds(&adult, None, today), Err("not given".to_owned()));
+        assert_eq!(holds(&adult, Some(&text("unknown")), today), Err("no date".to_owned()));
+        let school = Test::Years { at_least: Some(6), below: Some(18) };
+        assert_eq!(holds(&school, Some(&text("2008-01-01")), today), Err("18 years or more".to_owned()));
+        let permanent = Test::Is(vec!["permanent".into()]);
+        assert_eq!(holds(&permanent, Some(&text("permanent")), today), Ok(()));
+        assert_eq!(holds(&permanent, Some(&text("temporary")), today), Err("not permanent".to_owned()));
+        assert_eq!(holds(&Test::Given, Some(&text("x")), today), Ok(()));
+    }
+}

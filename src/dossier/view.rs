@@ -1,0 +1,321 @@
+//! The dossier as it is delivered: every element authorised anew, disclosed, filtered.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::contract::{Element, Need, PersonRole};
+use model::{Absence, Outcome, Subject};
+use policy::{Authorised, Decision};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::answer::{FlagBody, ReceiptBody, SourceBody, baku_time, flags};
+use crate::clock;
+use crate::dossier::asking::deny_element;
+use crate::dossier::board::{Nameless, Slot, State};
+use crate::dossier::{OpenDossier, lock, opens_document, question};
+use crate::exchange::Exchange;
+use crate::gateway::Gateway;
+use crate::obtained::Via;
+use crate::pipeline::{self, Stopped};
+use crate::problem::{FieldError, Language};
+use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord};
+use crate::refusal;
+
+/// A slot with its person and the right it may be seen under at this reading.
+struct View<'a> {
+    slot: Slot,
+    subject: Subject,
+    element: &'a Element,
+    authorised: Option<Authorised>,
+}
+
+/// A dossier as it is delivered.
+///
+/// # Errors
+/// When the journal has no room or the store does not answer: nothing is told.
+pub async fn render(
+    gateway: &Arc<Gateway>,
+    dossier: &OpenDossier,
+    request_id: Uuid,
+    language: Language,
+) -> Result<(bool, String), Stopped> {
+    let (slots, nameless) = {
+        let board = lock(&dossier.board);
+        let slots: Vec<_> = board.slots.iter().map(|slot| (slot.clone(), board.persons[slot.person].subject.clone())).collect();
+        (slots, board.nameless.clone())
+    };
+    let views = dossier.views(gateway, request_id, slots).await?;
+    let disclosed = dossier.disclose(gateway, request_id, &views).await?;
+    let status = dossier.status(&views, &nameless);
+    let settled = !matches!(status, "pending" | "overdue");
+    let documents = views.iter().filter_map(View::document_required).chain(nameless.iter().map(|member| dossier.nameless(member)));
+    let body = Body {
+        dossier_id: dossier.id,
+        dossier: dossier.contract.id.as_str(),
+        version: dossier.contract.version.as_str(),
+        status,
+        elements: views
+            .iter()
+            .filter(|view| !matches!(view.slot.state, State::NotNeeded(_)))
+            .map(|view| view.element_body(gateway, language, &disclosed))
+            .collect(),
+        not_needed: views.iter().filter_map(View::not_needed).collect(),
+        documents_required: documents.collect(),
+        due: dossier.due,
+        receipt: ReceiptBody::whole(disclosed.durable()),
+    };
+    let text = serde_json::to_string(&body).map_err(NoRecord::Metadata)?;
+    Ok((settled, text))
+}
+
+/// A reader of a dossier's elements, each told once, as they settle.
+#[derive(Debug)]
+pub struct Stream {
+    progress: watch::Receiver<usize>,
+    /// The round in which each slot was told, by place; 0 for not yet.
+    told: Vec<u32>,
+}
+
+impl Stream {
+    /// Begins with everything that is settled already.
+    #[must_use]
+    pub fn of(dossier: &OpenDossier) -> Self {
+        Self { progress: dossier.progress.subscribe(), told: Vec::new() }
+    }
+
+    /// The elements that have settled since the last call, each as JSON; they are in the journal before
+    /// they are given (R3). Empty where there is nothing new.
+    ///
+    /// # Errors
+    /// When the journal has no room or the store does not answer: nothing is told.
+    pub async fn news(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        dossier: &OpenDossier,
+        request_id: Uuid,
+        language: Language,
+    ) -> Result<Vec<String>, Stopped> {
+        // Before the look: what changes after it is seen by the next `changed`.
+        self.progress.borrow_and_update();
+        let mut new = Vec::new();
+        {
+            let board = lock(&dossier.board);
+            self.told.resize(board.slots.len(), 0);
+            for (slot, told) in board.slots.iter().zip(&mut self.told) {
+                if matches!(slot.state, State::Known(_)) && *told != slot.round {
+                    *told = slot.round;
+                    new.push((slot.clone(), board.persons[slot.person].subject.clone()));
+                }
+            }
+        }
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let views = dossier.views(gateway, request_id, new).await?;
+        let disclosed = dossier.disclose(gateway, request_id, &views).await?;
+        let bodies = views.iter().map(|view| serde_json::to_string(&view.element_body(gateway, language, &disclosed)));
+        Ok(bodies.collect::<Result<_, _>>().map_err(NoRecord::Metadata)?)
+    }
+
+    /// Waits until something has changed since the last look.
+    pub async fn changed(&mut self) {
+        // An error means that the dossier itself is gone; the caller sees that it is settled.
+        self.progress.changed().await.map(drop).unwrap_or_default();
+    }
+}
+
+impl OpenDossier {
+    /// What may be seen of these slots now: rights are those of this moment, not those of the moment the
+    /// question was asked.
+    async fn views<'a>(&'a self, gateway: &Arc<Gateway>, request_id: Uuid, slots: Vec<(Slot, Subject)>) -> Result<Vec<View<'a>>, Stopped> {
+        let active = Arc::clone(&gateway.active());
+        let mut views = Vec::with_capacity(slots.len());
+        for (mut slot, subject) in slots {
+            let element = &self.contract.elements[slot.element];
+            let mut authorised = None;
+            if let State::Known(known) = &mut slot.state {
+                let exchange = Exchange { active: Arc::clone(&active), ..Exchange::clone(&known.exchange) };
+                match pipeline::authorise(gateway, &exchange).await? {
+                    Decision::Authorised(right) => authorised = Some(right),
+                    // A right withdrawn since then: what was obtained is not shown any more, and that is a
+                    // decision of its own.
+                    Decision::Denied(denial) if known.obtained.outcome != Outcome::Denied => {
+                        let exchange = Exchange { request_id, ..exchange };
+                        known.obtained = deny_element(gateway, &exchange, denial.reasons().to_vec());
+                    }
+                    Decision::Denied(_) => {}
+                }
+            }
+            views.push(View { slot, subject, element, authorised });
+        }
+        Ok(views)
+    }
+
+    async fn disclose(&self, gateway: &Arc<Gateway>, request_id: Uuid, views: &[View<'_>]) -> Result<Journalled<Disclosed>, NoRecord> {
+        let active = Arc::clone(&gateway.active());
+        let mut subjects: Vec<String> = views.iter().map(|view| gateway.recorder.token(&view.subject)).collect();
+        subjects.sort();
+        subjects.dedup();
+        let given = views.iter().map(View::given).collect();
+        let question = question(request_id, Some(self.id), &self.consumer, &active, &self.contract, &self.envelope);
+        gateway.recorder.disclosed(&Disclosure { question: &question, subjects, given }).await
+    }
+
+    fn status(&self, views: &[View<'_>], nameless: &[Nameless]) -> &'static str {
+        fn known<'a>(view: &View<'a>) -> Option<(&'a Element, Outcome, Option<Absence>)> {
+            match &view.slot.state {
+                State::Known(known) => Some((view.element, known.obtained.outcome, known.obtained.absence)),
+                State::Waiting | State::NotNeeded(_) => None,
+            }
+        }
+        if views.iter().filter_map(known).any(|(element, outcome, _)| element.stops && outcome == Outcome::NotFound) {
+            return "stopped";
+        }
+        if views.iter().any(|view| self.is_open(&view.slot)) {
+            return if clock::now() >= self.due { "overdue" } else { "pending" };
+        }
+        let states: Vec<_> = views.iter().filter_map(known).collect();
+        let wants_document = |(element, outcome, absence): &(&Element, Outcome, Option<Absence>)| {
+            element.need != Need::Optional && opens_document(*outcome, *absence)
+        };
+        if !nameless.is_empty() || states.iter().any(wants_document) {
+            return "awaiting_documents";
+        }
+        let complete = states.iter().all(|(_, outcome, _)| match outcome {
+            Outcome::Found | Outcome::NotFound | Outcome::Stale => true,
+            Outcome::NotHeldElectronically | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData => false,
+        });
+        if complete { "complete" } else { "incomplete" }
+    }
+
+    /// A member without a FIN has no electronic trace to follow; the paper says who he is.
+    fn nameless(&self, member: &Nameless) -> Item<'_> {
+        let element = &self.contract.elements[member.element].name;
+        Item { element, whom: Whom::Member { member: member.number, role: member.role }, because: "NO_FIN" }
+    }
+}
+
+impl View<'_> {
+    fn given(&self) -> Given<'_> {
+        let blank = Given { element: Some(&self.element.name), rests_on: None, outcome: None, via: None, fields: Vec::new() };
+        match (&self.slot.state, &self.authorised) {
+            (State::Known(known), Some(authorised)) => pipeline::given(Some(&self.element.name), authorised, &known.obtained),
+            (State::Known(known), None) => {
+                Given { rests_on: known.obtained.entry.map(|entry| entry.index), outcome: Some(known.obtained.outcome), ..blank }
+            }
+            (State::Waiting | State::NotNeeded(_), _) => blank,
+        }
+    }
+
+    fn element_body<'a>(&'a self, gateway: &Gateway, language: Language, disclosed: &Journalled<Disclosed>) -> ElementBody<'a> {
+        let blank = ElementBody {
+            element: &self.element.name,
+            subject: &self.subject,
+            need: self.element.need,
+            outcome: None,
+            absence: None,
+            data: None,
+            withheld: &[],
+            flags: Vec::new(),
+            source: None,
+            next_attempt_at: None,
+            errors: Vec::new(),
+            receipt: None,
+        };
+        let State::Known(known) = &self.slot.state else { return blank };
+        let obtained = &known.obtained;
+        let now = clock::now();
+        let origin = gateway.recorder.origin();
+        let receipt = match obtained.via {
+            Via::Provider => obtained.entry.map(|entry| ReceiptBody::short(origin, entry.index, entry.leaf_hash)),
+            // A hit has no call of its own: this disclosure is what proves it.
+            Via::Flight | Via::Cache => {
+                let durable = disclosed.durable();
+                Some(ReceiptBody::short(origin, durable.index(), *durable.leaf_hash()))
+            }
+        };
+        let mut body = ElementBody {
+            outcome: Some(obtained.outcome),
+            absence: obtained.absence,
+            next_attempt_at: known.next_attempt_at.map(model::time::rfc3339),
+            errors: obtained.reasons.iter().map(|reason| refusal::field_error(*reason, language)).collect(),
+            receipt,
+            ..blank
+        };
+        if let Some(authorised) = &self.authorised {
+            body.withheld = authorised.withheld();
+            if obtained.is_from_source() {
+                body.source = Some(SourceBody::of(&known.exchange.service, obtained, now, authorised.act().as_str()));
+            }
+            if let Some(facts) = &obtained.facts {
+                let shown = policy::filter(authorised, facts);
+                body.data = serde_json::value::to_raw_value(&shown).ok();
+                body.flags = flags(authorised, facts);
+            }
+        }
+        body
+    }
+
+    fn not_needed(&self) -> Option<Item<'_>> {
+        let State::NotNeeded(because) = &self.slot.state else { return None };
+        Some(Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
+    }
+
+    fn document_required(&self) -> Option<Item<'_>> {
+        let State::Known(known) = &self.slot.state else { return None };
+        let wanted = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
+        wanted.then(|| Item { element: &self.element.name, whom: Whom::Person(&self.subject), because: known.obtained.outcome.as_str() })
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    dossier_id: Uuid,
+    dossier: &'a str,
+    version: &'a str,
+    status: &'static str,
+    elements: Vec<ElementBody<'a>>,
+    not_needed: Vec<Item<'a>>,
+    documents_required: Vec<Item<'a>>,
+    #[serde(serialize_with = "baku_time")]
+    due: Timestamp,
+    receipt: ReceiptBody,
+}
+
+#[derive(Serialize)]
+struct ElementBody<'a> {
+    element: &'a str,
+    #[serde(rename = "for")]
+    subject: &'a Subject,
+    need: Need,
+    outcome: Option<Outcome>,
+    absence: Option<Absence>,
+    data: Option<Box<RawValue>>,
+    withheld: &'a [policy::Withheld],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<FlagBody<'a>>,
+    source: Option<SourceBody>,
+    next_attempt_at: Option<String>,
+    /// Why our policy refused, with `DENIED`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    receipt: Option<ReceiptBody>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    element: &'a str,
+    #[serde(rename = "for")]
+    whom: Whom<'a>,
+    because: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Whom<'a> {
+    Person(&'a Subject),
+    Member { member: usize, role: PersonRole },
+}

@@ -1,0 +1,110 @@
+//! One question as the gateway works on it: who asks what of which source, under which data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Absence, ConsumerId, Service, Subject, Value};
+use policy::{Ask, Official};
+use uuid::Uuid;
+
+use crate::cache::Asked;
+use crate::data::Active;
+use crate::envelope::Envelope;
+use crate::record::Question;
+
+/// Someone asks something: what identify and parse made of a request, or what a dossier's plan wants.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The exchange's id, on every surface and in every entry.
+    pub request_id: Uuid,
+    /// The dossier it is asked for, where it is.
+    pub dossier_id: Option<Uuid>,
+    /// The data it began with; a reload does not change it under way.
+    pub active: Arc<Active>,
+    /// Who asks.
+    pub consumer: ConsumerId,
+    /// What is asked.
+    pub service: Arc<Service>,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// How fresh the answer must be.
+    pub freshness: Freshness,
+    /// Whether the steps are to be shown (`qovsaq try`); costs nothing where not.
+    pub traced: bool,
+}
+
+/// What a request's `Cache-Control` asks for (RFC 9111, section 5.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Freshness {
+    /// `no-cache`: ask the source, whatever is kept.
+    pub no_cache: bool,
+    /// `max-age=N`: nothing older.
+    pub max_age: Option<Duration>,
+    /// `only-if-cached`: do not ask the source.
+    pub only_if_cached: bool,
+}
+
+impl Exchange {
+    /// The part of every entry that says who asks what for what.
+    #[must_use]
+    pub fn question<'a>(&'a self, act: &'a str) -> Question<'a> {
+        Question {
+            request_id: self.request_id,
+            dossier_id: self.dossier_id,
+            consumer: self.consumer.as_str(),
+            service: self.service.id.as_str(),
+            version: self.service.version.as_str(),
+            purpose: self.envelope.purpose.as_str(),
+            act,
+            case: self.envelope.case.as_str(),
+            official: &self.envelope.official,
+            responsible: self.envelope.responsible.as_deref(),
+            role: self.envelope.role.as_str(),
+            configuration: &self.active.hash,
+        }
+    }
+
+    /// The part of the question that decides whose answer may serve whom.
+    #[must_use]
+    pub fn asked<'a>(&'a self, subject: Option<&'a Subject>) -> Asked<'a> {
+        Asked {
+            configuration: &self.active.hash,
+            service: &self.service,
+            subject,
+            inputs: &self.envelope.inputs,
+            consumer: &self.consumer,
+            purpose: &self.envelope.purpose,
+        }
+    }
+
+    /// The same question with these inputs.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: Vec<(Box<str>, Value)>) -> Self {
+        self.envelope.inputs = inputs;
+        self
+    }
+
+    /// What the policy decides about.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        let envelope = &self.envelope;
+        Ask {
+            service: self.service.id.clone(),
+            subject: envelope.subject.clone(),
+            purpose: envelope.purpose.clone(),
+            case: envelope.case.clone(),
+            official: Official::parse(&envelope.official, envelope.responsible.as_deref()),
+            role: envelope.role.clone(),
+            assertion: envelope.assertion.clone(),
+            consents: envelope.consents.clone(),
+            fields: envelope.fields.clone(),
+        }
+    }
+
+    /// What absence means: the outcome rule's word where it has one, else the contract's. A rule may
+    /// only tighten.
+    #[must_use]
+    pub fn absence(&self, by_rule: Option<Absence>) -> Absence {
+        by_rule.unwrap_or(self.service.absence)
+    }
+}

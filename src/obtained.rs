@@ -1,0 +1,174 @@
+//! What a question came to, and why there is no usable answer where there is none.
+
+use std::sync::Arc;
+
+use adapter_core::{CallError, CallErrorKind, Origin};
+use jiff::Timestamp;
+use model::{Absence, Facts, Outcome};
+use policy::DenialReason;
+
+use crate::clock;
+use crate::limit::Refused;
+use crate::record::Place;
+
+/// What a question came to before it is disclosed.
+#[derive(Debug, Clone)]
+pub struct Obtained {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What absence means, with `NOT_FOUND`.
+    pub absence: Option<Absence>,
+    /// The record, with `FOUND`.
+    pub facts: Option<Arc<Facts>>,
+    /// When the source answered, or the attempt ended.
+    pub at: Timestamp,
+    /// Until when the answer is current; none where the contract allows no reuse.
+    pub expires_at: Option<Timestamp>,
+    /// Where it was got from.
+    pub via: Via,
+    /// The entry that it rests on: Answered, Failed or Denied; an Intent where the source had not
+    /// answered in time.
+    pub entry: Option<Place>,
+    /// What hindered, where something did.
+    pub trouble: Option<Trouble>,
+    /// Why our own policy refused, with `DENIED` by us.
+    pub reasons: Vec<DenialReason>,
+}
+
+/// Where an answer was got from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Asked of the source for this question.
+    Provider,
+    /// Asked of the source for another question at the same moment, and shared.
+    Flight,
+    /// Kept from an earlier question.
+    Cache,
+}
+
+impl Via {
+    /// The word of `source.via` and of the disclosure's entry: what was obtained for another question is
+    /// disclosed as a hit.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Flight | Self::Cache => "cache",
+        }
+    }
+}
+
+/// Why there is no usable answer; decides status and origin of the problem document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The deadline or the contract's timeout passed.
+    Deadline,
+    /// The provider or the route could not be reached, or is out of order.
+    Unreachable {
+        /// Whether the route (EHİS) rather than the provider failed.
+        route: bool,
+        /// When the source says that asking again makes sense, in seconds.
+        retry_after: Option<u64>,
+    },
+    /// The source has failed too often of late; it was not asked.
+    Suspended {
+        /// When it will be tried again, in seconds.
+        retry_after: u64,
+    },
+    /// The rate agreed with the source, or the number of calls it may have under way, leaves no room
+    /// before the deadline; it was not asked.
+    Busy {
+        /// When there is likely to be room, in seconds.
+        retry_after: u64,
+    },
+    /// Only a kept answer was asked for, and there is none.
+    NotCached,
+    /// What the question needs has not been answered; it was not asked.
+    NotYet,
+    /// No provider is configured for the service.
+    NotConfigured,
+    /// The provider or the route refused.
+    Refused {
+        /// Whether the route refused.
+        route: bool,
+    },
+    /// The answer broke its contract.
+    Broken,
+    /// The answer could not be journalled with what its contract captures, so it is not used.
+    NotJournalled,
+    /// The gateway's own part failed: the journal had no room for the intent, or the store was silent.
+    Gateway,
+}
+
+impl From<Refused> for Trouble {
+    fn from(refused: Refused) -> Self {
+        let retry_after = refused.retry_after_seconds();
+        match refused {
+            Refused::Suspended { .. } => Self::Suspended { retry_after },
+            Refused::QuotaFull { .. } | Refused::BulkheadFull { .. } => Self::Busy { retry_after },
+        }
+    }
+}
+
+impl Obtained {
+    /// Not asked at all.
+    #[must_use]
+    pub fn not_asked(trouble: Trouble) -> Self {
+        Self::without_answer(Outcome::Unavailable, trouble, None)
+    }
+
+    /// Refused by our own policy, for these reasons, as this entry says.
+    #[must_use]
+    pub fn denied(reasons: Vec<DenialReason>, entry: Place) -> Self {
+        Self { outcome: Outcome::Denied, trouble: None, reasons, ..Self::without_answer(Outcome::Denied, Trouble::NotYet, Some(entry)) }
+    }
+
+    /// No usable answer, for this reason.
+    #[must_use]
+    pub fn without_answer(outcome: Outcome, trouble: Trouble, entry: Option<Place>) -> Self {
+        Self {
+            outcome,
+            absence: None,
+            facts: None,
+            at: clock::now(),
+            expires_at: None,
+            via: Via::Provider,
+            entry,
+            trouble: Some(trouble),
+            reasons: Vec::new(),
+        }
+    }
+
+    /// How old the answer is at `now`, in whole seconds.
+    #[must_use]
+    pub fn age_seconds(&self, now: Timestamp) -> u64 {
+        u64::try_from(now.duration_since(self.at).as_secs()).unwrap_or(0)
+    }
+
+    /// Whether the source itself gave the answer.
+    #[must_use]
+    pub fn is_from_source(&self) -> bool {
+        self.trouble.is_none()
+            && matches!(self.outcome, Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)
+    }
+}
+
+/// What a failed call says about the question: never anything about the person.
+#[must_use]
+pub fn classify(error: &CallError) -> (Outcome, Trouble) {
+    let route = error.origin() == Origin::Route;
+    match error.kind() {
+        CallErrorKind::Deadline => (Outcome::Unavailable, Trouble::Deadline),
+        CallErrorKind::TooLarge | CallErrorKind::ContentType | CallErrorKind::Malformed => (Outcome::InvalidData, Trouble::Broken),
+        CallErrorKind::RouteRefused { .. } | CallErrorKind::CredentialsRefused => (Outcome::Denied, Trouble::Refused { route }),
+        CallErrorKind::RouteUnavailable { .. }
+        | CallErrorKind::Connect
+        | CallErrorKind::Tls
+        | CallErrorKind::Reset
+        | CallErrorKind::Status(_)
+        | CallErrorKind::TokenUnavailable
+        | CallErrorKind::Question(_) => {
+            (Outcome::Unavailable, Trouble::Unreachable { route, retry_after: error.retry_after().map(|after| after.as_secs()) })
+        }
+    }
+}
