@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use libfuzzer_sys::fuzz_target;
 use mapping::{Limits, Plan, WireAnswer};
 use model::document::Document;
-use model::{Outcome, Problems, Profile};
+use model::{Absence, Outcome, Problems, Profile};
 
 const STATUSES: [u16; 4] = [200, 404, 429, 503];
 
@@ -41,6 +41,8 @@ fuzz_target!(|data: &[u8]| {
         // A record is delivered for FOUND alone, and then whole.
         Ok(reading) => {
             assert_eq!(reading.facts.is_some(), reading.outcome == Outcome::Found);
+            assert_eq!(reading.absence.is_some(), reading.outcome == Outcome::NotFound);
+            assert!(reading.absence != Some(Absence::Fact) || plan.service().absence == Absence::Fact, "never loosened");
             let fields = plan.service().shape.fields.len();
             assert!(reading.facts.is_none_or(|facts| facts.record.values.len() == fields));
         }
