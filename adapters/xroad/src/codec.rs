@@ -92,7 +92,9 @@ pub fn check(config: &XroadConfig, context: &Context<'_>, sent: &[u8], answer: W
     // The transport leaves a body out only of an error that is not in XML, as of a balancer in front
     // of the security server: the status is all there is to judge.
     if answer.status < 400 || !answer.body.is_empty() {
-        let prologue = soap::prologue(&answer.body).map_err(|error| malformed(PrologueError::rule(error)))?;
+        // Other headers than the protocol's own are none of our business.
+        let wanted = |namespace: &str, _: &str| namespace == config.dialect.header_namespace;
+        let prologue = soap::prologue_with(&answer.body, wanted).map_err(|error| malformed(PrologueError::rule(error)))?;
         if prologue.version != SoapVersion::V11 {
             return Err(malformed("not a SOAP 1.1 envelope"));
         }
