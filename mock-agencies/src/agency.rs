@@ -218,11 +218,21 @@ pub(crate) struct Answer {
     /// Further headers, such as `Retry-After`.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    pub(crate) spoilt: Spoilt,
+}
+
+/// Which fault of the line spoils an answer's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoilt {
+    /// The one of its own request, if any.
+    ByOwn,
+    /// Another request's, or none: what was asked for comes with the answer to a later request.
+    By(Option<Fault>),
 }
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: body.into() }
+        Self { status, content_type, headers: Vec::new(), body: body.into(), spoilt: Spoilt::ByOwn }
     }
 
     /// Adds a header; its name in lower case, its value visible ASCII.

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
-use crate::agency::{Agency, AgencyCode, Answer, Request};
+use crate::agency::{Agency, AgencyCode, Answer, Request, Spoilt};
 use crate::fault::{Fault, FaultRefused, Faults};
 use crate::latency::{self, Latency};
 use crate::personas::Personas;
@@ -410,8 +410,14 @@ async fn serve_call(
     let today = model::time::day(now);
     let request = Request { head: &head, body: &body, fault, now, today, raw_head: raw_head.as_deref() };
     let mut answer = stage.agency.answer(&request);
+    if fault == Some(Fault::LostAccept) {
+        return Err(breaker.break_off().await);
+    }
+    let fault = match answer.spoilt {
+        Spoilt::ByOwn => fault,
+        Spoilt::By(other) => other,
+    };
     Ok(match fault {
-        Some(Fault::LostAccept) => return Err(breaker.break_off().await),
         Some(Fault::Drip) => respond(answer, body::drip),
         Some(Fault::ResetMidway) => respond(answer, |whole| body::half(whole, breaker)),
         Some(Fault::Oversize) => {

@@ -2,7 +2,10 @@
 
 mod azerishiq;
 mod control;
+mod credit_bureau;
 mod interior;
+mod justice;
 mod line;
+mod property;
 mod taxes;
 mod world;

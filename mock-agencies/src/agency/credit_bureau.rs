@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::tokens::Tokens;
 use super::soap::DEEP;
-use super::{Answer, Request, media_type};
+use super::{Answer, Request, Spoilt, media_type};
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::personas::{Consent, Personas};
@@ -123,18 +123,16 @@ impl CreditBureau {
         committed(request)?;
         let credit = self.personas.by_fin(&question.fin).and_then(|person| person.credit.as_ref());
         let rejected = request.fault == Some(Fault::ConsentRejected) || credit.is_some_and(|credit| credit.consent == Consent::Rejected);
-        let id = self.state().accept(
-            key,
-            question,
-            rejected,
-            |number| match request.fault {
-                Some(Fault::NeverReady) => None,
-                _ => request.now.checked_add(self.latency.draw_report(number)).ok(),
-            },
-            request.fault,
-        )?;
+        let ready_at = |number| match request.fault {
+            Some(Fault::NeverReady) => None,
+            _ => request.now.checked_add(self.latency.draw_report(number)).ok(),
+        };
+        let id = self.state().accept(key, question, rejected, ready_at, request.fault)?;
         let accepted = json_answer(StatusCode::ACCEPTED, &json!({"status": "PENDING"}));
-        Ok(accepted.with("location", format!("{INQUIRIES}/{id}")).with("retry-after", POLL_SECS))
+        let mut accepted = accepted.with("location", format!("{INQUIRIES}/{id}")).with("retry-after", POLL_SECS);
+        // Nobody reads the body of an acceptance: what would spoil it spoils the report.
+        accepted.spoilt = Spoilt::By(None);
+        Ok(accepted)
     }
 
     fn poll(&self, request: &Request<'_>, id: &str) -> Result<Answer, Answer> {
@@ -149,7 +147,9 @@ impl CreditBureau {
         let Some(ready_at) = inquiry.ready_at.filter(|ready_at| *ready_at <= request.now) else {
             return Ok(json_answer(StatusCode::ACCEPTED, &json!({"status": "PENDING"})).with("retry-after", POLL_SECS));
         };
-        Ok(self.report(inquiry, ready_at))
+        let mut answer = self.report(inquiry, ready_at);
+        answer.spoilt = Spoilt::By(inquiry.fault);
+        Ok(answer)
     }
 
     /// The report of an inquiry; it stays the same however often it is fetched.

@@ -13,8 +13,6 @@ mod acts;
 mod registers;
 mod rest;
 
-pub(super) use rest::percent_decoded;
-
 pub(super) const SERVICES: &[&str] = &["family-acts", "notarial-application", "enforcement-debt"];
 
 /// The place of the one SOAP service; the REST ones follow in the order they are published in.

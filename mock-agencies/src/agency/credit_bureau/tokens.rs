@@ -11,8 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{error, json_answer, method};
-use crate::agency::justice::percent_decoded;
-use crate::agency::{Answer, Request, media_type};
+use crate::agency::{Answer, Request, media_type, percent_decoded};
 
 /// The one client's identifier.
 pub const CREDIT_BUREAU_CLIENT: &str = "meis";

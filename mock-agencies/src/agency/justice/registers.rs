@@ -1,21 +1,20 @@
 //! What stands behind the REST services: Elektron notariat and Elektron icra.
 
 use http::{Method, StatusCode};
+use model::Profile;
 use serde_json::{Map, Value, json};
 
-use super::rest;
 use crate::agency::soap::DEEP;
-use crate::agency::{Answer, Request};
+use crate::agency::{Answer, Request, percent_decoded};
 use crate::fault::Fault;
 use crate::personas::{Application, Personas, Relation, Writ, WritKind, WritStatus};
-use model::Profile;
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
 /// `GET /v1/erizeler/{nomre}?temsilci_fin=…`: a notarised application, for its own representative alone.
 pub(super) fn application(personas: &Personas, request: &Request<'_>, path: &str) -> Result<Answer, Answer> {
     let number = resource(request, path, "/v1/erizeler/")?;
-    let query = request.head.uri.query().and_then(|query| query.strip_prefix("temsilci_fin=")).and_then(rest::percent_decoded);
+    let query = request.head.uri.query().and_then(|query| query.strip_prefix("temsilci_fin=")).and_then(percent_decoded);
     let fin = query.filter(|fin| is_fin(fin)).ok_or_else(wrong)?;
     committed(request, "uzvler")?;
     let own = personas.applications().find(|application| *application.number == *number && *application.representative == *fin);
@@ -56,7 +55,7 @@ fn resource(request: &Request<'_>, path: &str, below: &str) -> Result<String, An
     if request.head.method != Method::GET {
         return Err(json_answer(StatusCode::METHOD_NOT_ALLOWED, &json!({"kod": "METOD_YANLISDIR"})).with("allow", "GET"));
     }
-    let name = rest::percent_decoded(name).filter(|name| name.chars().count() <= 64).ok_or_else(wrong)?;
+    let name = percent_decoded(name).filter(|name| name.chars().count() <= 64).ok_or_else(wrong)?;
     if request.body.is_empty() { Ok(name) } else { Err(wrong()) }
 }
 

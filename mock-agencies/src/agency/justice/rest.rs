@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::agency::Answer;
+use crate::agency::{Answer, percent_decoded};
 use crate::fault::Fault;
 use crate::xml;
 
@@ -245,22 +245,6 @@ fn identifiers(text: &str, count: std::ops::RangeInclusive<usize>) -> Option<Vec
 fn is_identifier(text: &str) -> bool {
     let forbidden = |c: char| c.is_control() || matches!(c, '%' | ':' | ';' | '/' | '\\' | '\u{200B}' | '\u{FEFF}');
     !text.is_empty() && text.len() <= 255 && !text.contains(forbidden)
-}
-
-/// Undoes percent-encoding (RFC 3986, section 2.1) of one segment; `None` when it is not valid or not UTF-8.
-pub(in crate::agency) fn percent_decoded(segment: &str) -> Option<String> {
-    let mut bytes = segment.bytes();
-    let mut out = Vec::with_capacity(segment.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (high, low) = (digit()?, digit()?);
-        out.push(high * 16 + low);
-    }
-    String::from_utf8(out).ok()
 }
 
 /// Joins identifiers again. The real server leaves the characters that RFC 3986, section 3.3, allows in

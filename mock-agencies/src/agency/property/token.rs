@@ -1,4 +1,4 @@
-//! Who asks: the WS-Security UsernameToken with a password digest (OASIS UsernameToken Profile 1.0).
+//! Who asks: the `UsernameToken` of WS-Security with a password digest (OASIS `UsernameToken` Profile 1.0).
 
 use std::collections::{HashSet, VecDeque};
 
