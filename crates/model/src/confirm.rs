@@ -1,5 +1,8 @@
 //! Whether an answer is the answer to its question: what the contract says it must repeat.
 
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 
 use crate::contract::{Confirm, Confirmed, Service, SubjectPart};
@@ -38,9 +41,9 @@ fn agrees<'a>(
     asked: Timestamp,
 ) -> bool {
     let told = facts.top_level(&rule.field);
-    let text = |wanted: Option<String>| wanted.is_none_or(|wanted| told.and_then(Value::as_text) == Some(&*wanted));
+    let text = told.and_then(Value::as_text);
     match &rule.with {
-        Confirmed::Subject(part) => text(subject.and_then(|subject| subject_part(subject, *part))),
+        Confirmed::Subject(part) => subject.is_none_or(|subject| repeats(text, subject, *part)),
         Confirmed::Input(name) => input(name).is_none_or(|wanted| told == Some(wanted)),
         Confirmed::Count(list) => {
             let items = match facts.top_level(list) {
@@ -51,20 +54,24 @@ fn agrees<'a>(
             matches!(told, Some(Value::Int(count)) if usize::try_from(*count) == Ok(items))
         }
         Confirmed::Asked => {
-            let at = told.and_then(Value::as_text).and_then(|text| text.parse::<Timestamp>().ok());
+            let at = text.and_then(|text| text.parse::<Timestamp>().ok());
             at.is_some_and(|at| at.duration_since(asked) >= -CLOCKS_DIFFER)
         }
     }
 }
 
-fn subject_part(subject: &Subject, part: SubjectPart) -> Option<String> {
-    match (subject, part) {
-        (Subject::Fin(fin), SubjectPart::Fin) => Some(fin.clone()),
-        (Subject::Pin(pin), SubjectPart::Pin) => Some(pin.clone()),
-        (Subject::Tin(tin), SubjectPart::Tin) => Some(tin.clone()),
-        (Subject::Document(named), SubjectPart::DocumentSeries) => Some(named.document.series.clone()),
-        (Subject::Document(named), SubjectPart::DocumentNumber) => Some(named.document.number.clone()),
-        (Subject::Document(named), SubjectPart::BirthDate) => Some(named.birth_date.to_string()),
-        _ => None,
-    }
+/// Whether a text is this part of the subject; so where the subject has no such part.
+fn repeats(text: Option<&str>, subject: &Subject, part: SubjectPart) -> bool {
+    let wanted = match (subject, part) {
+        (Subject::Fin(wanted), SubjectPart::Fin) | (Subject::Pin(wanted), SubjectPart::Pin) | (Subject::Tin(wanted), SubjectPart::Tin) => {
+            wanted
+        }
+        (Subject::Document(named), SubjectPart::DocumentSeries) => &named.document.series,
+        (Subject::Document(named), SubjectPart::DocumentNumber) => &named.document.number,
+        (Subject::Document(named), SubjectPart::BirthDate) => {
+            return text.and_then(|text| text.parse().ok()) == Some(named.birth_date);
+        }
+        (Subject::Fin(_) | Subject::Pin(_) | Subject::Tin(_) | Subject::Document(_), _) => return true,
+    };
+    text == Some(wanted)
 }

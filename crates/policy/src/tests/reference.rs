@@ -156,6 +156,42 @@ delivered  fin, surname, given_name, birth_date
 }
 
 #[test]
+fn an_explanation_says_what_the_consents_come_to_and_not_whose_they_are() {
+    let mut problems = Problems::default();
+    // The model's own examples have a service that needs consent.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/fixtures/contracts");
+    let snapshot = model::load::load(&folder, TODAY, &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    let consumer = &snapshot.consumers[&ConsumerId::new("targeted-aid").expect("a consumer")];
+    let mut ask = Reference::ask("credit-bureau/obligations-summary", "adsy-means-test", "case-officer");
+    let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
+    let line = |ask: &Ask| {
+        let text = explain(ask, consumer, &snapshot, Some(&case), Profile::Test, now()).to_string();
+        assert!(!text.contains("TEST-RAZ") && !text.contains("5K7QX2O"), "{text}");
+        let lines = text.lines().filter(|line| line.trim_start().starts_with("consent"));
+        lines.map(|line| format!("{}\n", line.trim())).collect::<String>()
+    };
+    let missing = "consent: the person's consent to this provider is missing (consent-missing)
+consent    the person's own to this provider: needed, and missing
+";
+    assert_eq!(line(&ask), missing);
+    let mut consent = super::world::consent();
+    ask.consents = vec![consent.clone()];
+    // Another provider's.
+    assert_eq!(line(&ask), missing);
+    consent.provider = model::ProviderId::new("credit-bureau").expect("a provider");
+    consent.expires_at = now();
+    ask.consents.push(consent.clone());
+    let ended = "consent: the person's consent is not yet or no longer in force (consent-not-in-force)
+consent    the person's own to this provider: needed, and not in force
+";
+    assert_eq!(line(&ask), ended);
+    consent.expires_at = now() + jiff::SignedDuration::from_secs(1);
+    ask.consents.push(consent);
+    assert_eq!(line(&ask), "consent    the person's own to this provider: needed, and in force\n");
+}
+
+#[test]
 fn codes_of_denials_are_distinct_slugs_with_words_in_both_languages() {
     let mut codes: Vec<_> = DenialReason::ALL.iter().map(|reason| reason.code()).collect();
     assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
