@@ -182,6 +182,49 @@ async fn a_new_connection_resumes_the_session() {
 }
 
 #[tokio::test]
+async fn an_unused_connection_is_closed_after_its_time() {
+    let world = World::new();
+    let server = Server::start(&world.authority, ok).await;
+    let options = TransportOptions { idle_timeout: SHORT, ..world.options(server.url()) };
+    let transport = Transport::new(options).expect("options are good");
+    ask(&transport, "/x", LONG).await.expect("answer");
+    let answered = Instant::now();
+    until(|| server.ended.load(Ordering::SeqCst) == 1).await;
+    assert!(answered.elapsed() >= SHORT / 2, "not at once");
+    ask(&transport, "/x", LONG).await.expect("answer");
+    assert_eq!(server.accepted(), 2);
+}
+
+/// After a lull that ended every connection, a burst resumes as many sessions as it has connections.
+#[tokio::test]
+async fn a_burst_of_connections_resumes_sessions() {
+    let world = World::new();
+    let release = Arc::new(tokio::sync::Notify::new());
+    let server = Server::start(&world.authority, {
+        let release = Arc::clone(&release);
+        move |_, _| {
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            Reply::After(Arc::clone(&release), Box::new(Reply::Cut(head.into())))
+        }
+    })
+    .await;
+    let transport = Arc::new(world.transport(server.url()));
+    for _ in 0..2 {
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.push(hold(&transport, &server, "/x").await);
+        }
+        release.notify_waiters();
+        for call in held {
+            call.await.expect("task").expect("answer");
+        }
+    }
+    let resumed: Vec<bool> = server.seen().iter().map(|seen| seen.resumed).collect();
+    assert_eq!(resumed.first_chunk::<1>(), Some(&[false]));
+    assert!(resumed.get(20..).is_some_and(|burst| burst.len() == 20 && burst.iter().all(|resumed| *resumed)), "{resumed:?}");
+}
+
+#[tokio::test]
 async fn only_the_given_roots_are_trusted() {
     let world = World::new();
     let server = Server::start(&world.authority, ok).await;
@@ -237,6 +280,21 @@ async fn tls_12_is_spoken_only_by_option() {
 
     let transport = Transport::new(TransportOptions { tls: TlsVersions::Tls12And13, ..world.options(server.url()) }).expect("options");
     assert_eq!(ask(&transport, "/x", LONG).await.expect("answer").status, 200);
+}
+
+#[tokio::test]
+async fn a_tls_12_session_is_resumed_too() {
+    let world = World::new();
+    let setup = Setup { version: &rustls::version::TLS12, ..Setup::default() };
+    let server = Server::start_with(&world.authority, &setup, |_, _| {
+        Reply::Cut(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}".to_vec())
+    })
+    .await;
+    let transport = Transport::new(TransportOptions { tls: TlsVersions::Tls12And13, ..world.options(server.url()) }).expect("options");
+    for _ in 0..2 {
+        ask(&transport, "/x", LONG).await.expect("answer");
+    }
+    assert_eq!(server.seen().iter().map(|seen| seen.resumed).collect::<Vec<_>>(), [false, true]);
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ const HEADERS_MAX: usize = 64;
 /// Largest HTTP/2 header list accepted, in bytes. (HTTP/1 heads are bounded by hyper, at about 400 KB.)
 const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 
+/// Most TLS session tickets kept, if not fewer connections than that are; 1 to 2 KB each.
+const TICKETS_MAX: usize = 64;
+
 /// Accepted HTTP versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HttpVersions {
@@ -125,6 +128,7 @@ pub struct Transport {
     roots: Arc<RootCertStore>,
     tls: TlsVersions,
     http: HttpVersions,
+    tickets_max: usize,
     body_bytes_max: usize,
     idle_timeout: Duration,
 }
@@ -148,7 +152,8 @@ impl Transport {
         } = options;
         let base = Base::parse(&base_url)?;
         let roots = tls::roots(&server_roots_pem)?;
-        let config = tls::client_config(Arc::clone(&roots), identity.as_ref(), tls, alpn(http))?;
+        let tickets_max = idle_connections_max.clamp(1, TICKETS_MAX);
+        let config = tls::client_config(Arc::clone(&roots), identity.as_ref(), tls, alpn(http), tickets_max)?;
         let keys = Keys { identity, config: Arc::new(config), generation: 0, since: Instant::now() };
         let keys = Arc::new(ArcSwap::from_pointee(keys));
         let connector = Connector::new(base.server_name()?, connect_timeout, Arc::clone(&keys));
@@ -162,7 +167,7 @@ impl Transport {
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
             .build(connector);
-        Ok(Self { client, base, keys, replacing: Mutex::new(()), roots, tls, http, body_bytes_max, idle_timeout })
+        Ok(Self { client, base, keys, replacing: Mutex::new(()), roots, tls, http, tickets_max, body_bytes_max, idle_timeout })
     }
 
     /// Puts another certificate and key to use; the very same ones change nothing.
@@ -184,7 +189,7 @@ impl Transport {
         if old.identity.as_ref() == Some(identity) {
             return Ok(());
         }
-        let config = tls::client_config(Arc::clone(&self.roots), Some(identity), self.tls, alpn(self.http))?;
+        let config = tls::client_config(Arc::clone(&self.roots), Some(identity), self.tls, alpn(self.http), self.tickets_max)?;
         let (generation, since) = (old.generation + 1, Instant::now());
         self.keys.store(Arc::new(Keys { identity: Some(identity.clone()), config: Arc::new(config), generation, since }));
         Ok(())
