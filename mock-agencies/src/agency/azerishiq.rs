@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use axum::extract::Query;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use jiff::civil::Date;
 use model::Profile;
 
+use super::months::Month;
 use super::soap::DEEP;
 use super::{Answer, Request, percent_decoded};
 use crate::fault::Fault;
@@ -26,9 +26,13 @@ const TARIFF_PER_10_KWH: u32 = 90;
 
 /// The agency, with every subscriber's record written beforehand.
 pub(crate) struct Azerishiq {
-    /// Holders by FIN.
-    by_fin: HashMap<Box<str>, Record>,
-    by_code: HashMap<Box<str>, Account>,
+    /// Every account with its holder, in the personas' order.
+    accounts: Vec<Account>,
+    /// Places of accounts by their holder's FIN, by code of the address register, by their own code.
+    by_fin: HashMap<Box<str>, usize>,
+    /// Where one address has several meters, the account that was there first.
+    by_address: HashMap<Box<str>, usize>,
+    by_code: HashMap<Box<str>, usize>,
 }
 
 struct Record {
@@ -40,6 +44,8 @@ struct Record {
 }
 
 struct Account {
+    code: Box<str>,
+    record: Record,
     december_kwh_tenths: u32,
     balance_qapik: u32,
     estimated: bool,
@@ -78,13 +84,19 @@ fn route(path: &str) -> Option<Route<'_>> {
 
 impl Azerishiq {
     pub(super) fn new(personas: &Personas) -> Self {
-        let accounts = personas.people().filter_map(|person| person.electricity.as_ref());
-        let by_code = accounts.map(|account| {
-            let Electricity { december_kwh_tenths, balance_qapik, estimated, .. } = *account;
-            (account.subscriber_code.clone(), Account { december_kwh_tenths, balance_qapik, estimated })
-        });
-        let by_fin = personas.people().filter_map(|person| Some((person.fin.clone(), record(person, person.electricity.as_ref()?))));
-        Self { by_fin: by_fin.collect(), by_code: by_code.collect() }
+        let mut agency = Self { accounts: Vec::new(), by_fin: HashMap::new(), by_address: HashMap::new(), by_code: HashMap::new() };
+        for (person, own) in personas.people().filter_map(|person| Some((person, person.electricity.as_ref()?))) {
+            let place = agency.accounts.len();
+            agency.by_fin.insert(person.fin.clone(), place);
+            agency.by_code.insert(own.subscriber_code.clone(), place);
+            if let Some(code) = &own.address_code {
+                agency.by_address.entry(code.clone()).or_insert(place);
+            }
+            let Electricity { december_kwh_tenths, balance_qapik, estimated, .. } = *own;
+            let (code, record) = (own.subscriber_code.clone(), record(person, own));
+            agency.accounts.push(Account { code, record, december_kwh_tenths, balance_qapik, estimated });
+        }
+        agency
     }
 
     pub(super) fn answer(&self, request: &Request<'_>) -> Answer {
@@ -109,12 +121,19 @@ impl Azerishiq {
     }
 
     fn subscriber(&self, request: &Request<'_>) -> Result<Answer, Answer> {
-        let [fin] = query(request, ["fin"])?;
-        if !Profile::Test.accepts_fin(&fin) && !Profile::Production.accepts_fin(&fin) {
-            return Err(wrong("fin: 7 simvol"));
-        }
+        let place = match query(request, ["fin"]) {
+            Ok([fin]) if Profile::Test.accepts_fin(&fin) || Profile::Production.accepts_fin(&fin) => self.by_fin.get(&*fin),
+            Ok(_) => return Err(wrong("fin: 7 simvol")),
+            Err(_) => {
+                let [code] = query(request, ["unvan_kodu"]).map_err(|_| wrong("parametrlər: fin, yaxud unvan_kodu"))?;
+                if code.is_empty() || code.len() > 40 || !code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-') {
+                    return Err(wrong("unvan_kodu: böyük latın hərfləri, rəqəmlər və tire"));
+                }
+                self.by_address.get(&*code)
+            }
+        };
         committed(request, "abonentler")?;
-        let record = self.by_fin.get(&*fin).map(|record| match request.fault {
+        let record = place.and_then(|place| self.account(*place, request)).map(|Account { record, .. }| match request.fault {
             Some(Fault::Undeclared) => &*record.undeclared,
             Some(Fault::WrongType) => &*record.wrong_type,
             _ => &*record.plain,
@@ -125,26 +144,31 @@ impl Azerishiq {
     fn consumption(&self, code: &str, request: &Request<'_>) -> Result<Answer, Answer> {
         let code = percent_decoded(code).ok_or_else(|| wrong("abonent kodu oxunmur"))?;
         let [from, to] = query(request, ["ay_evvel", "ay_son"])?;
-        let (Some(from), Some(to)) = (month(&from), month(&to)) else {
+        let (Some(from), Some(to)) = (Month::read_iso(&from), Month::read_iso(&to)) else {
             return Err(wrong("ay_evvel, ay_son: yyyy-MM"));
         };
-        if from > to || to - from >= WINDOW_MAX {
+        if !(1..=WINDOW_MAX).contains(&from.count_to(to)) {
             return Err(wrong("ay_evvel ay_son-dan sonra və ya müddət 36 aydan çox ola bilməz"));
         }
         committed(request, "hesablamalar")?;
-        let account = self.by_code.get(&*code).ok_or_else(|| json(StatusCode::NOT_FOUND, r#"{"xeta":"abonent_tapilmadi"}"#))?;
-        let current = month_of(request.today);
-        let last = current - 1;
-        let months: Vec<_> =
-            (from.max(current - HISTORY)..=to.min(last)).map(|month| write_month(account, month, month == last, request.fault)).collect();
+        let account = self.by_code.get(&*code).and_then(|place| self.account(*place, request));
+        let account = account.ok_or_else(|| json(StatusCode::NOT_FOUND, r#"{"xeta":"abonent_tapilmadi"}"#))?;
+        let months = from.closed_to(to, request.today, HISTORY);
+        let months: Vec<_> = months.map(|month| write_month(account, month, month.is_last_closed(request.today), request.fault)).collect();
         let more = if request.fault == Some(Fault::Undeclared) { r#""operator":"Nümunə","# } else { "" };
         let body = format!(
             "{{\"abonent_kodu\":{},{more}\"qaliq\":{},\"hesablamalar\":[{}]}}",
-            text(&code),
+            text(&account.code),
             manat(account.balance_qapik),
             months.join(",")
         );
         Ok(json(StatusCode::OK, body))
+    }
+
+    /// An account, or under [`Fault::WrongPerson`] the next one, which is another holder's.
+    fn account(&self, place: usize, request: &Request<'_>) -> Option<&Account> {
+        let place = if request.fault == Some(Fault::WrongPerson) { (place + 1) % self.accounts.len() } else { place };
+        self.accounts.get(place)
     }
 }
 
@@ -185,9 +209,8 @@ fn record(person: &Person, account: &Electricity) -> Record {
 }
 
 /// One bill. The debt is what the last bill (`unpaid`) leaves open.
-fn write_month(account: &Account, month: i32, unpaid: bool, fault: Option<Fault>) -> String {
-    let calendar = usize::try_from(month.rem_euclid(12)).unwrap_or(0);
-    let tenths = account.december_kwh_tenths * SEASON.get(calendar).copied().unwrap_or(100) / 100;
+fn write_month(account: &Account, month: Month, unpaid: bool, fault: Option<Fault>) -> String {
+    let tenths = account.december_kwh_tenths * month.of_year(&SEASON) / 100;
     let charged = (tenths * TARIFF_PER_10_KWH + 50) / 100;
     let paid = if unpaid { charged.saturating_sub(account.balance_qapik) } else { charged };
     let quantity = match fault {
@@ -197,9 +220,8 @@ fn write_month(account: &Account, month: i32, unpaid: bool, fault: Option<Fault>
     let more = if fault == Some(Fault::Undeclared) { r#","nezaretci":"Sınaqlı""# } else { "" };
     let estimated = account.estimated || fault == Some(Fault::Estimated);
     format!(
-        "{{\"ay\":\"{:04}-{:02}\",\"serfiyyat\":{quantity},\"hesablanib\":{},\"odenilib\":{},\"teqribi\":{estimated}{more}}}",
-        month.div_euclid(12),
-        month.rem_euclid(12) + 1,
+        "{{\"ay\":\"{}\",\"serfiyyat\":{quantity},\"hesablanib\":{},\"odenilib\":{},\"teqribi\":{estimated}{more}}}",
+        month.iso(),
         manat(charged),
         manat(paid)
     )
@@ -207,22 +229,6 @@ fn write_month(account: &Account, month: i32, unpaid: bool, fault: Option<Fault>
 
 fn manat(qapik: u32) -> String {
     format!("{}.{:02}", qapik / 100, qapik % 100)
-}
-
-/// A month counted from the year 0.
-fn month_of(date: Date) -> i32 {
-    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
-}
-
-/// Reads `yyyy-MM`.
-fn month(text: &str) -> Option<i32> {
-    let (year, month) = text.split_once('-')?;
-    let digits = |part: &str, length: usize| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(year, 4) || !digits(month, 2) {
-        return None;
-    }
-    let date = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-    Some(month_of(date))
 }
 
 /// The query's values by name: exactly these names, each once, in any order.
@@ -265,8 +271,9 @@ mod tests {
 
     #[test]
     fn a_december_of_the_reference_family_is_the_catalogues() {
-        let account = Account { december_kwh_tenths: 2_120, balance_qapik: 0, estimated: false };
-        let month = month("2025-12").expect("valid");
+        let record = Record { plain: String::new(), undeclared: String::new(), wrong_type: String::new() };
+        let account = Account { code: "X".into(), record, december_kwh_tenths: 2_120, balance_qapik: 0, estimated: false };
+        let month = Month::read_iso("2025-12").expect("valid");
         let expected = r#"{"ay":"2025-12","serfiyyat":212.0,"hesablanib":19.08,"odenilib":19.08,"teqribi":false}"#;
         assert_eq!(write_month(&account, month, false, None), expected);
     }

@@ -112,7 +112,7 @@ fn known<'a>(personas: &'a Personas, fin: &str) -> &'a Person {
     personas.by_fin(fin).unwrap_or_else(|| panic!("{fin} is nobody"))
 }
 
-fn with_role<'a>(act: &'a CivilAct, role: ActRole) -> Vec<&'a str> {
+fn with_role(act: &CivilAct, role: ActRole) -> Vec<&str> {
     act.persons.iter().filter(|person| person.role == role).map(|person| &*person.fin).collect()
 }
 
