@@ -12,8 +12,9 @@
 //! - **Records only.** Absence is not kept: a "no record" given again after the record was made could
 //!   take a benefit from a person, while asking once more costs one call.
 //! - **Nothing in clear.** Facts are sealed with AES-256-GCM under a random key that is made at the
-//!   start and never leaves this struct; keys of entries are keyed hashes. Swap and core dumps of other
-//!   processes hold nothing readable, and an entry that was changed in memory does not open: a miss.
+//!   start and never leaves this struct; keys of entries are keyed hashes. What is kept for hours is so
+//!   not readable in memory that was swapped out or leaked in part; whoever reads the whole process has
+//!   the key too. An entry that was changed in memory does not open: a miss.
 //! - **Bounded by weight.** A new entry may be turned away in favour of ones that are asked more often.
 //!
 //! A read takes no lock but the store's own short ones and never waits for a writer.
@@ -206,7 +207,8 @@ impl Cache {
     }
 
     /// Forgets every answer of a service, also those to questions that are under way. Costs a walk over
-    /// all entries. Now and then another service's answers go with them.
+    /// all entries, some microseconds each: not for a thread that others wait for. Now and then another
+    /// service's answers go with them.
     pub fn clear_service(&self, service: &ServiceId) {
         let slot = slot(service);
         self.cleared[usize::from(slot)].fetch_add(1, Ordering::AcqRel);
@@ -225,7 +227,8 @@ impl Cache {
     }
 
     /// Gives back the memory of what is expired or over the bound. Writers do so as they go; call it now
-    /// and then (a minute is often enough) so that an idle cache does not hold on to expired answers.
+    /// and then (a minute is often enough) so that an idle cache does not hold on to expired answers. May
+    /// take a tenth of a second where much has expired.
     pub fn settle(&self) {
         self.unsettled_bytes.store(0, Ordering::Relaxed);
         self.entries.run_pending_tasks();
