@@ -4,14 +4,17 @@
 //! for goes to standard output, everything else (logs, progress, prompts) to standard error.
 
 pub mod ask;
+mod canned;
 pub mod check;
 pub mod demo;
 pub mod dossier_view;
 pub mod explain;
 pub mod journal;
+pub mod live;
 mod mask;
 pub mod mock;
 pub mod pki;
+pub mod plan_view;
 pub mod serve;
 pub mod table;
 pub mod try_service;
@@ -46,7 +49,7 @@ enum Command {
     Mock(mock::Mock),
     /// Development and test certificates
     Pki(pki::Pki),
-    /// Say why a consumer may or may not be given what
+    /// Say why a consumer may or may not be given what, or draw a dossier's plan
     Explain(explain::Explain),
     /// Verify the journal and look at its entries
     Journal(journal::JournalCommand),

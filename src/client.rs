@@ -1,11 +1,12 @@
 //! A consumer's side of the internal API, for `ask`, the demo and the tests.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::BodyExt as _;
-use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap};
 use serde_json::Value as Json;
 
 use crate::tls::{ClientTlsFiles, client_config};
@@ -73,6 +74,62 @@ impl Client {
     pub async fn post_waiting(&self, path: &str, body: &Json, language: &str, seconds: u64) -> anyhow::Result<Answer> {
         let request = self.http.post(self.url(path)).header("prefer", format!("wait={seconds}"));
         self.send(request.header(CONTENT_TYPE, "application/json").body(body.to_string()), language).await
+    }
+
+    /// Posts JSON with further headers, such as `Cache-Control`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn post_with(&self, path: &str, body: &Json, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(body.to_string()), "en").await
+    }
+
+    /// Posts JSON and hands over each server-sent event as it comes: its name and its data. Ends with the
+    /// stream, or as soon as `take` says so.
+    ///
+    /// # Errors
+    /// When no stream comes; its text is the answer's.
+    pub async fn stream(
+        &self,
+        path: &str,
+        body: &Json,
+        language: &str,
+        seconds: u64,
+        mut take: impl FnMut(&str, &Json) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.http.post(self.url(path)).header("prefer", format!("wait={seconds}"));
+        let request =
+            request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "text/event-stream").header(ACCEPT_LANGUAGE, language);
+        let mut response = request.body(body.to_string()).send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() != reqwest::StatusCode::OK {
+            let status = response.status();
+            anyhow::bail!("the stream was answered {status}: {}", response.text().await.map_err(reqwest::Error::without_url)?);
+        }
+        let mut lines = Vec::new();
+        let mut event = (String::new(), String::new());
+        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+            anyhow::ensure!(lines.len() + chunk.len() <= ANSWER_BYTES_MAX, "an event is too large");
+            lines.extend_from_slice(&chunk);
+            while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = lines.drain(..=end).collect();
+                let line = String::from_utf8(line).context("the stream is not UTF-8")?;
+                match line.trim_end().split_once(": ") {
+                    Some(("event", name)) => name.clone_into(&mut event.0),
+                    Some(("data", data)) => event.1.push_str(data),
+                    // An empty line ends an event; anything else is a comment.
+                    _ if line.trim_end().is_empty() && !event.1.is_empty() => {
+                        let (name, data) = std::mem::take(&mut event);
+                        if take(&name, &serde_json::from_str(&data)?).is_break() {
+                            return Ok(());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Posts any bytes under any content type, for tests of bad input.

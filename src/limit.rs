@@ -4,14 +4,14 @@
 //! One weak source hurts only itself: everything here belongs to one [`Instance`], and a call that may
 //! not go waits or is refused *before* anything is journalled as about to be sent.
 //!
-//! - **Breaker** ([`breaker`]): an instance that fails or drags is given a rest; those who wait are told
+//! - **Breaker** (`limit/breaker.rs`): an instance that fails or drags is given a rest; those who wait are told
 //!   at once.
-//! - **Fair queue** ([`fair`]): one queue per consumer, served round robin. One waits only while its turn
+//! - **Fair queue** (`limit/fair.rs`): one queue per consumer, served round robin. One waits only while its turn
 //!   can come before its deadline; else it is refused on arrival, with the time its turn would come.
 //! - **Bulkhead**: calls under way at once. A hung provider fills its own slots, nothing else.
-//! - **Quota** ([`quota`]): the rate agreed for the service. A token is taken in the same step in which the
+//! - **Quota** (`limit/quota.rs`): the rate agreed for the service. A token is taken in the same step in which the
 //!   call goes, so that calls that waited for a slot do not go in one heap with tokens saved up.
-//! - **Retry** ([`retry`]): within a budget, with a token each, never before those who wait.
+//! - **Retry** (`limit/retry.rs`): within a budget, with a token each, never before those who wait.
 //!
 //! All of an instance stands under one short mutex, and every decision is a pure function of it and a
 //! moment. Moments are [`Instant`]s: monotonic, so setting the wall clock changes nothing; while they stand
@@ -35,7 +35,7 @@ pub mod retry;
 
 pub use breaker::{BreakerOptions, State};
 pub use consumer::{ConsumerQuotas, Exceeded, Standing};
-pub use retry::{Attempt, RetryOptions, next_attempt};
+pub use retry::{Attempt, RetryOptions, jitter, next_attempt};
 
 use breaker::{Breaker, Ticket};
 use consumer::whole_seconds;
@@ -211,7 +211,8 @@ impl Gate {
     /// Waits for the call's turn and gives leave to make it. `deadline` is the latest moment at which the
     /// call may still start: take off what the call itself needs.
     ///
-    /// Dropping the future gives up its place in the queue and costs nobody a token.
+    /// Dropping the future gives up its place in the queue and costs nobody a token. Without a queue it
+    /// neither waits nor spawns; with one it must run on a tokio runtime with time.
     ///
     /// # Errors
     /// When the provider is suspended, or the turn cannot come, or did not come, before the deadline.

@@ -24,7 +24,7 @@ pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Res
         return Err(asked.not_found("İstehlakçı tapılmadı", "The consumer is not in the active data"));
     };
     let services: Vec<Json> = granted(consumer, snapshot)
-        .map(|(service, grants)| service_entry(service, &grants, asked.active.calls.can_ask(&service.id), asked.language))
+        .map(|(service, grants)| service_entry(service, &grants, &source_state(&gateway, &asked, service), asked.language))
         .collect();
     let names = |name: &model::contract::Bilingual| asked.language.pick(&name.az, &name.en).to_owned();
     let dossiers: Vec<Json> = snapshot
@@ -36,7 +36,7 @@ pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Res
                 "dossier": dossier.id, "version": dossier.version, "name": names(&dossier.name), "purpose": dossier.purpose,
                 "input": inputs(&dossier.inputs),
                 "elements": dossier.elements.iter().map(|element| json!({
-                    "element": element.name, "service": element.service, "need": element.need, "for": element.roles, "absence": element.absence,
+                    "element": element.name, "service": element.service, "need": element.need, "for": element.roles, "absence": element.absence, "stops": element.stops,
                 })).collect::<Vec<_>>(),
             })
         })
@@ -64,7 +64,22 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
     })
 }
 
-fn service_entry(service: &Service, grants: &[&Grant], configured: bool, language: Language) -> Json {
+/// How the service's source stands at this moment: before they ask, consumers see whether it makes sense.
+fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
+    let view = gateway.sources.view(service.id.provider()).filter(|_| asked.active.calls.can_ask(&service.id));
+    let Some(view) = view else { return json!({"state": "not-configured"}) };
+    let state = match view.breaker {
+        "closed" => "available",
+        "open" => "suspended",
+        _ => "probing",
+    };
+    json!({
+        "state": state, "retry_after_seconds": view.retry_after, "calls_in_flight": view.calls_in_flight, "calls_max": view.calls_max,
+        "queued": view.queued, "quota": {"per_second": service.quota.per_second, "burst": service.quota.burst},
+    })
+}
+
+fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: Language) -> Json {
     let in_force = service.agreement.in_force(model::time::day(clock::now()));
     json!({
         "service": service.id,
@@ -79,7 +94,9 @@ fn service_entry(service: &Service, grants: &[&Grant], configured: bool, languag
         "class": service.class(),
         "lifetime_seconds": service.lifetime.as_secs(),
         "timeout_seconds": service.timeout.as_secs_f64(),
-        "state": if configured { "configured" } else { "not-configured" },
+        "consent": service.consent,
+        "state": source["state"],
+        "source": source,
         "grants": grants.iter().map(|grant| json!({
             "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles,
             "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class})).collect::<Vec<_>>(),
@@ -92,7 +109,7 @@ fn inputs(inputs: &[Input]) -> Vec<Json> {
         .iter()
         .map(|input| {
             let from = input.comes_from.as_ref().map(|(service, field)| format!("{service}.{field}"));
-            json!({"name": input.name, "type": input.kind, "codes": input.codes, "required": input.required, "comes_from": from})
+            json!({"name": input.name, "type": input.kind, "codes": input.codes, "list_max": input.list_max, "required": input.required, "comes_from": from})
         })
         .collect()
 }

@@ -4,22 +4,29 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use model::{CaseId, Consent, ConsumerId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Subject};
+use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot, Subject};
 use policy::{Ask, CaseView, Official};
 
-use super::{Ended, Usage, say, say_problems};
+use super::{Ended, Usage, plan_view, say, say_problems};
 use crate::{clock, data};
 
-/// Say why a consumer may or may not be given what: agreement, function and powers, step by step.
+/// Say why a consumer may or may not be given what: agreement, function and powers, step by step. With a
+/// dossier's name alone, draw its plan.
 #[derive(Debug, Args)]
 #[command(after_help = "  qovsaq explain sovqat interior/person-identity --purpose sovqat-queue\n\
-  qovsaq explain targeted-aid taxes/person-income --role clerk\n\n\
+  qovsaq explain targeted-aid taxes/person-income --role clerk\n\
+  qovsaq explain adsy-means-test\n\
+  qovsaq explain adsy-means-test --mermaid\n\n\
 Exit codes: 0 it may, 1 it may not, 2 wrong usage.")]
 pub struct Explain {
-    /// Who would ask
+    /// Who would ask, or a dossier
+    #[arg(value_name = "CONSUMER|DOSSIER")]
     consumer: String,
-    /// provider/service
-    service: String,
+    /// provider/service; none for a dossier
+    service: Option<String>,
+    /// Draw a dossier's plan as a Mermaid flowchart
+    #[arg(long, conflicts_with = "service")]
+    mermaid: bool,
     /// For which purpose; the first granted one where none is named
     #[arg(long)]
     purpose: Option<String>,
@@ -56,12 +63,13 @@ impl Explain {
             return Ok(Ended::Badly);
         }
         let snapshot = &active.snapshot;
+        let Some(asked) = &self.service else { return self.draw(snapshot) };
         let consumer = ConsumerId::new(&self.consumer).ok().and_then(|id| snapshot.consumers.get(&id));
         let Some(consumer) = consumer else {
             let known: Vec<&str> = snapshot.consumers.keys().map(ConsumerId::as_str).collect();
             return Err(Usage(format!("there is no consumer `{}`; accepted: {}", self.consumer, known.join(", "))).into());
         };
-        let service = ServiceId::new(&self.service).map_err(|error| Usage(error.to_string()))?;
+        let service = ServiceId::new(asked).map_err(|error| Usage(error.to_string()))?;
         let granted = consumer.grants.iter().find(|grant| grant.service == service);
         let purpose = match (&self.purpose, granted) {
             (Some(purpose), _) => PurposeId::new(purpose).map_err(|error| Usage(error.to_string()))?,
@@ -109,5 +117,18 @@ impl Explain {
         let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), profile, now);
         say(&if self.json { serde_json::to_string_pretty(&explanation)? } else { explanation.to_string() })?;
         Ok(if explanation.allowed { Ended::Well } else { Ended::Badly })
+    }
+
+    /// The plan of a dossier.
+    fn draw(&self, snapshot: &Snapshot) -> anyhow::Result<Ended> {
+        let dossier = snapshot.dossiers.values().find(|dossier| dossier.id.as_str() == self.consumer);
+        let Some(dossier) = dossier else {
+            let known: Vec<&str> = snapshot.dossiers.keys().map(DossierId::as_str).collect();
+            let why =
+                format!("there is no dossier `{}`; accepted: {}; for a consumer add provider/service", self.consumer, known.join(", "));
+            return Err(Usage(why).into());
+        };
+        say(&if self.mermaid { plan_view::mermaid(dossier) } else { plan_view::text(dossier) })?;
+        Ok(Ended::Well)
     }
 }

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::canned::Canned;
 use super::serve::Signals;
 use super::table::Table;
 use super::{Ended, Usage, complain, say};
 use crate::demo::{AGENCIES, Environment, Options, Ports};
 use mock_agencies::Latency;
 
-/// Run the mock agencies by themselves, over mutual TLS, until Ctrl-C.
+/// Run the mock agencies by themselves, over mutual TLS, until Ctrl-C; or play a REST source from files.
 #[derive(Debug, Args)]
+#[command(after_help = "  qovsaq mock interior taxes\n\
+  qovsaq mock --answers answers --listen 127.0.0.1:9505 --cert agriculture.pem --key agriculture.key --client-ca ca.pem\n\n\
+With --answers, GET /a/b?c=d is answered from DIR/a/b/c=d.json, else from DIR/a/b.json, else by 404.")]
 pub struct Mock {
     /// Which agencies; all where none is named
     agencies: Vec<String>,
@@ -27,6 +31,21 @@ pub struct Mock {
     /// List faults that each service can be told to show, and stop
     #[arg(long)]
     faults: bool,
+    /// Play a REST source from the files of a folder instead
+    #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults"])]
+    answers: Option<PathBuf>,
+    /// Where that source listens, such as 127.0.0.1:9505
+    #[arg(long, requires = "answers")]
+    listen: Option<String>,
+    /// Its certificate, PEM
+    #[arg(long, requires = "answers")]
+    cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, requires = "answers")]
+    key: Option<PathBuf>,
+    /// Who signs the certificates of those who may ask it, PEM
+    #[arg(long, requires = "answers")]
+    client_ca: Option<PathBuf>,
 }
 
 impl Mock {
@@ -35,6 +54,11 @@ impl Mock {
     /// # Errors
     /// When an agency is unknown or cannot be started.
     pub async fn run(self) -> anyhow::Result<Ended> {
+        if let (Some(answers), Some(listen), Some(cert), Some(key), Some(client_ca)) =
+            (self.answers, self.listen, self.cert, self.key, self.client_ca)
+        {
+            return Canned { answers, listen, cert, key, client_ca }.run().await;
+        }
         let known: Vec<&str> = AGENCIES.iter().map(|code| code.as_str()).collect();
         if let Some(unknown) = self.agencies.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(Usage(format!("there is no agency `{unknown}`; accepted: {}", known.join(", "))).into());

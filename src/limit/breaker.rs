@@ -91,7 +91,7 @@ enum Stand {
     HalfOpen { good: u32 },
 }
 
-/// A call that was let through. It is given back exactly once: to [`Breaker::record`] or [`Breaker::cancel`].
+/// A call that was let through. It is given back exactly once: to `record` or `cancel`.
 #[derive(Debug)]
 #[must_use = "a place of a probe stays taken until the ticket is given back"]
 pub(super) struct Ticket {

@@ -117,9 +117,9 @@ impl<W> Queues<W> {
     /// When one that joins now would have its turn, if the next turn is at `first` and then one comes
     /// every `period`.
     ///
-    /// Those ahead whose deadline ends before their own turn are passed over, as they will be then. Later
-    /// arrivals of other consumers can only delay it, those who leave can only hasten it. Costs a step
-    /// for each one ahead.
+    /// Those ahead whose deadline ends before their own turn are passed over, as they will be then. True if
+    /// nobody comes or leaves: consumers that join later delay it by a turn each and round, those who leave
+    /// hasten it. Costs a step for each one ahead.
     pub(super) fn forecast(&self, consumer: &ConsumerId, first: Instant, period: Duration) -> Instant {
         let newcomer = VecDeque::new();
         let mut lines: VecDeque<_> = self.turns.iter().filter_map(|id| Some((id, self.lines.get(id)?.iter()))).collect();

@@ -175,32 +175,64 @@ fn paused() -> tokio::runtime::Runtime {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Refusals on arrival are right: who would have been served a twentieth before its deadline is served;
-    /// and nobody waits past its deadline.
+    /// The last of a crowd is right to be refused, or to wait: if its turn comes before its deadline it goes at
+    /// its turn, to the millisecond; else it is told at once when its turn would have come.
     #[test]
-    fn only_those_are_refused_who_would_have_waited_in_vain(crowd in crowd(), burst in 1_u32..10) {
-        let period = 20 * MILLI;
-        let expected = served_without_refusals(&crowd, period, usize::try_from(burst).expect("few"));
+    fn the_last_to_come_is_told_the_truth(crowd in crowd(), burst in 1_u32..10, who in 0_usize..8, patience in 0_u64..4_000) {
+        let patience = Duration::from_millis(patience);
+        let (stayed, took, answer) = paused().block_on(async {
+            let gate = gate(1_000, 50, burst);
+            let stayed = Arc::new(Mutex::new(vec![true; crowd.len()]));
+            let mut calls = JoinSet::new();
+            for (index, (who, patience)) in crowd.iter().copied().enumerate() {
+                let (gate, stayed) = (gate.clone(), Arc::clone(&stayed));
+                calls.spawn(async move {
+                    let asked = Instant::now();
+                    let refused = gate.admit(&consumer(who), asked + patience * MILLI).await.is_err();
+                    assert!(asked.elapsed() <= patience * MILLI);
+                    stayed.lock().expect("no panic")[index] &= !refused || asked.elapsed() > Duration::ZERO;
+                });
+            }
+            settle().await;
+            let stayed = stayed.lock().expect("no panic").clone();
+            let asked = Instant::now();
+            let answer = gate.admit(&consumer(who), asked + patience).await.map(drop);
+            let took = asked.elapsed();
+            calls.join_all().await;
+            (stayed, took, answer)
+        });
+        let ahead = crowd.iter().zip(stayed).filter(|(_, stayed)| *stayed).map(|(waiter, _)| *waiter);
+        let crowd: Vec<_> = ahead.chain([(who, u32::MAX)]).collect();
+        let served = served_without_refusals(&crowd, 20 * MILLI, usize::try_from(burst).expect("few"));
+        let turn = served[&(crowd.len() - 1)];
+        if turn <= patience {
+            prop_assert_eq!((answer, took), (Ok(()), turn));
+        } else {
+            prop_assert_eq!((answer, took), (Err(Refused::QuotaFull { retry_after: turn }), Duration::ZERO));
+        }
+    }
+
+    /// Nobody can know who comes later and delays those ahead so much that they give up; even so, hardly
+    /// anybody is refused who would have been served in good time, and no turn is lost by refusals.
+    #[test]
+    fn refusals_lose_no_turns(crowd in crowd(), burst in 1_u32..10) {
+        let served = served_without_refusals(&crowd, 20 * MILLI, usize::try_from(burst).expect("few"));
         let outcome = paused().block_on(async {
             let gate = gate(1_000, 50, burst);
             let mut calls = JoinSet::new();
             for (index, (who, patience)) in crowd.iter().copied().enumerate() {
                 let gate = gate.clone();
-                calls.spawn(async move {
-                    let asked = Instant::now();
-                    let patience = Duration::from_millis(u64::from(patience));
-                    let went = gate.admit(&consumer(who), asked + patience).await.is_ok();
-                    assert!(asked.elapsed() <= patience + MILLI);
-                    (index, went)
-                });
+                calls.spawn(async move { (index, gate.admit(&consumer(who), in_time(patience * MILLI)).await.is_ok()) });
             }
             calls.join_all().await
         });
-        for (index, went) in outcome {
-            let patience = Duration::from_millis(u64::from(crowd[index].1));
-            let in_good_time = expected.get(&index).is_some_and(|turn| turn.mul_f64(1.05) + 2 * MILLI <= patience);
-            prop_assert!(went || !in_good_time, "{index} would have had its turn at {:?} of {patience:?}", expected.get(&index));
-        }
+        let went = outcome.iter().filter(|(_, went)| *went).count();
+        prop_assert!(went * 20 + 20 >= served.len() * 19, "{went} went of {}", served.len());
+        let in_good_time = |index: &usize| {
+            served.get(index).is_some_and(|turn| turn.mul_f64(1.05) <= crowd[*index].1 * MILLI)
+        };
+        let wronged = outcome.iter().filter(|(index, went)| !went && in_good_time(index)).count();
+        prop_assert!(wronged <= 1 + crowd.len() / 20, "{wronged} of {} were refused in vain", crowd.len());
     }
 }
 
@@ -487,6 +519,56 @@ async fn a_deadline_in_the_past_goes_if_it_can_and_never_waits() {
     assert!(gate.admit(&consumer(0), past).await.is_ok());
     assert!(gate.admit(&consumer(0), past).await.is_err());
     assert_eq!(gate.instance().view().queued, 0);
+}
+
+/// Counts calls under way; counted out before the permit, which was there first, is dropped.
+struct Counted<'a>(&'a AtomicU32);
+
+impl<'a> Counted<'a> {
+    fn new(under_way: &'a AtomicU32, most: u32) -> Self {
+        assert!(under_way.fetch_add(1, Ordering::SeqCst) < most);
+        Self(under_way)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_ask_give_up_and_release_at_once_leave_nothing_behind() {
+    let instance = instance(16);
+    let gates = ["person-income", "taxpayer"].map(|name| instance.gate(&service(name), quota(100_000, 100)));
+    let under_way = Arc::new(AtomicU32::new(0));
+    let mut calls = Vec::new();
+    for number in 0..4_000_usize {
+        let (gate, under_way) = (gates[number % 2].clone(), Arc::clone(&under_way));
+        calls.push(tokio::spawn(async move {
+            let mut permit = gate.admit(&consumer(number % 7), in_time(60 * SECOND)).await.ok()?;
+            let _counted = Counted::new(&under_way, 16);
+            tokio::task::yield_now().await;
+            if number % 3 == 0 {
+                permit.report(GOOD);
+            }
+            Some(())
+        }));
+        if number % 5 == 4 {
+            // At any stage: not yet polled, waiting, with a turn that has just come, or under way.
+            calls[number - 2].abort();
+        }
+    }
+    let mut went = 0;
+    for call in calls {
+        match call.await {
+            Ok(answer) => went += u32::from(answer.is_some()),
+            Err(error) => assert!(error.is_cancelled(), "{error}"),
+        }
+    }
+    assert!(went > 3_000, "{went} went");
+    let view = instance.view();
+    assert_eq!((view.calls_in_flight, view.queued), (0, 0));
 }
 
 #[derive(Debug, Clone)]
