@@ -165,7 +165,7 @@ pub async fn start(options: AgencyOptions) -> io::Result<Running> {
     if !options.control.ip().is_loopback() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the control endpoint listens on loopback only"));
     }
-    let tls = server_config(&options.tls).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let tls = server_config(&options.tls, options.code).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let listener = TcpListener::bind(options.address).await?;
     let control = TcpListener::bind(options.control).await?;
     let (address, control_address) = (listener.local_addr()?, control.local_addr()?);
@@ -197,7 +197,7 @@ enum TlsError {
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
-fn server_config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
+fn server_config(tls: &ServerTls, code: AgencyCode) -> Result<ServerConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(tls.client_ca_pem.as_bytes()) {
         roots.add(authority?)?;
@@ -210,7 +210,17 @@ fn server_config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = match code {
+        // X-Road's servers speak HTTP/1.1 alone, and only there a head arrives as it was written: the
+        // request hash of X-Road REST is made of that.
+        AgencyCode::Justice => vec![b"http/1.1".to_vec()],
+        AgencyCode::Interior
+        | AgencyCode::Taxes
+        | AgencyCode::Property
+        | AgencyCode::CreditBureau
+        | AgencyCode::Azersu
+        | AgencyCode::Azerishiq => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    };
     Ok(config)
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use jiff::Timestamp;
-use mock_agencies::{AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, Consent, Latency, Personas, start};
+use mock_agencies::{AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, Consent, Fault, Latency, Personas, start};
 use proptest::prelude::*;
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
@@ -102,8 +103,8 @@ async fn a_report_is_made_after_its_inquiry_with_the_digits_of_the_source() {
     assert_eq!((&report["report_no"], &report["active_loans"]), (&json!("TEST-CR-0001"), &json!(1)));
     let generated_at = report["generated_at"].as_str().expect("a time");
     assert!(generated_at.ends_with("+04:00"), "{generated_at}");
-    // The time is told in seconds.
-    assert!(generated_at.parse::<Timestamp>().expect("RFC 3339").as_second() >= before.as_second(), "{generated_at}");
+    // The time is told to the millisecond, rounded.
+    assert!(generated_at.parse::<Timestamp>().expect("RFC 3339").as_millisecond() + 1 >= before.as_millisecond(), "{generated_at}");
     let personas = Personas::embedded();
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let figures = personas.by_fin("5K7QX2O").and_then(|person| person.credit.as_ref()).expect("known").summary(today);
@@ -316,6 +317,42 @@ async fn faults_are_committed_where_they_are_read() {
     assert_eq!(spoilt("wrong-content-type").await.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(serde_json::from_str::<Value>(&spoilt("malformed").await.body).is_err());
     assert!(report(&world, "5K7QX2O").await.json()["report"].get("score").is_none());
+}
+
+#[tokio::test]
+async fn every_fault_of_content_changes_what_a_caller_gets() {
+    let world = World::new(AgencyCode::CreditBureau).await;
+    let token = token(&world).await;
+    // What a caller sees of the acceptance and of the report, each `None` where broken off.
+    let seen = async |key: &str| {
+        let accepted = inquiry(&world, &token, key, &question("5K7QX2O")).send().await.ok()?;
+        let (status, location) = (accepted.status(), accepted.headers().get("location").cloned());
+        let Some(location) = location else { return Some((status, None)) };
+        let url = world.url(location.to_str().expect("ascii"));
+        let report = world.client.get(url).header("authorization", format!("Bearer {token}")).send().await.ok()?;
+        let head = (report.status(), report.headers().get("content-type").cloned());
+        let mut body = report.bytes_stream();
+        let mut bytes = Vec::new();
+        while let Some(part) = body.next().await {
+            bytes.extend_from_slice(&part.ok()?);
+        }
+        let text = String::from_utf8(bytes).expect("text");
+        // Number and day differ by inquiry; the hour does not matter here.
+        let lasting: Vec<_> =
+            text.split(',').filter(|part| !part.contains("report_no") && !part.contains("generated_at")).map(str::to_owned).collect();
+        Some((status, Some((head, lasting))))
+    };
+    let plain = seen("plain").await;
+    assert!(plain.as_ref().is_some_and(|(_, report)| report.is_some()) && plain == seen("plain too").await, "{plain:?}");
+    for fault in Fault::accepted(AgencyCode::CreditBureau, SERVICE) {
+        // Those that only cost time, length, the line or the token have their own tests, and so has the old report.
+        if ["hang", "slow", "drip", "oversize", "down", "token-expired", "old-report"].contains(&fault.as_str()) {
+            continue;
+        }
+        world.fault(fault.as_str());
+        assert_ne!(seen(fault.as_str()).await, plain, "{fault}");
+    }
+    assert_eq!(seen("last").await, plain);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{self, SHA512};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use mock_agencies::{ActKind, ActRole, AgencyCode, Application, Fault, Person, Personas};
 use proptest::prelude::*;
 use reqwest::header::HeaderMap;
@@ -409,6 +410,14 @@ async fn the_hash_is_that_of_the_bytes_that_arrived() {
 }
 
 #[tokio::test]
+async fn http_2_is_not_spoken_where_the_head_is_hashed() {
+    let world = World::new(AgencyCode::Justice).await;
+    let client = world.authority.client_speaking(&["h2", "http/1.1"], Some(&world.authority.issue()));
+    let request = client.get(world.url(&format!("{BAILIFF}/v1/borclular/5K7QX2O"))).header("x-road-client", CLIENT);
+    assert_eq!(request.send().await.expect("answered").version(), reqwest::Version::HTTP_11);
+}
+
+#[tokio::test]
 async fn a_body_is_hashed_beside_the_head() {
     let world = World::new(AgencyCode::Justice).await;
     let path = format!("{BAILIFF}/v1/borclular/5K7QX2O?a=%20b");
@@ -447,6 +456,56 @@ async fn a_wrong_hash_is_of_the_right_form() {
     let second = ask(&world, &path).await;
     assert_ne!(first.header("x-road-request-id"), second.header("x-road-request-id"), "new for every call");
     assert_eq!(second.header("x-road-request-hash"), Some(&*expected(&second)), "on a line used before");
+}
+
+/// What a caller sees of an answer, but for what differs each time; `None` of one broken off.
+async fn seen(request: reqwest::RequestBuilder) -> Option<String> {
+    let response = request.send().await.ok()?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = response.bytes_stream();
+    let mut bytes = Vec::new();
+    while let Some(part) = body.next().await {
+        bytes.extend_from_slice(&part.ok()?);
+    }
+    let body = String::from_utf8(bytes).expect("text");
+    let lasting: Vec<_> = body.split('<').filter(|part| !part.starts_with("faultDetail>")).collect();
+    let header = |name: &str| headers.get(name).cloned();
+    // The hash of the request is checked on its own: it differs by the server's own identifier.
+    let kept = ["content-type", "retry-after", "x-road-error", "x-road-id", "x-road-client", "x-road-service"].map(header);
+    Some(format!("{status} {kept:?} {}", lasting.join("<")))
+}
+
+#[tokio::test]
+async fn every_fault_of_content_changes_what_a_caller_gets() {
+    let world = World::new(AgencyCode::Justice).await;
+    for service in AgencyCode::Justice.services() {
+        let request = || match *service {
+            "family-acts" => {
+                let inputs = "<d:FIN>5K7QX2O</d:FIN><d:AktNovleri><d:AktNovu>01</d:AktNovu></d:AktNovleri>";
+                let body = envelope("AktQeydleriSorgusu", inputs);
+                world.client.post(world.url("/")).header("content-type", "text/xml; charset=utf-8").body(body)
+            }
+            "notarial-application" => {
+                let path = application_path(reference_application());
+                world.client.get(world.url(&path)).header("x-road-client", CLIENT).header("x-road-id", "id-1")
+            }
+            _ => {
+                let path = format!("{BAILIFF}/v1/borclular/5K7QX2O");
+                world.client.get(world.url(&path)).header("x-road-client", CLIENT).header("x-road-id", "id-1")
+            }
+        };
+        let plain = seen(request()).await;
+        assert!(plain.is_some() && plain == seen(request()).await, "{plain:?}");
+        for fault in Fault::accepted(AgencyCode::Justice, service) {
+            // Those that only cost time, length or the line have their own tests; the hash has too.
+            if ["hang", "slow", "drip", "oversize", "down", "wrong-hash"].contains(&fault.as_str()) {
+                continue;
+            }
+            world.agency.set_fault(service, fault.as_str(), Some(1)).expect("accepted");
+            assert_ne!(seen(request()).await, plain, "{service} {fault}");
+        }
+        assert_eq!(seen(request()).await, plain, "{service}");
+    }
 }
 
 proptest! {

@@ -3,8 +3,9 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use mock_agencies::{AgencyCode, DealSide, Fault, PROPERTY_PASSWORD, PROPERTY_USERNAME, Personas};
+use mock_agencies::{AgencyCode, DealSide, Fault, PROPERTY_PASSWORD, PROPERTY_USERNAME, Person, Personas};
 use proptest::prelude::*;
 use reqwest::RequestBuilder;
 
@@ -73,6 +74,14 @@ fn last_year() -> (String, String) {
     (write(today.saturating_sub(12.months())), write(today))
 }
 
+/// A person with a deal in the last twelve months.
+fn dealer(personas: &Personas) -> &Person {
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let within =
+        |person: &&Person| person.deals.iter().any(|deal| (today.saturating_sub(12.months())..=today).contains(&deal.on.seen_from(today)));
+    personas.people().find(within).expect("a deal within the year")
+}
+
 fn fault(got: &Got) -> (u16, &str) {
     (got.status, texts(&got.body, "faultcode").first().copied().unwrap_or("no fault"))
 }
@@ -120,8 +129,7 @@ async fn everybodys_objects_and_deals_are_the_personas() {
 async fn a_large_purchase_has_blanks_between_thousands() {
     let world = World::new(AgencyCode::Property).await;
     let personas = Personas::embedded();
-    let large =
-        |person: &&mock_agencies::Person| person.deals.iter().any(|deal| deal.side == DealSide::Buyer && deal.amount_qapik >= 1_000_000);
+    let large = |person: &&Person| person.deals.iter().any(|deal| deal.side == DealSide::Buyer && deal.amount_qapik >= 1_000_000);
     let buyer = personas.people().find(large).expect("a large purchase within a year");
     let (from, to) = last_year();
     let got = deals(&world, &buyer.fin, &from, &to).await;
@@ -246,11 +254,7 @@ async fn faults_are_as_named() {
         assert_eq!((fault(&got), got.retry_after.is_some()), ((status, "SOAP-ENV:Server"), name == "retry-after"), "{name}");
     }
     let personas = Personas::embedded();
-    let within = |person: &&mock_agencies::Person| {
-        let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        person.deals.iter().any(|deal| (today.saturating_sub(12.months())..=today).contains(&deal.on.seen_from(today)))
-    };
-    let dealer = personas.people().find(within).expect("a deal within the year");
+    let dealer = dealer(&personas);
     let spoilt = async |fault: &str| {
         world.agency.set_fault("transactions", fault, Some(1)).expect("accepted");
         deals(&world, &dealer.fin, &from, &to).await.body
@@ -262,6 +266,41 @@ async fn faults_are_as_named() {
     let accepted = Fault::accepted(AgencyCode::Property, "ownership");
     assert!(accepted.iter().any(|fault| fault.as_str() == "slow30"));
     assert!(Fault::accepted(AgencyCode::Property, "transactions").iter().all(|fault| fault.as_str() != "bad-share"));
+}
+
+#[tokio::test]
+async fn every_fault_of_content_changes_what_a_caller_gets() {
+    let world = World::new(AgencyCode::Property).await;
+    let (from, to) = last_year();
+    let personas = Personas::embedded();
+    let dealer = dealer(&personas);
+    for service in AgencyCode::Property.services() {
+        let seen = async || {
+            let (operation, inputs) = match *service {
+                "ownership" => ("MulkiyyetSorgusu", "<e:SahibFIN>5K7QX2O</e:SahibFIN>".to_owned()),
+                _ => ("EqdSorgusu", format!("<e:FIN>{}</e:FIN><e:Baslangic>{from}</e:Baslangic><e:Son>{to}</e:Son>", dealer.fin)),
+            };
+            let response = post(&world, operation, envelope(&Token::new().write(), operation, &inputs)).send().await.ok()?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut body = response.bytes_stream();
+            let mut bytes = Vec::new();
+            while let Some(part) = body.next().await {
+                bytes.extend_from_slice(&part.ok()?);
+            }
+            Some((status, headers.get("content-type").cloned(), bytes))
+        };
+        let plain = seen().await;
+        assert!(plain.is_some() && plain == seen().await);
+        for fault in Fault::accepted(AgencyCode::Property, service) {
+            // Those that only cost time, length or the line have their own tests.
+            if ["hang", "slow", "slow30", "drip", "oversize", "down"].contains(&fault.as_str()) {
+                continue;
+            }
+            world.agency.set_fault(service, fault.as_str(), Some(1)).expect("accepted");
+            assert_ne!(seen().await, plain, "{service} {fault}");
+        }
+        assert_eq!(seen().await, plain, "{service}");
+    }
 }
 
 proptest! {
