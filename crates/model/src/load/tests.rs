@@ -448,6 +448,44 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             "an exception without its rule",
             vec![Replace(SUBSCRIBER, "{is: subject.fin, unless: address_code}", "{unless: address_code}")],
         ),
+        ("subject-not-confirmed", "a FIN that may be another's", vec![Replace(ACTS, "confirms: {fin: subject.fin}\n", "")]),
+        (
+            "subject-not-confirmed",
+            "one FIN that agrees with an input, and another",
+            vec![
+                Replace(ACTS, "confirms: {fin: subject.fin}", "confirms: {child_fin: input.child_fin}"),
+                Replace(ACTS, "  act_kinds:", "  child_fin: {type: fin, need: optional}\n  act_kinds:"),
+                Replace(
+                    ACTS,
+                    "  fin: {type: fin, class: C}\n",
+                    "  fin: {type: fin, class: C}\n  child_fin: {type: fin, class: C, optional: true}\n",
+                ),
+            ],
+        ),
+        (
+            "subject-not-confirmed",
+            "a person asked about by document",
+            vec![
+                Replace(
+                    IDENTITY,
+                    "document_series: subject.document.series, document_number: subject.document.number, birth_date: subject.birth_date",
+                    "document_status: input.status",
+                ),
+                Replace(
+                    IDENTITY,
+                    "subject: [fin, document]",
+                    "subject: [fin, document]\ninput: {status: {type: code, codes: [valid], need: optional}}",
+                ),
+            ],
+        ),
+        (
+            "subject-not-confirmed",
+            "a taxpayer",
+            vec![
+                Replace(DEALS, "subject: [fin]", "subject: [fin, tin]"),
+                Replace(DEALS, "  share:", "  tin: {type: tin, class: C, optional: true}\n  share:"),
+            ],
+        ),
         // References.
         ("unknown-service", "a grant", vec![Replace(SOVQAT, "interior/person-identity", "interior/person-identiti")]),
         (

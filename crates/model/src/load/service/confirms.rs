@@ -18,6 +18,7 @@ pub(super) fn check(
     inputs: &[Input],
     shape: &Shape,
 ) -> Vec<Confirm> {
+    let before = file.faults();
     let mut confirms = Vec::with_capacity(raw.0.len());
     for (field, rule) in &raw.0 {
         let at = format!("/confirms/{}", escape(field));
@@ -74,6 +75,10 @@ pub(super) fn check(
         }
         confirms.push(Confirm { field: field.as_str().into(), with, unless: unless.map(|name| name.as_str().into()) });
     }
+    // A broken rule has its own problem, and might have confirmed the subject.
+    if file.faults() == before {
+        somebody(file, subject, shape, &confirms);
+    }
     confirms
 }
 
@@ -122,5 +127,37 @@ fn subject_types(part: SubjectPart) -> Vec<Type> {
         SubjectPart::Tin => vec![Type::Tin, Type::Text],
         SubjectPart::DocumentSeries | SubjectPart::DocumentNumber => vec![Type::Text, Type::Code],
         SubjectPart::BirthDate => vec![Type::Date],
+    }
+}
+
+/// An answer that names a person or taxpayer must say that it is the one asked about, however he was
+/// named: else an answer about somebody else would pass for his. Other persons in an answer (an
+/// employer, a guardian) are no fault once one field confirms the subject.
+fn somebody(file: &mut File<'_>, subject: &[SubjectForm], shape: &Shape, confirms: &[Confirm]) {
+    for own in subject {
+        let (kind, word) = match own {
+            SubjectForm::Fin => (Type::Fin, "subject.fin"),
+            SubjectForm::Pin => (Type::Fin, "subject.pin"),
+            SubjectForm::Tin => (Type::Tin, "subject.tin"),
+            SubjectForm::Document => (Type::Fin, "subject.document.number"),
+        };
+        // One field is either a FIN or a PIN, and has one rule.
+        let same = |part| {
+            form(part) == *own || matches!((form(part), own), (SubjectForm::Fin, SubjectForm::Pin) | (SubjectForm::Pin, SubjectForm::Fin))
+        };
+        let confirmed = |rule: &Confirm| match rule.with {
+            Confirmed::Subject(part) => same(part),
+            Confirmed::Input(_) | Confirmed::Count(_) | Confirmed::Asked => false,
+        };
+        // A field that agrees with an input is explained by it.
+        let explained = |name: &str| confirms.iter().any(|rule| *rule.field == *name && !matches!(rule.with, Confirmed::Subject(_)));
+        let names_somebody = |name: &str| scalar(shape, name).is_some_and(|(own, _)| own == kind) && !explained(name);
+        let Some(field) = shape.fields.iter().find(|field| names_somebody(&field.name)) else { continue };
+        if !confirms.iter().any(confirmed) {
+            let name = &field.name;
+            let example = if *own == SubjectForm::Document { "document_number" } else { name };
+            let message = format!("nothing says that `{name}` is the one asked about by `{word}`");
+            file.refuse_key(&format!("/fields/{name}"), rule::SUBJECT_NOT_CONFIRMED, message, format!("confirms: {{{example}: {word}}}"));
+        }
     }
 }
