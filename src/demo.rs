@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
-use mock_agencies::{AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Personas, ServerTls};
-use model::Problems;
+use jiff::ToSpan as _;
+use mock_agencies::{
+    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls,
+};
+use model::{Problems, Service, Type};
 use serde_json::{Value as Json, json};
 
 use crate::client::Client;
@@ -26,6 +29,8 @@ static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 pub const AGENCIES: [AgencyCode; 7] = AgencyCode::ALL;
 /// The consumer that the demo speaks as.
 pub const CONSUMER: &str = "targeted-aid";
+/// The dossier that the demo asks.
+pub const DOSSIER: &str = "adsy-means-test";
 
 /// Which ports are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +176,17 @@ impl Environment {
     /// # Errors
     /// When the gateway does not answer 201.
     pub async fn open_case(&self, client: &Client, family: &Family) -> anyhow::Result<String> {
+        self.open_case_of(client, &family.members).await
+    }
+
+    /// Opens a case for these persons.
+    ///
+    /// # Errors
+    /// When the gateway does not answer 201.
+    pub async fn open_case_of(&self, client: &Client, members: &[Person]) -> anyhow::Result<String> {
         let case = format!("c-{}", uuid::Uuid::now_v7().simple());
         let persons: Vec<Json> =
-            family.members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
+            members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
         let body = json!({"case": case, "purpose": "adsy-means-test", "persons": persons});
         let answer = client.post("/v1/cases", &body, "en").await?;
         anyhow::ensure!(answer.status == 201, "opening a case was answered {}: {}", answer.status, answer.body);
@@ -232,32 +245,90 @@ impl Environment {
     async fn requests(&self) -> anyhow::Result<Json> {
         let client = self.client(CONSUMER)?;
         let family = self.personas.requests_family();
-        let applicant = family.applicant();
         let case = self.open_case(&client, family).await?;
-        let envelope = |input: Json| {
-            json!({
-                "subject": {"fin": &*applicant.fin}, "input": input, "purpose": "adsy-means-test", "case": case,
-                "official": "AZ-0001", "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": [],
-            })
-        };
-        let window = json!({"month_from": month_ago(12), "month_to": month_ago(1)});
-        // A subscriber's code may be asked with only where an answer in the same case gave it.
-        let answer = client.post("/v1/services/azerishiq/subscriber", &envelope(json!({})), "en").await?;
-        let code = answer.json()?["data"]["subscriber_code"].clone();
-        anyhow::ensure!(code.is_string(), "the subscriber of the prepared family was answered {}", answer.status);
-        let mut with_code = window.clone();
-        with_code["subscriber_code"] = code;
+        let active = Arc::clone(&self.gateway.gateway.active());
         let request = |body: Json| json!({"consumer": CONSUMER, "body": body});
-        let mut dossier = envelope(json!({}));
+        let granted = active.snapshot.consumers.values().filter(|consumer| consumer.id.as_str() == CONSUMER).flat_map(|own| &own.grants);
+        let mut requests = serde_json::Map::new();
+        for service in granted.filter_map(|grant| active.snapshot.services.get(&grant.service)) {
+            let mut input = inputs(service, family);
+            for wanted in service.inputs.iter().filter(|input| input.required) {
+                // An identifying value may be asked with only where an answer in the same case gave it.
+                let Some((origin, field)) = &wanted.comes_from else { continue };
+                let answer = client.post(&format!("/v1/services/{origin}"), &body(family, &case, &json!({})), "en").await?;
+                let value = answer.json()?["data"][&**field].clone();
+                anyhow::ensure!(value.is_string(), "{origin} about the prepared family was answered {}", answer.status);
+                input[&*wanted.name] = value;
+                // Whoever sends the ready-made bodies finds nothing asked before.
+                self.gateway.gateway.clear_cache(Some(origin.provider())).await?;
+            }
+            requests.insert(service.id.to_string(), request(body(family, &case, &input)));
+        }
+        let mut dossier = body(family, &case, &dossier_inputs(family));
         dossier["subject"].take();
-        Ok(json!({
-            "interior/person-identity": request(envelope(json!({}))),
-            "taxes/person-income": request(envelope(window)),
-            "azerishiq/subscriber": request(envelope(json!({}))),
-            "azerishiq/consumption": request(envelope(with_code)),
-            "adsy-means-test": request(dossier),
-        }))
+        requests.insert(DOSSIER.to_owned(), request(dossier));
+        Ok(Json::Object(requests))
     }
+}
+
+/// An envelope about a family's applicant, with the consents of its adults.
+#[must_use]
+pub fn body(family: &Family, case: &str, input: &Json) -> Json {
+    json!({
+        "subject": {"fin": &*family.applicant().fin}, "input": input, "purpose": "adsy-means-test", "case": case,
+        "official": "AZ-0001", "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": consents(family),
+    })
+}
+
+/// What the reference dossier takes besides the persons.
+#[must_use]
+pub fn dossier_inputs(family: &Family) -> Json {
+    match family.applications.first() {
+        Some(application) => json!({"application_no": &*application.number}),
+        None => json!({}),
+    }
+}
+
+/// The inputs of a service that can be told beforehand: months and days up to now, a family's
+/// application, the kinds of acts that a means test asks for.
+#[must_use]
+pub fn inputs(service: &Service, family: &Family) -> Json {
+    let window = service.window.as_ref();
+    let mut inputs = json!({});
+    for input in service.inputs.iter().filter(|input| input.required && input.comes_from.is_none()) {
+        let back = match window {
+            Some(window) if window.from == input.name => i64::from(window.months_max),
+            _ => i64::from(input.kind == Type::Month),
+        };
+        inputs[&*input.name] = match input.kind {
+            Type::Month => json!(month_ago(back)),
+            Type::Date => json!(model::time::day(clock::now()).saturating_sub(back.months()).to_string()),
+            Type::Code => {
+                let codes: Vec<&str> = input.codes.iter().map(|code| &**code).filter(|code| *code != "adoption").collect();
+                if input.list_max.is_some() { json!(codes) } else { json!(codes.first()) }
+            }
+            _ => dossier_inputs(family)[&*input.name].clone(),
+        };
+    }
+    inputs
+}
+
+/// Consents of a family's adults to the credit bureau, as a consumer would hold them.
+#[must_use]
+pub fn consents(family: &Family) -> Json {
+    let (now, day) = (clock::now(), jiff::SignedDuration::from_hours(24));
+    let grown_up = model::time::day(now).saturating_sub(18.years());
+    let at = |when: Result<jiff::Timestamp, jiff::Error>| model::time::rfc3339(when.unwrap_or(now));
+    let adults = family.members.iter().filter(|member| member.birth_date <= grown_up);
+    let consents = adults.enumerate().map(|(number, adult)| {
+        let document = format!("synthetic consent {number} of the family {}", family.name);
+        json!({
+            "provider": "credit-bureau", "subject": {"fin": &*adult.fin}, "reference": format!("TEST-RZ-{}-{number}", family.name),
+            "sha256": crate::wire::sha256_base64(document.as_bytes()),
+            "signed_at": at(now.checked_sub(day)), "expires_at": at(now.checked_add(day * 30)),
+        })
+    });
+    consents.collect()
 }
 
 /// The case role of a persona.
@@ -282,7 +353,6 @@ pub fn consumers() -> Vec<String> {
 /// A month so many months before the current one in Baku.
 #[must_use]
 pub fn month_ago(months: i64) -> String {
-    use jiff::ToSpan as _;
     model::time::day(clock::now()).first_of_month().saturating_sub(months.months()).strftime("%Y-%m").to_string()
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Ended, Usage, complain, dossier_view, say};
+use super::{Ended, Usage, complain, dossier_view, live, say};
 use crate::client::Client;
 use crate::demo::{CONSUMER, consumer_files};
 
@@ -56,6 +56,12 @@ impl Ask {
 
         let base = demo["internal"].as_str().context("demo.json names no internal address")?;
         let client = Client::new(base, &self.dir.join("ca.pem"), Some(consumer_files(&self.dir, &self.consumer)))?;
+        if !is_service && !self.json {
+            let dossier = live::ask(&client, &self.target, &body, &self.lang, self.wait.unwrap_or(60), |_| None).await?;
+            say(&dossier_view::table(&dossier, |_| None)?)?;
+            complain(&format!("dossier: /v1/dossiers/{}/{}", self.target, dossier["dossier_id"].as_str().unwrap_or_default()));
+            return Ok(Ended::Well);
+        }
         let answer = match self.wait {
             Some(seconds) => client.post_waiting(&path, &body, &self.lang, seconds).await?,
             None => client.post(&path, &body, &self.lang).await?,

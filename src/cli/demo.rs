@@ -1,24 +1,22 @@
 //! `qovsaq demo`: the main job on embedded defaults.
 
-use std::io::IsTerminal as _;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_agencies::{Family, Latency};
 use serde_json::{Value as Json, json};
 
 use super::serve::{Signals, serve_until_told_to_stop};
-use super::{Ended, complain, dossier_view, say, say_problems};
-use crate::client::Client;
-use crate::demo::{CONSUMER, Environment, Options, Ports, ca_file, consumer_files};
+use super::{Ended, complain, dossier_view, live, say, say_problems};
+use crate::demo::{self, CONSUMER, DOSSIER, Environment, Options, Ports, ca_file, consumer_files};
 use crate::gateway::StartError;
 
 /// Run a whole deployment on loopback and ask the reference family's dossier.
 #[derive(Debug, Args)]
 #[command(after_help = "Makes development certificates, starts mock agencies and the gateway on loopback, opens a case,\n\
-asks the dossier of a synthetic family of five as `targeted-aid`, verifies the receipts, and stays up\n\
+asks the dossier of a synthetic family as `targeted-aid` from seven sources, verifies the receipts, and stays up\n\
 with ready-made curl lines. DIR/demo.json tells programs where everything is.\n\n\
 Exit codes with --once: 0 as expected, 1 not.")]
 pub struct Demo {
@@ -72,55 +70,52 @@ impl Demo {
 async fn show_dossier(environment: &Environment) -> anyhow::Result<bool> {
     let client = environment.client(CONSUMER)?;
     let family = environment.personas.reference_family();
-    let case = environment.open_case(&client, family).await?;
-    complain(&format!("case {case}: a synthetic family of {}; azerishiq's meters are deliberately out of order", family.members.len()));
-    let azerishiq = &environment.agencies["azerishiq"];
-    azerishiq.set_fault("consumption", "error", None).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let dossier = ask(&client, &case).await?;
-    azerishiq.clear_faults();
+    // Of the family only the applicant is told: the others are named by the notarised application.
+    let case = environment.open_case_of(&client, &family.members[..1]).await?;
+    complain(&format!("case {case}: the applicant of a synthetic family; the purchases at property are deliberately out of order"));
+    let property = &environment.agencies["property"];
+    property.set_fault("transactions", "error", None).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let mut body = demo::body(family, &case, &demo::dossier_inputs(family));
+    body["subject"].take();
+    let started = Instant::now();
+    let dossier = live::ask(&client, DOSSIER, &body, "en", 30, |fin| name_of(family, fin)).await?;
+    let took = started.elapsed();
+    property.clear_faults();
 
     say(&dossier_view::table(&dossier, |fin| name_of(family, fin))?)?;
+    let sources: BTreeSet<&str> = dossier_view::providers(&dossier).collect();
+    say(&format!(
+        "{} sources answered in {:.2} s: {}",
+        sources.len(),
+        took.as_secs_f64(),
+        sources.iter().copied().collect::<Vec<_>>().join(", ")
+    ))?;
     let receipts = dossier_view::verify(&dossier, environment.gateway.gateway.verifying_key(), &environment.dir.join("journal"))?;
     say(&receipts.to_string())?;
+    let again = client.post("/v1/services/interior/person-identity", &demo::body(family, &case, &json!({})), "en").await?;
+    say(&again_line(&again.json()?, &again))?;
     let outcomes = dossier_view::outcomes(&dossier);
-    Ok(receipts.all_good() && ["FOUND", "NOT_FOUND", "UNAVAILABLE"].iter().all(|expected| outcomes.contains(*expected)))
+    let shown = ["FOUND", "NOT_FOUND", "UNAVAILABLE"].iter().all(|expected| outcomes.contains(*expected));
+    let settled = dossier["status"] == "incomplete" && sources.len() == environment.agencies.len();
+    Ok(receipts.all_good() && shown && settled && again.status == 200)
+}
+
+/// What a second question for the same fact came to.
+fn again_line(answer: &Json, raw: &crate::client::Answer) -> String {
+    let header = |name: &str| raw.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    format!(
+        "asked again: identity {} via {}, {} s old, receipt #{} (Cache-Status: {})",
+        answer["outcome"].as_str().unwrap_or_default(),
+        answer["source"]["via"].as_str().unwrap_or_default(),
+        answer["source"]["age_seconds"],
+        answer["receipt"]["index"],
+        header("cache-status"),
+    )
 }
 
 fn name_of(family: &Family, fin: &str) -> Option<String> {
     let member = family.members.iter().find(|member| *member.fin == *fin)?;
     Some(format!("{} ({})", member.given_name, member.role.as_str()))
-}
-
-/// Asks without waiting and reads again until every element has been asked, showing progress.
-async fn ask(client: &Client, case: &str) -> anyhow::Result<Json> {
-    let body = json!({"input": {}, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"});
-    let opened = client.post_waiting("/v1/dossiers/adsy-means-test", &body, "en", 0).await?;
-    anyhow::ensure!(opened.status == 200 || opened.status == 202, "the dossier was answered {}: {}", opened.status, opened.body);
-    let mut dossier = opened.json()?;
-    let location = opened.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let total = dossier["elements"].as_array().map_or(0, Vec::len);
-    let progress = progress_bar(total);
-    loop {
-        let answered = dossier["elements"].as_array().into_iter().flatten().filter(|element| !element["outcome"].is_null()).count();
-        progress.set_position(u64::try_from(answered)?);
-        if answered >= dossier["elements"].as_array().map_or(0, Vec::len) {
-            progress.finish_and_clear();
-            return Ok(dossier);
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        dossier = client.get(&location, "en").await?.json()?;
-    }
-}
-
-fn progress_bar(total: usize) -> ProgressBar {
-    let progress = ProgressBar::new(u64::try_from(total).unwrap_or(0));
-    if !std::io::stderr().is_terminal() {
-        progress.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{spinner} asking the sources {bar:30} {pos}/{len} {elapsed}") {
-        progress.set_style(style);
-    }
-    progress
 }
 
 fn curl_lines(environment: &Environment) -> String {
@@ -134,10 +129,12 @@ fn curl_lines(environment: &Environment) -> String {
          \x20 {curl} {internal}/v1/catalogue\n\
          \x20 {curl} {internal}/v1/services/interior/person-identity {}\n\
          \x20 {curl} {internal}/v1/dossiers/adsy-means-test {}\n\
+         \x20 {curl} -N -H 'accept: text/event-stream' {internal}/v1/dossiers/adsy-means-test {}\n\
          \x20 curl -X PUT http://{}/faults -d '{{\"service\": \"person-identity\", \"fault\": \"hang\", \"times\": 1}}'\n\
          \x20 curl http://{}/metrics\n\
          \x20 qovsaq journal verify {}",
         body("interior/person-identity"),
+        body("adsy-means-test"),
         body("adsy-means-test"),
         interior.control_address,
         environment.gateway.ops,

@@ -30,7 +30,8 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow
         };
         let source = &element["source"];
         let from = match (source["provider"].as_str(), source["route"].as_str()) {
-            (Some(provider), Some(route)) => format!("{provider} by {route}"),
+            (Some(provider), Some(route)) if source["via"] == "provider" => format!("{provider} by {route}"),
+            (Some(provider), Some(_)) => format!("{provider}, kept"),
             _ => String::new(),
         };
         let age = source["age_seconds"].as_u64().map(|age| format!("{age} s")).unwrap_or_default();
@@ -48,19 +49,24 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow
         ]);
     }
     let mut text = table.to_string();
-    for item in dossier["not_needed"].as_array().into_iter().flatten() {
-        text.push_str(&format!(
-            "not asked: {} ({})\n",
-            item["element"].as_str().unwrap_or_default(),
-            item["because"].as_str().unwrap_or_default()
-        ));
-    }
-    for item in dossier["documents_required"].as_array().into_iter().flatten() {
-        text.push_str(&format!(
-            "document wanted: {} ({})\n",
-            item["element"].as_str().unwrap_or_default(),
-            item["because"].as_str().unwrap_or_default()
-        ));
+    for (key, words) in [("not_needed", "not asked"), ("documents_required", "document wanted")] {
+        // One line for each element and reason, with those it concerns.
+        let mut lines: Vec<((&str, &str), Vec<String>)> = Vec::new();
+        for item in dossier[key].as_array().into_iter().flatten() {
+            let of = (item["element"].as_str().unwrap_or_default(), item["because"].as_str().unwrap_or_default());
+            let whom = match (item["for"]["fin"].as_str(), item["for"]["member"].as_u64()) {
+                (Some(fin), _) => name_of(fin).unwrap_or_else(|| fin.to_owned()),
+                (None, Some(number)) => format!("member {number}"),
+                (None, None) => String::new(),
+            };
+            match lines.iter_mut().find(|(there, _)| *there == of) {
+                Some((_, whom_all)) => whom_all.push(whom),
+                None => lines.push((of, vec![whom])),
+            }
+        }
+        for ((element, because), whom) in lines {
+            text.push_str(&format!("{words}: {element} for {} ({because})\n", whom.join(", ")));
+        }
     }
     text.push_str(&format!("status: {}", dossier["status"].as_str().unwrap_or_default()));
     Ok(text)
@@ -82,6 +88,11 @@ fn values(data: &Json) -> String {
         Some((cut, _)) => format!("{}…", text.split_at(cut).0),
         None => text,
     }
+}
+
+/// The providers that gave an answer, once for each of their elements.
+pub fn providers(dossier: &Json) -> impl Iterator<Item = &str> {
+    dossier["elements"].as_array().into_iter().flatten().filter_map(|element| element["source"]["provider"].as_str())
 }
 
 /// The outcomes that occur.

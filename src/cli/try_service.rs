@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::table::Table;
 use super::{Ended, Usage, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
-use crate::demo::{CONSUMER, Environment, Options, Ports, month_ago};
+use crate::demo::{CONSUMER, Environment, Options, Ports};
 use crate::envelope::{Envelope, Expected};
 use crate::exchange::{Exchange, Freshness};
 use crate::gateway::StartError;
@@ -99,22 +99,19 @@ impl Try {
         let case = format!("try-{}", Uuid::now_v7().simple());
         let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "adsy-means-test", "persons": persons}), "en").await?;
         anyhow::ensure!(opened.status == 201, "the case was refused: {}", opened.body);
-        let envelope = |input: &Map<String, Json>| json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"});
-        for wanted in &service.inputs {
-            if input.contains_key(&*wanted.name) || !wanted.required {
-                continue;
+        let consents = family.map(crate::demo::consents).unwrap_or_else(|| json!([]));
+        let envelope = |input: &Map<String, Json>| json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer", "consent": consents});
+        if let Some(Json::Object(usual)) = family.map(|family| crate::demo::inputs(&service, family)) {
+            // What can be told beforehand of this family need not be typed.
+            for (name, value) in usual {
+                input.entry(name).or_insert(value);
             }
+        }
+        for wanted in service.inputs.iter().filter(|wanted| wanted.required) {
+            let Some((source, field)) = wanted.comes_from.as_ref().filter(|_| !input.contains_key(&*wanted.name)) else { continue };
             // What must stem from an answer in the same case is asked for first, as a consumer would.
-            let value = match (&wanted.comes_from, &*wanted.name) {
-                (Some((source, field)), _) => {
-                    let answer = client.post(&format!("/v1/services/{source}"), &envelope(&Map::new()), "en").await?.json()?;
-                    answer["data"][&**field].clone()
-                }
-                (None, "month_from") => json!(month_ago(12)),
-                (None, "month_to") => json!(month_ago(1)),
-                (None, _) => continue,
-            };
-            input.insert(wanted.name.to_string(), value);
+            let answer = client.post(&format!("/v1/services/{source}"), &envelope(&Map::new()), "en").await?.json()?;
+            input.insert(wanted.name.to_string(), answer["data"][&**field].clone());
         }
         if let Some(fault) = &self.fault {
             let agency = environment.agencies.get(service.id.provider()).context("no mock plays this provider")?;
