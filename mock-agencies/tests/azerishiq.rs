@@ -120,3 +120,47 @@ async fn faults_belong_to_one_service() {
     world.fault("deep-nesting");
     assert!(ask(&world, "/abonent/v1?fin=5K7QX2O").await.body.starts_with("{\"abonentler\":[[[["));
 }
+
+#[tokio::test]
+async fn an_address_finds_the_account_whoever_holds_it() {
+    let world = World::new(AgencyCode::Azerishiq).await;
+    let personas = Personas::embedded();
+    let family = |name: &str| personas.family(name).expect("known");
+    let at = async |name: &str| {
+        let code = family(name).applicant().residence.as_ref().expect("an address").address_code.to_string();
+        read(&ask(&world, &format!("/abonent/v1?unvan_kodu={code}")).await)["abonentler"].clone()
+    };
+    assert_eq!(at("reference").await[0]["sahib_fin"], "5K7QX2O");
+    // The widow holds no meter; her late husband still does.
+    assert_eq!(at("widow").await[0]["sahib_fin"], *family("widow").relatives[0].fin);
+    // Two meters in one house: the older account alone is found by the address.
+    for floor in ["ground-floor", "upper-floor"] {
+        let found = at(floor).await;
+        assert_eq!((found.as_array().map(Vec::len), &found[0]["sahib_fin"]), (Some(1), &json!(&*family("ground-floor").applicant().fin)));
+    }
+    assert_eq!(at("displaced").await, json!([]));
+    for (status, query) in [
+        (200, "unvan_kodu=TEST-ADR-999999"),
+        (400, "unvan_kodu="),
+        (400, "unvan_kodu=test-adr-000001"),
+        (400, "unvan_kodu=%C6%8F"),
+        (400, "unvan_kodu=TEST-ADR-000001&fin=5K7QX2O"),
+        (400, "unvan_kodu=TEST-ADR-000001&unvan_kodu=TEST-ADR-000001"),
+    ] {
+        assert_eq!(ask(&world, &format!("/abonent/v1?{query}")).await.status, status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_person_has_an_account_of_their_own() {
+    let world = World::new(AgencyCode::Azerishiq).await;
+    for service in AgencyCode::Azerishiq.services() {
+        world.agency.set_fault(service, "wrong-person", None).expect("accepted");
+    }
+    let account = read(&ask(&world, "/abonent/v1?fin=5K7QX2O").await)["abonentler"][0].clone();
+    let other = Personas::embedded().by_subscriber_code(account["abonent_kodu"].as_str().expect("a code")).expect("known").fin.to_string();
+    assert!(other != "5K7QX2O" && account["sahib_fin"] == other.as_str(), "{account}");
+    let bills = read(&ask(&world, "/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-12&ay_son=2025-12").await);
+    assert_eq!(bills["abonent_kodu"], account["abonent_kodu"]);
+    assert_eq!(ask(&world, "/abonent/v1?fin=3M9RT4O").await.body, r#"{"abonentler":[]}"#);
+}

@@ -230,6 +230,124 @@ async fn spoilt_answers_are_spoilt_as_named() {
     assert!(texts(&ask(&world, "<d:FIN>5K7QX2O</d:FIN>").await.body, "QanQrupu").is_empty());
 }
 
+/// A question of another service: its code, version and the namespace's part before the version.
+async fn ask_of(world: &World, code: &str, part: &str, inputs: &str) -> Got {
+    let header =
+        HEADER.replace("SexsMelumatiSorgusu</i:serviceCode><i:serviceVersion>v2", &format!("{code}</i:serviceCode><i:serviceVersion>v1"));
+    let body = format!(r#"<d:{code} xmlns:d="http://daxili-isler.example/xroad/{part}/v1">{inputs}</d:{code}>"#);
+    got(post(world, envelope(&header, &body))).await
+}
+
+async fn residence(world: &World, fin: &str) -> Got {
+    ask_of(world, "QeydiyyatSorgusu", "qeydiyyat", &format!("<d:FIN>{fin}</d:FIN>")).await
+}
+
+async fn vehicles(world: &World, fin: &str) -> Got {
+    ask_of(world, "NeqliyyatSorgusu", "neqliyyat", &format!("<d:FIN>{fin}</d:FIN>")).await
+}
+
+#[tokio::test]
+async fn a_residence_says_who_else_is_registered_there() {
+    let world = World::new(AgencyCode::Interior).await;
+    let got = residence(&world, "5K7QX2O").await;
+    let record = "<d:QeydiyyatSorgusuResponse xmlns:d=\"http://daxili-isler.example/xroad/qeydiyyat/v1\"><d:Qeydiyyat><d:FIN>5K7QX2O</d:FIN>\
+        <d:QeydiyyatNovu>D</d:QeydiyyatNovu><d:QeydiyyatUnvani>Bakı ş., Sınaq küç. 1, mən. 1</d:QeydiyyatUnvani>\
+        <d:UnvanKodu>TEST-ADR-000001</d:UnvanKodu><d:EraziKodu>99000001</d:EraziKodu><d:QeydiyyatTarixi>02.09.2010</d:QeydiyyatTarixi>\
+        <d:BitmeTarixi>-</d:BitmeTarixi><d:EyniUnvanSayi>4</d:EyniUnvanSayi></d:Qeydiyyat></d:QeydiyyatSorgusuResponse>";
+    assert!(got.status == 200 && got.body.contains(record), "{}", got.body);
+    let personas = Personas::embedded();
+    let applicant = |family: &str| personas.family(family).expect(family).applicant().fin.to_string();
+    let displaced = residence(&world, &applicant("displaced")).await.body;
+    assert_eq!((texts(&displaced, "QeydiyyatNovu"), texts(&displaced, "BitmeTarixi")), (vec!["M"], vec!["31.12.2027"]));
+    assert_eq!(texts(&residence(&world, &applicant("upper-floor")).await.body, "EyniUnvanSayi"), ["6"]);
+    for nobody in ["ZZZZZZO", &applicant("no-trace")] {
+        assert!(residence(&world, nobody).await.body.contains("><d:Tapilmadi/></d:QeydiyyatSorgusuResponse>"), "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn vehicles_come_with_their_count_and_those_off_the_register_too() {
+    let world = World::new(AgencyCode::Interior).await;
+    let got = vehicles(&world, "5K7QX2O").await;
+    let record = "<d:NeqliyyatSorgusuResponse xmlns:d=\"http://daxili-isler.example/xroad/neqliyyat/v1\"><d:FIN>5K7QX2O</d:FIN><d:NVSayi>1</d:NVSayi>\
+        <d:NVler><d:NV><d:DovletNisani>99-ZZ-001</d:DovletNisani><d:Marka>TEST MARKA 1</d:Marka><d:BuraxilisIli>2009</d:BuraxilisIli>\
+        <d:MuherrikHecmi>1600</d:MuherrikHecmi><d:NVNovu>01</d:NVNovu><d:QeydTarixi>11.04.2016</d:QeydTarixi><d:CixarilmaTarixi>-</d:CixarilmaTarixi>\
+        </d:NV></d:NVler></d:NeqliyyatSorgusuResponse>";
+    assert!(got.status == 200 && got.body.contains(record), "{}", got.body);
+    let personas = Personas::embedded();
+    let applicant = |family: &str| personas.family(family).expect(family).applicant().fin.to_string();
+    assert_eq!(texts(&vehicles(&world, &applicant("two-cars")).await.body, "NVSayi"), ["2"]);
+    assert_eq!(texts(&vehicles(&world, &applicant("expired-document")).await.body, "CixarilmaTarixi"), ["30.08.2019"]);
+    assert_eq!(texts(&vehicles(&world, &applicant("estimated-readings")).await.body, "NVNovu"), ["04", "09"]);
+    assert!(vehicles(&world, "3M9RT4O").await.body.contains("<d:FIN>3M9RT4O</d:FIN><d:NVSayi>0</d:NVSayi><d:NVler></d:NVler>"));
+    assert!(vehicles(&world, "ZZZZZZO").await.body.contains("<d:Tapilmadi/>"));
+}
+
+#[tokio::test]
+async fn each_service_checks_its_own_question_and_is_counted_and_faulted_by_itself() {
+    let world = World::new(AgencyCode::Interior).await;
+    let document = "<d:Seriya>ZZ</d:Seriya><d:Nomre>0012345</d:Nomre><d:DogumTarixi>14.03.1985</d:DogumTarixi>";
+    for (inputs, part) in [
+        (document, "qeydiyyat"),
+        ("", "qeydiyyat"),
+        ("<d:FIN>5K7QX2OX</d:FIN>", "qeydiyyat"),
+        ("<d:FIN>5K7QX2O</d:FIN><d:Tarix>01.01.2026</d:Tarix>", "qeydiyyat"),
+        ("<d:FIN>5K7QX2O</d:FIN>", "neqliyyat"),
+    ] {
+        assert_eq!(fault(&ask_of(&world, "QeydiyyatSorgusu", part, inputs).await), (200, "SOAP-ENV:Client"), "{inputs}");
+    }
+    let calls = world.agency.calls();
+    assert_eq!((calls.by_service["residence-registration"], calls.by_service["vehicle-ownership"], calls.total), (5, 0, 5));
+    world.agency.set_fault("vehicle-ownership", "wrong-count", None).expect("accepted");
+    world.agency.set_fault("residence-registration", "network-error", Some(1)).expect("accepted");
+    assert_eq!(fault(&residence(&world, "5K7QX2O").await), (200, "Server.ServerProxy.NetworkError"));
+    assert_eq!(fault(&residence(&world, "5K7QX2O").await), (200, "no fault"));
+    assert_eq!(texts(&vehicles(&world, "5K7QX2O").await.body, "NVSayi"), ["2"]);
+    assert_eq!(texts(&vehicles(&world, "3M9RT4O").await.body, "NVSayi"), ["1"]);
+    assert_eq!(texts(&ask(&world, "<d:FIN>5K7QX2O</d:FIN>").await.body, "FIN"), ["5K7QX2O"]);
+    // A message that names no service is a call of none.
+    got(post(&world, "not xml")).await;
+    let calls = world.agency.calls();
+    assert_eq!((calls.by_service.values().sum::<u64>(), calls.total), (10, 11));
+}
+
+#[tokio::test]
+async fn a_wrong_person_has_a_whole_record_of_their_own() {
+    let world = World::new(AgencyCode::Interior).await;
+    for service in AgencyCode::Interior.services() {
+        world.agency.set_fault(service, "wrong-person", None).expect("accepted");
+    }
+    let fins = |got: Got| texts(&got.body, "FIN").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(fins(ask(&world, "<d:FIN>5K7QX2O</d:FIN>").await), ["3M9RT4O"]);
+    assert_eq!(fins(residence(&world, "5K7QX2O").await), ["3M9RT4O"]);
+    assert_eq!(fins(vehicles(&world, "3M9RT4O").await), ["8B2HN6O"]);
+    // Nobody is still nobody; the last in the register is followed by the first.
+    assert!(residence(&world, "ZZZZZZO").await.body.contains("<d:Tapilmadi/>"));
+    let personas = Personas::embedded();
+    let last = personas.people().last().expect("somebody");
+    assert_eq!(fins(residence(&world, &last.fin).await), ["5K7QX2O"]);
+}
+
+#[tokio::test]
+async fn other_services_are_spoilt_as_named_too() {
+    let world = World::new(AgencyCode::Interior).await;
+    let spoilt = async |service: &str, name: &str| {
+        world.agency.set_fault(service, name, Some(1)).expect("accepted");
+        if service == "vehicle-ownership" { vehicles(&world, "5K7QX2O").await } else { residence(&world, "5K7QX2O").await }
+    };
+    assert_eq!(texts(&spoilt("residence-registration", "wrong-type").await.body, "QeydiyyatTarixi"), ["payızda"]);
+    assert_eq!(texts(&spoilt("residence-registration", "undeclared").await.body, "EvSahibi"), ["Nümunə Sınaqov"]);
+    assert_eq!(texts(&spoilt("vehicle-ownership", "wrong-type").await.body, "NVSayi"), ["bir neçə"]);
+    let undeclared = spoilt("vehicle-ownership", "undeclared").await.body;
+    assert_eq!((texts(&undeclared, "BanNomresi").len(), texts(&undeclared, "CerimeBali").len()), (1, 1));
+    for service in ["residence-registration", "vehicle-ownership"] {
+        assert!(spoilt(service, "xml-bomb").await.body.contains("&b9;"), "{service}");
+        assert_eq!(texts(&spoilt(service, "deep-nesting").await.body, "x").len(), 200_000, "{service}");
+        assert!(world.agency.set_fault(service, "filing-day", None).is_err());
+    }
+    assert!(world.agency.set_fault("person-identity", "wrong-count", None).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 

@@ -1,6 +1,7 @@
 //! The mock agencies as a caller meets them: over mutual TLS, with faults, counts and refusals.
 
 mod azerishiq;
+mod azersu;
 mod control;
 mod credit_bureau;
 mod interior;

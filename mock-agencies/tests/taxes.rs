@@ -113,6 +113,7 @@ async fn a_wrong_message_gets_a_sender_fault() {
         ("wsa:MessageAddressingHeaderRequired", without(&format!("<a:Action>{ACTION}</a:Action>"))),
         ("wsa:MessageAddressingHeaderRequired", without("<a:To>https://vergiler.example/gelir</a:To>")),
         ("wsa:InvalidAddressingHeader", envelope(&header().replace("<a:To>https:", "<a:To>not an iri"), &good)),
+        ("t:SorguYanlisdir", envelope(&header(), &good.replace("<g:AyEvvel>", "<g:AyEvvel x=\"1\">"))),
         ("wsa:ActionMismatch", envelope(&header().replace(&format!("{ACTION}<"), "urn:other<"), &good)),
     ];
     for (subcode, request) in cases {
@@ -156,4 +157,109 @@ async fn faults_come_as_the_catalogue_says() {
     assert_eq!(texts(&ask(&world, "5K7QX2O", 1, 1).await.body, "OdeyiciAdi"), ["Nümunə MMC"]);
     world.fault("xml-bomb");
     assert!(ask(&world, "5K7QX2O", 1, 1).await.body.contains("<t:Ay>&b9;</t:Ay>"));
+}
+
+const STATUS_ACTION: &str = "urn:vergiler:odeyici:v1:OdeyiciStatusu";
+
+fn status_post(world: &World, path: &str, action: &str, inputs: &str) -> RequestBuilder {
+    let header = header().replace(ACTION, action);
+    let body = envelope(&header, &format!(r#"<o:OdeyiciStatusu xmlns:o="urn:vergiler:odeyici:v1">{inputs}</o:OdeyiciStatusu>"#));
+    let content_type = format!("application/soap+xml; charset=utf-8; action=\"{action}\"");
+    world.client.post(world.url(path)).header("content-type", content_type).body(body)
+}
+
+async fn status(world: &World, inputs: &str) -> Got {
+    got(status_post(world, "/odeyici", STATUS_ACTION, inputs)).await
+}
+
+#[tokio::test]
+async fn a_company_and_a_person_are_taxpayers_of_one_form() {
+    let world = World::new(AgencyCode::Taxes).await;
+    let got = status(&world, "<o:VOEN>9900001233</o:VOEN>").await;
+    let company = "<t:OdeyiciStatusuCavabi xmlns:t=\"urn:vergiler:odeyici:v1\"><t:Odeyici><t:VOEN>9900001233</t:VOEN><t:Ad>TEST MMC</t:Ad>\
+        <t:SexsNovu>1</t:SexsNovu><t:FealiyyetKodu>47.11</t:FealiyyetKodu><t:Status>A</t:Status><t:UcotTarixi>20.02.2012</t:UcotTarixi>\
+        <t:ObyektSayi>1</t:ObyektSayi></t:Odeyici></t:OdeyiciStatusuCavabi>";
+    assert!(got.status == 200 && got.body.contains(company), "{}", got.body);
+    assert_eq!(texts(&got.body, "RelatesTo"), [ID]);
+    assert_eq!(texts(&got.body, "Action"), [format!("{STATUS_ACTION}Cavabi")]);
+    let personas = Personas::embedded();
+    let suspended = personas.family("suspended-taxpayer").expect("known").applicant();
+    let tin = &suspended.taxpayer.as_ref().expect("a taxpayer").tin;
+    for question in [format!("<o:FIN>{}</o:FIN>", suspended.fin), format!("<o:VOEN>{tin}</o:VOEN>")] {
+        let body = status(&world, &question).await.body;
+        assert_eq!((texts(&body, "Status"), texts(&body, "SexsNovu"), texts(&body, "VOEN")), (vec!["D"], vec!["2"], vec![&**tin]));
+        assert_eq!(texts(&body, "Ad"), [suspended.full_name()]);
+    }
+    assert_eq!(texts(&status(&world, "<o:VOEN>9900007893</o:VOEN>").await.body, "Ad"), ["\"SINAQ &amp; ÖRNƏK\" KOOPERATİVİ"]);
+}
+
+#[tokio::test]
+async fn who_is_no_taxpayer_is_a_fault_of_its_own() {
+    let world = World::new(AgencyCode::Taxes).await;
+    for nobody in ["<o:FIN>5K7QX2O</o:FIN>", "<o:FIN>ZZZZZZO</o:FIN>", "<o:VOEN>9999999993</o:VOEN>"] {
+        let got = status(&world, nobody).await;
+        assert_eq!(fault(&got), (400, "env:Sender t:OdeyiciTapilmadi".to_owned()), "{nobody}");
+        assert!(got.body.contains("xmlns:t=\"urn:vergiler:odeyici:v1\""), "{}", got.body);
+    }
+}
+
+#[tokio::test]
+async fn who_is_unknown_differs_from_who_earns_nothing() {
+    let world = World::new(AgencyCode::Taxes).await;
+    let personas = Personas::embedded();
+    let unknown = &personas.family("no-trace").expect("known").applicant().fin;
+    assert_eq!(fault(&ask(&world, unknown, 12, 1).await), (400, "env:Sender t:MelumatYoxdur".to_owned()));
+}
+
+#[tokio::test]
+async fn a_wrong_question_about_a_taxpayer_is_refused() {
+    let world = World::new(AgencyCode::Taxes).await;
+    let wrong = (400, "env:Sender t:SorguYanlisdir".to_owned());
+    for inputs in [
+        "",
+        "<o:VOEN>990000123</o:VOEN>",
+        "<o:VOEN>9900001230</o:VOEN>",
+        "<o:FIN>5K7QX2OX</o:FIN>",
+        "<o:FIN>7D4GK9O</o:FIN><o:VOEN>9900011024</o:VOEN>",
+        "<o:Ad>TEST MMC</o:Ad>",
+        "<FIN>7D4GK9O</FIN>",
+        "<o:FIN><o:X/></o:FIN>",
+    ] {
+        assert_eq!(fault(&status(&world, inputs).await), wrong, "{inputs}");
+    }
+    // Each address has its own operation.
+    let elsewhere = got(status_post(&world, "/gelir", STATUS_ACTION, "<o:FIN>7D4GK9O</o:FIN>")).await;
+    assert_eq!(fault(&elsewhere), (400, "env:Sender wsa:ActionNotSupported".to_owned()));
+    let another = got(status_post(&world, "/odeyici", "urn:vergiler:odeyici:v1:Basqa", "<o:FIN>7D4GK9O</o:FIN>")).await;
+    assert_eq!(fault(&another), (400, "env:Sender wsa:ActionNotSupported".to_owned()));
+    assert_eq!(got(world.client.get(world.url("/odeyici"))).await.status, 405);
+    let calls = world.agency.calls();
+    assert_eq!((calls.by_service["person-income"], calls.by_service["taxpayer-status"]), (1, 10));
+}
+
+#[tokio::test]
+async fn faults_of_taxpayers_come_as_named() {
+    let world = World::new(AgencyCode::Taxes).await;
+    let spoilt = async |name: &str| {
+        world.agency.set_fault("taxpayer-status", name, Some(1)).expect("accepted");
+        status(&world, "<o:FIN>7D4GK9O</o:FIN>").await
+    };
+    for (name, status, retry_after) in
+        [("error", 500, None), ("fault-in-200", 200, None), ("retry-after", 503, Some("2")), ("filing-day", 503, Some("120"))]
+    {
+        let got = spoilt(name).await;
+        assert_eq!((got.status, got.retry_after.as_deref()), (status, retry_after), "{name}");
+    }
+    assert_eq!(texts(&spoilt("wrong-type").await.body, "ObyektSayi"), ["bir neçə"]);
+    assert_eq!(texts(&spoilt("undeclared").await.body, "HuquqiUnvan").len(), 1);
+    assert!(spoilt("xml-bomb").await.body.contains("<t:VOEN>&b9;</t:VOEN>"));
+    assert_eq!(texts(&spoilt("deep-nesting").await.body, "x").len(), 200_000);
+    // The answer does not say by which FIN it was found, so a wrong one could not be told from it.
+    assert!(world.agency.set_fault("taxpayer-status", "wrong-person", None).is_err());
+    world.fault("wrong-person");
+    assert_eq!(texts(&ask(&world, "5K7QX2O", 1, 1).await.body, "FIN"), ["3M9RT4O"]);
+    // A wrong question is refused whatever the fault.
+    world.fault("error");
+    let wrong = got(post(&world, envelope(&header(), &question("5K7QX2OX", "01.2026", "01.2026")))).await;
+    assert_eq!(fault(&wrong), (400, "env:Sender t:SorguYanlisdir".to_owned()));
 }
