@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_core::{
-    Call, CallError, CallErrorKind, Context, Identity, Question, SecretText, Sent, Transport, TransportOptions, WireAnswer,
+    Call, CallError, CallErrorKind, Context, HttpVersions, Identity, Question, SecretText, Sent, Transport, TransportOptions, WireAnswer,
 };
 use adapter_rest::{OAuth2, Poll, Rest, RestConfig};
 use adapter_soap::{Addressing, PasswordKind, Soap, SoapConfig, SoapVersion, UsernameToken};
@@ -110,8 +110,10 @@ impl Calls {
 fn transport(provider: &ProviderConfig) -> anyhow::Result<Transport> {
     let defaults = TransportOptions::new(provider.url.clone(), read(&provider.server_ca)?, Some(identity(provider)?));
     let body_bytes_max = provider.answer_bytes_max;
+    // Security servers of X-Road speak HTTP/1.1 alone.
+    let http = if provider.xroad.is_some() { HttpVersions::Http1 } else { HttpVersions::default() };
     let options =
-        TransportOptions { connect_timeout: CONNECT_TIMEOUT, idle_connections_max: IDLE_CONNECTIONS_MAX, body_bytes_max, ..defaults };
+        TransportOptions { connect_timeout: CONNECT_TIMEOUT, idle_connections_max: IDLE_CONNECTIONS_MAX, body_bytes_max, http, ..defaults };
     Ok(Transport::new(options)?)
 }
 

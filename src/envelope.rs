@@ -503,13 +503,14 @@ fn month_number(text: &str) -> Option<i64> {
 }
 
 /// Whether two months, or two days, lie within so many months: both ends counted for months; for days
-/// the last one is before the same day so many months later.
+/// the first one is not before the same day so many months earlier.
 fn within(from: &str, to: &str, months_max: u32) -> bool {
     if let (Some(from), Some(to)) = (month_number(from), month_number(to)) {
         return to - from < i64::from(months_max);
     }
     let (Ok(from), Ok(to)) = (from.parse::<Date>(), to.parse::<Date>()) else { return false };
-    from.checked_add(i64::from(months_max).months()).is_ok_and(|end| to <= end)
+    // From the last day back: 29 February has no day so many years later.
+    to.checked_sub(i64::from(months_max).months()).is_ok_and(|first| first <= from)
 }
 
 /// The canonical value of an input; `None` where its type does not take what was sent.

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
 use crate::flight::Flights;
+use crate::idempotency::Idempotency;
 use crate::listener::{self, Door, Limits, Refusals};
 use crate::metrics::Metrics;
 use crate::pipeline::Landed;
@@ -56,6 +57,8 @@ pub struct Gateway {
     pub recorder: Arc<Recorder>,
     /// Cases.
     pub store: Arc<Store>,
+    /// Writes of the last day that carried a key.
+    pub idempotency: Idempotency,
     /// Dossiers in memory.
     pub dossiers: Dossiers,
     /// Counters.
@@ -113,6 +116,7 @@ impl Gateway {
             cache: Cache::new(config.cache_bytes_max),
             keys: Keys::new(),
             flights: Flights::new(),
+            idempotency: Idempotency::new(repeat_key.clone()),
             repeat_key,
             config,
             active: ArcSwap::from_pointee(active),

@@ -19,6 +19,7 @@ pub mod envelope;
 pub mod exchange;
 pub mod flight;
 pub mod gateway;
+pub mod idempotency;
 pub mod identify;
 pub mod limit;
 pub mod listener;

@@ -23,6 +23,7 @@ use crate::dossier::view::{self, Stream};
 use crate::dossier::{self, OpenDossier};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
+use crate::idempotency::{self, First, Once};
 use crate::pipeline::Stopped;
 use crate::problem::{Code, Origin, Problem};
 use crate::store_access;
@@ -49,7 +50,13 @@ pub async fn open(
     let Some(contract) = found else {
         return Err(asked.not_found("Belə dosye yoxdur; /v1/catalogue siyahısına baxın", "There is no such dossier; see /v1/catalogue"));
     };
-    let json = asked.json(&headers, body).await?;
+    let path = format!("/v1/dossiers/{}", contract.id);
+    let (json, bytes) = asked.json_with_bytes(&headers, body).await?;
+    let first = match once(&gateway, &asked, &path, &headers, &bytes)? {
+        Repeated::No(first) => first,
+        // A repetition is a reading: authorised anew, disclosed anew.
+        Repeated::Of(made) => return tell(&gateway, &asked, &made, &headers, deadline).await,
+    };
     let expected = Expected { subject: None, inputs: &contract.inputs, window: None, service: None, profile: gateway.profile() };
     let envelope = Envelope::read(&json, expected).map_err(|broken| asked.contract_broken(&broken))?;
 
@@ -76,11 +83,48 @@ pub async fn open(
         );
         busy.retry_after(30)
     })?;
-    if wants_stream(&headers) {
-        return Ok(stream(&gateway, &asked, &opened));
+    if let Some(first) = first {
+        first.made(opened.id);
     }
-    opened.wait(deadline).await;
-    respond(&gateway, &asked, &opened).await
+    tell(&gateway, &asked, &opened, &headers, deadline).await
+}
+
+/// Whether a request repeats one that was done.
+enum Repeated<'a> {
+    No(Option<First<'a>>),
+    Of(Arc<OpenDossier>),
+}
+
+fn once<'a>(gateway: &'a Gateway, asked: &Asked, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Repeated<'a>, Problem> {
+    let conflict = |az, en| asked.problem(Code::IdempotencyConflict, Origin::Consumer, az, en);
+    let key = idempotency::key_of(headers).map_err(|_| {
+        let (az, en) = ("Idempotency-Key: 1-255 görünən ASCII simvolu", "Idempotency-Key: 1 to 255 visible ASCII characters");
+        asked.problem(Code::MalformedBody, Origin::Consumer, az, en)
+    })?;
+    let Some(key) = key else { return Ok(Repeated::No(None)) };
+    match gateway.idempotency.once(&asked.consumer, path, key, body) {
+        Once::First(first) => Ok(Repeated::No(Some(first))),
+        Once::Done(id) => gateway.dossiers.find(&asked.consumer, id).map(Repeated::Of).ok_or_else(|| {
+            asked.not_found("Bu açarla açılmış dosye artıq yaddaşda deyil", "The dossier opened with this key is not in memory any more")
+        }),
+        Once::InFlight => Err(conflict("Bu açarla sorğu hələ icradadır", "The first request with this key is under way").retry_after(1)),
+        Once::OtherBody => Err(conflict("Bu açar başqa gövdə ilə istifadə olunub", "This key was used with another body")),
+    }
+}
+
+/// The dossier as this request wants it: as a stream, or as it stands once there has been time to settle.
+async fn tell(
+    gateway: &Arc<Gateway>,
+    asked: &Asked,
+    dossier: &Arc<OpenDossier>,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> Result<Response, Problem> {
+    if wants_stream(headers) {
+        return Ok(stream(gateway, asked, dossier));
+    }
+    dossier.wait(deadline).await;
+    respond(gateway, asked, dossier).await
 }
 
 /// Reads a dossier again: authorised anew and journalled like the first time.
@@ -101,11 +145,7 @@ pub async fn read(
     let Some(found) = found else {
         return Err(asked.not_found("Belə dosye yoxdur", "There is no such dossier"));
     };
-    if wants_stream(&headers) {
-        return Ok(stream(&gateway, &asked, &found));
-    }
-    found.wait(deadline).await;
-    respond(&gateway, &asked, &found).await
+    tell(&gateway, &asked, &found, &headers, deadline).await
 }
 
 fn deadline(asked: &Asked) -> Instant {

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -143,6 +144,14 @@ impl Asked {
     /// # Errors
     /// 415 or 400 as problem documents.
     pub async fn json(&self, headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
+        self.json_with_bytes(headers, body).await.map(|(json, _)| json)
+    }
+
+    /// Reads the body as strict JSON, and gives its bytes too.
+    ///
+    /// # Errors
+    /// 415 or 400 as problem documents.
+    pub async fn json_with_bytes(&self, headers: &HeaderMap, body: Body) -> Result<(Json, Bytes), Problem> {
         let is_json = headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
@@ -155,11 +164,12 @@ impl Asked {
                 "Accepted: application/json",
             ));
         }
-        // `read_body` has collected and bounded it.
+        // `enter` has collected and bounded it.
         let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        envelope::strict_json(&bytes).map_err(|why| {
+        let json = envelope::strict_json(&bytes).map_err(|why| {
             Problem::new(Code::MalformedBody, Origin::Consumer, &self.request_id.to_string(), self.language, why.text(self.language))
-        })
+        })?;
+        Ok((json, bytes))
     }
 
     /// A 2xx answer with JSON that names no cache and the exchange's id.

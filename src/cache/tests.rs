@@ -794,7 +794,7 @@ fn no_content_imitates_a_length_or_a_tag() {
         }
     }
     let values = || words().into_iter().map(|word| Value::Text(word.into())).chain([Value::Null, Value::Bool(true), Value::Int(1)]);
-    let names = ["", "\0", "\u{1}", "\u{1}\0"];
+    let names = ["", "\0", "\0\0", "\0\0\0"];
     for (place, name) in names.iter().enumerate() {
         for value in values() {
             let first = ((*name).into(), value);
@@ -804,6 +804,10 @@ fn no_content_imitates_a_length_or_a_tag() {
             }
         }
     }
+    // A text that holds the end of another question, and the configuration that would make up for its start.
+    let end = "\u{3}a/b\u{5}1.0.0\0\0";
+    all.push(Parts { inputs: vec![("".into(), Value::Text(end.into()))], ..base.clone() });
+    all.push(Parts { configuration: "\u{3}a/b\u{5}1.0.0\0\u{1}\0\u{5}\u{c}".to_owned(), ..base });
     let mut met = HashMap::new();
     for parts in &all {
         let twin = met.insert(asked_bytes(parts), parts);

@@ -322,6 +322,23 @@ async fn one_that_is_not_polled_holds_up_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_whose_time_is_up_is_passed_over() {
+    let gate = gate(1, 10, 10);
+    let held = gate.admit(&consumer(0), in_time(SECOND)).await.expect("a slot");
+    let sleeper = consumer(0);
+    let mut late = pin!(gate.admit(&sleeper, in_time(100 * MILLI)));
+    assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let other = gate.clone();
+    let next = tokio::spawn(async move { other.admit(&consumer(1), in_time(10 * SECOND)).await });
+    settle().await;
+    advance(200 * MILLI).await;
+    drop(held);
+    assert_eq!(gate.instance().view().queued, 0);
+    assert!(next.await.expect("no panic").is_ok());
+    assert!(late.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn slots_are_never_exceeded_and_services_take_turns_for_them() {
     let instance = instance(8);
     let gates = ["person-income", "taxpayer"].map(|name| instance.gate(&service(name), quota(1_000, 1_000)));
