@@ -1,4 +1,8 @@
 //! The agencies that are played, and what all of them share: a request in, an answer out.
+//!
+//! One module per agency, written from `docs/wire-forms.md` and from nothing else. Each checks a request
+//! in the order its real counterpart would (HTTP, envelope, who asks, the question's form), then commits
+//! the fault it was told to, then looks the person up; so a wrong request is refused whatever the fault.
 
 use std::fmt;
 use std::str::FromStr;
@@ -432,15 +436,25 @@ mod tests {
         /// A request with one byte changed is either still right or refused; nothing panics, and
         /// nobody gets somebody else's record.
         #[test]
-        fn a_changed_byte_never_finds_another_person(soap in any::<bool>(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let code = if soap { AgencyCode::Taxes } else { AgencyCode::Interior };
+        fn a_changed_byte_never_finds_another_person(
+            (code, service, own) in prop::sample::select(vec![
+                (AgencyCode::Interior, "person-identity", ">5K7QX2O<"),
+                (AgencyCode::Interior, "residence-registration", ">5K7QX2O<"),
+                (AgencyCode::Interior, "vehicle-ownership", ">5K7QX2O<"),
+                (AgencyCode::Taxes, "person-income", ">5K7QX2O<"),
+                (AgencyCode::Taxes, "taxpayer-status", ">9900011024<"),
+                (AgencyCode::Azersu, "consumption", ">TEST-SU-000222<"),
+            ]),
+            place in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
             let agency = agency(code);
-            let (head, mut body) = right(code, code.services()[0]).expect("a request");
+            let (head, mut body) = right(code, service).expect("a request");
             let place = place.index(body.len());
             body[place] = byte;
             let text = lasting(&answer(&agency, &(head, body), None));
             let refused = text.contains("Fault>") || text.contains("Tapilmadi");
-            prop_assert!(refused || text.contains(">5K7QX2O<"), "{}", text);
+            prop_assert!(refused || text.contains(own), "{}", text);
         }
 
         #[test]
@@ -448,8 +462,11 @@ mod tests {
             if let Ok(request) = http::Request::get(path).body(()) {
                 let agency = agency(code);
                 let head = request.into_parts().0;
+                // A security server calls what it cannot read its own internal error.
+                let may_fail = code == AgencyCode::Justice && head.uri.path().starts_with("/r");
                 let answer = answer(&agency, &(head, Vec::new()), None);
-                prop_assert!(answer.status.is_client_error() || answer.body.starts_with(b"{\"abon"), "{:?}", answer);
+                let refused = answer.status.is_client_error() || may_fail && answer.status.is_server_error();
+                prop_assert!(refused || answer.body.starts_with(b"{\"abon"), "{:?}", answer);
             }
         }
     }

@@ -3,8 +3,22 @@
 //! The only crate that plays the other side. It never uses the mapping crate, so that the two cannot
 //! agree on the same mistake, and it checks every request as strictly as the real thing would.
 //!
-//! A newcomer reads `personas` (who exists), then one agency under `agency` (`interior` is the
-//! richest), then `fault` (what can be made to go wrong) and `server` (how a call comes in).
+//! Seven agencies are played, every request–response service of theirs:
+//!
+//! | Agency | Speaks | Services |
+//! |---|---|---|
+//! | `interior` | X-Road SOAP | `person-identity`, `residence-registration`, `vehicle-ownership` |
+//! | `justice` | X-Road SOAP, X-Road REST | `family-acts`, `notarial-application`, `enforcement-debt` |
+//! | `taxes` | SOAP 1.2, WS-Addressing | `person-income`, `taxpayer-status` |
+//! | `property` | SOAP 1.1, WS-Security | `ownership`, `transactions` |
+//! | `credit-bureau` | REST JSON, OAuth 2.0, asynchronous | `obligations-summary` |
+//! | `azersu` | SOAP 1.1 | `consumption` |
+//! | `azerishiq` | REST JSON | `subscriber`, `consumption` |
+//!
+//! A newcomer reads `personas` (who exists; the data themselves are `personas.json`, where each family
+//! says what it shows), then one agency under `agency` (`azersu` is the plainest), then `fault` (what
+//! can be made to go wrong) and `server` (how a call comes in). The forms on the wire are those of
+//! `docs/wire-forms.md`, from which the mappings are written as well.
 //!
 //! ```no_run
 //! # async fn example(tls: mock_agencies::ServerTls) -> std::io::Result<()> {

@@ -45,7 +45,7 @@ pub struct Residence {
     pub address: Box<str>,
     /// Code of the address register, `TEST-ADR-…`; the same for everybody at the address.
     pub address_code: Box<str>,
-    /// Territory, `9900000x`; 99000002 and 99000004 are rural.
+    /// Territory, `9900000x`: odd ones are rural, even ones towns.
     pub territory_code: Box<str>,
     /// Since when.
     pub from: Date,

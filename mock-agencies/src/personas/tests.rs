@@ -312,6 +312,29 @@ fn a_family_is_registered_at_one_address_but_where_it_is_there_to_do_otherwise()
 }
 
 #[test]
+fn accounts_are_where_their_holders_live_but_where_they_are_there_to_be_elsewhere() {
+    let personas = Personas::embedded();
+    for family in personas.families() {
+        for person in family.everyone() {
+            let Some(residence) = &person.residence else {
+                assert!(person.electricity.is_none() && person.water.is_none(), "{}", family.name);
+                continue;
+            };
+            let at_home = &*family.name != "residence-disagrees";
+            if let Some(code) = person.electricity.as_ref().and_then(|account| account.address_code.as_deref()) {
+                assert_eq!(code == &*residence.address_code, at_home, "{}", family.name);
+            }
+            let electricity = person.electricity.as_ref().map(|account| &account.address);
+            for address in electricity.into_iter().chain(person.water.as_ref().map(|account| &account.address)) {
+                assert_eq!(*address == residence.address, at_home, "{}", family.name);
+            }
+        }
+        let accounts = family.everyone().filter(|person| person.electricity.is_some()).count();
+        assert!(accounts <= 1, "{}: one household, one meter", family.name);
+    }
+}
+
+#[test]
 fn money_adds_up() {
     let personas = Personas::embedded();
     let year_ago = 364;
