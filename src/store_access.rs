@@ -139,19 +139,24 @@ pub async fn add_persons(
     rests_on: Option<Place>,
 ) -> anyhow::Result<()> {
     let (consumer, case) = (dossier.consumer.clone(), dossier.case().clone());
-    let added = blocking(gateway, move |store| store.add_persons(&consumer, &case, persons)).await?;
-    let Added::Now(new) = added else { anyhow::bail!("the case is not open any more") };
-    if !new.is_empty() {
-        let event = serde_json::json!({
-            "dossier_id": dossier.id,
-            "consumer": dossier.consumer,
-            "case": dossier.case(),
-            "rests_on": rests_on.map(|place| place.index),
-            "subjects": new.iter().map(|(subject, _)| gateway.recorder.token(subject)).collect::<Vec<_>>(),
-        });
-        gateway.recorder.event(Kind::MembersDiscovered, &event).await?;
+    let there = load(gateway, &consumer, &case).await?;
+    let new: Vec<_> = persons.iter().filter(|(subject, _)| !there.as_ref().is_some_and(|case| case.has(subject))).collect();
+    if new.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // The entry first: a crash in between leaves an entry without effect, never an effect without its entry.
+    let event = serde_json::json!({
+        "dossier_id": dossier.id,
+        "consumer": dossier.consumer,
+        "case": dossier.case(),
+        "rests_on": rests_on.map(|place| place.index),
+        "persons": new.iter().map(|(subject, role)| serde_json::json!({"subject": gateway.recorder.token(subject), "role": role})).collect::<Vec<_>>(),
+    });
+    gateway.recorder.event(Kind::MembersDiscovered, &event).await?;
+    match blocking(gateway, move |store| store.add_persons(&consumer, &case, persons)).await? {
+        Added::Now(_) => Ok(()),
+        Added::NoOpenCase => anyhow::bail!("the case is not open any more"),
+    }
 }
 
 /// Whether a dossier may be opened at all: its purpose, an open case of that purpose, and the
