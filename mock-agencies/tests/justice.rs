@@ -519,7 +519,8 @@ proptest! {
             let world = World::new(AgencyCode::Justice).await;
             for path in paths {
                 let rest = ask(&world, &path).await;
-                assert!(rest.header("x-road-error").is_some() || rest.status == 404, "{path} {rest:?}");
+                // Clients take dot segments out, so that some of these end at the root, which is SOAP's.
+                assert!(rest.header("x-road-error").is_some() || [404, 405].contains(&rest.status), "{path} {rest:?}");
             }
         });
     }
