@@ -8,14 +8,33 @@ mod read_back;
 mod shipped;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mapping::{Asked, Inputs, Limits, Plan, ReadError, Reading, WireAnswer};
 use model::document::Document;
 use model::{Problems, Profile, Service, ServiceId, Subject, Value};
 
-/// The shipped services.
-const SHIPPED: [&str; 4] = ["interior/person-identity", "taxes/person-income", "azerishiq/subscriber", "azerishiq/consumption"];
+/// The shipped services, as their mappings name them.
+fn shipped() -> &'static [String] {
+    static IDS: OnceLock<Vec<String>> = OnceLock::new();
+    IDS.get_or_init(|| {
+        let names = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).expect("a folder");
+            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect::<Vec<_>>()
+        };
+        let mappings = root().join("mappings");
+        let providers = names(&mappings).into_iter().filter(|name| !name.contains('.'));
+        let mut ids: Vec<String> = providers
+            .flat_map(|provider| {
+                let files = names(&mappings.join(&provider)).into_iter();
+                files.filter_map(move |file| Some(format!("{provider}/{}", file.strip_suffix("@1.0.0.yaml")?))).collect::<Vec<_>>()
+            })
+            .collect();
+        ids.sort_unstable();
+        assert!(ids.len() >= 4, "{ids:?}");
+        ids
+    })
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -23,9 +42,9 @@ fn root() -> PathBuf {
 
 /// A shipped contract.
 fn service(id: &str) -> Arc<Service> {
-    let mut problems = Problems::default();
+    static SNAPSHOT: OnceLock<model::Snapshot> = OnceLock::new();
     let today = jiff::civil::date(2026, 3, 11);
-    let snapshot = model::load::load(&root().join("contracts"), today, &mut problems);
+    let snapshot = SNAPSHOT.get_or_init(|| model::load::load(&root().join("contracts"), today, &mut Problems::default()));
     let id = ServiceId::new(id).expect("a service");
     Arc::clone(snapshot.services.get(&id).expect("a shipped contract"))
 }

@@ -167,6 +167,26 @@ fn numbers_and_truth_values_of_a_list_stand_bare_and_codes_never_do() {
 }
 
 #[test]
+fn a_query_takes_codes_of_the_source_but_no_lists() {
+    let inputs = vec![coded(optional("act_kind", Type::Code), &KINDS), list(optional("days", Type::Date), 2)];
+    let head = |pair: &str| {
+        format!(
+            "wire: {{protocol: rest-json}}\n{KIND_TABLE}request: {{method: GET, path: [x], query: [{{to: fin, value: subject.fin}}, {{to: nov, value: input.act_kind, table: nov, if: present}}{pair}]}}\n"
+        )
+    };
+    let response = format!("{RULES}{JSON_FIELDS}");
+    let plan = compile(&asking(vec![inputs[0].clone()]), &head(""), &response).expect("a sound mapping");
+    let target = |given: &Inputs| match plan.write(&asked(Some(&fin()), given)).expect("a question") {
+        WireQuestion::Rest { path_and_query, .. } => path_and_query,
+        WireQuestion::Soap { .. } => panic!("an HTTP question"),
+    };
+    assert_eq!(target(&given([("act_kind", text("name-change"))])), "/x?fin=5K7QX2O&nov=06");
+    assert_eq!(target(&Inputs::new()), "/x?fin=5K7QX2O");
+    let listed = compile(&asking(inputs), &head(", {to: gun, each: input.days, if: present}"), &response);
+    assert_eq!(refused(listed), ["unsent-input", "unused-key"]);
+}
+
+#[test]
 fn a_table_is_read_backwards_only_where_that_says_one_thing() {
     let kinds = || asking(vec![list(coded(required("act_kinds", Type::Code), &KINDS), 3)]);
     let puts = "[{to: F, value: subject.fin}, {to: Nov, each: input.act_kinds, table: nov}]";

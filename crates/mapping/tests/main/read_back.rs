@@ -109,7 +109,8 @@ static ACTS: std::sync::LazyLock<(Plan, Plan)> = std::sync::LazyLock::new(super:
 
 fn shipped(id: &'static str) -> &'static Plan {
     static PLANS: std::sync::OnceLock<Vec<(&'static str, Plan)>> = std::sync::OnceLock::new();
-    let plans = PLANS.get_or_init(|| super::SHIPPED.iter().map(|id| (*id, plan(id))).collect());
+    let plans =
+        PLANS.get_or_init(|| ["interior/person-identity", "taxes/person-income", "azerishiq/consumption"].map(|id| (id, plan(id))).into());
     plans.iter().find(|(own, _)| *own == id).map(|(_, plan)| plan).expect("a shipped mapping")
 }
 
