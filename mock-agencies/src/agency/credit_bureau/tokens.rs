@@ -121,6 +121,42 @@ fn form_decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// What an endpoint says to a request made at a moment.
+    fn at<T>(now: Timestamp, authorization: &str, body: &str, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let head = http::Request::post("/oauth2/token")
+            .header("authorization", authorization)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(())
+            .expect("a request");
+        let (head, ()) = head.into_parts();
+        ask(&Request { head: &head, body: body.as_bytes(), fault: None, now, today: model::time::day(now), raw_head: None })
+    }
+
+    #[test]
+    fn a_token_lives_five_minutes_and_no_more_than_a_thousand_are_kept() {
+        let start: Timestamp = "2026-03-11T08:00:00Z".parse().expect("a time");
+        let basic = format!("Basic {}", STANDARD.encode(format!("{CREDIT_BUREAU_CLIENT}:{CREDIT_BUREAU_SECRET}")));
+        let mut tokens = Tokens::default();
+        let issue = |tokens: &mut Tokens, now| {
+            let answer = at(now, &basic, "grant_type=client_credentials", |request| tokens.issue(request)).expect("issued");
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("json");
+            format!("bearer {}", body["access_token"].as_str().expect("a token"))
+        };
+        let first = issue(&mut tokens, start);
+        let good = |tokens: &Tokens, token: &str, secs| {
+            at(start + SignedDuration::from_secs(secs), token, "", |request| tokens.check(request)).is_ok()
+        };
+        assert!(good(&tokens, &first, 0) && good(&tokens, &first, 299));
+        assert!(!good(&tokens, &first, 300));
+        let second = issue(&mut tokens, start + SignedDuration::from_secs(300));
+        assert_eq!(tokens.issued.len(), 1, "the first was forgotten");
+        for _ in 0..TOKENS_MAX {
+            issue(&mut tokens, start + SignedDuration::from_secs(301));
+        }
+        assert_eq!(tokens.issued.len(), TOKENS_MAX);
+        assert!(!good(&tokens, &second, 301));
+    }
+
     #[test]
     fn forms_are_decoded_and_half_pairs_refused() {
         let pairs = form(b"a=1+2&b=%2B%c6%8f").expect("a form");
