@@ -339,6 +339,34 @@ async fn one_whose_time_is_up_is_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_newcomer_does_not_overtake_one_whose_turn_has_just_come() {
+    let gate = gate(100, 10, 1);
+    let _first = gate.admit(&consumer(0), in_time(SECOND)).await.expect("a token is there");
+    let (now, far) = (Instant::now(), in_time(10 * SECOND));
+    let waits = |who: usize, now: Instant| matches!(gate.arrive(&consumer(who), far, now), Ok(Arrival::Waits(_)));
+    let waiting = gate.arrive(&consumer(0), far, now);
+    assert!(waits(1, now + 100 * MILLI), "there is a token, but it is another's");
+    drop(waiting);
+    assert!(!waits(1, now + 100 * MILLI));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_at_the_very_deadline_counts() {
+    let gate = gate(100, 10, 1);
+    let _first = gate.admit(&consumer(0), in_time(SECOND)).await.expect("a token is there");
+    let other = gate.clone();
+    let waiting = tokio::spawn(async move { other.admit(&consumer(0), in_time(100 * MILLI)).await });
+    settle().await;
+    advance(10 * MILLI).await;
+    // Whichever timer fires first: this one makes the ticker look again, and set its timer after the other.
+    let other = gate.clone();
+    let second = tokio::spawn(async move { other.admit(&consumer(1), in_time(190 * MILLI)).await });
+    settle().await;
+    assert!(waiting.await.expect("no panic").is_ok());
+    assert!(second.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn slots_are_never_exceeded_and_services_take_turns_for_them() {
     let instance = instance(8);
     let gates = ["person-income", "taxpayer"].map(|name| instance.gate(&service(name), quota(1_000, 1_000)));
