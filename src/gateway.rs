@@ -179,7 +179,9 @@ impl Gateway {
             Some(provider) => {
                 let active = self.active();
                 let of_provider = active.snapshot.services.keys().filter(|service| service.provider() == provider);
-                of_provider.for_each(|service| self.cache.clear_service(service));
+                let services: Vec<_> = of_provider.cloned().collect();
+                // Each is a walk over all entries.
+                tokio::task::block_in_place(|| services.iter().for_each(|service| self.cache.clear_service(service)));
             }
         }
         Ok(())

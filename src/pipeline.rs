@@ -34,7 +34,7 @@ use crate::exchange::Exchange;
 use crate::flight::{Flight, Waited};
 use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
-use crate::limit::{Attempt, Observed, Permit, next_attempt};
+use crate::limit::{Attempt, Observed, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
@@ -189,6 +189,13 @@ impl Asking {
                     let entry = self.errand.intent.get().copied();
                     return Obtained::without_answer(Outcome::Unavailable, Trouble::Deadline, entry);
                 }
+                // It may have been sent: only what has no effect at the source is asked anew.
+                Waited::Gone if self.errand.intent.get().is_some() && self.errand.exchange.service.retry == Retry::Never => {
+                    let entry = self.errand.intent.get().copied();
+                    let route = false;
+                    let gone = Obtained::without_answer(Outcome::Unavailable, Trouble::Unreachable { route, retry_after: None }, entry);
+                    self.state = State::Known(Box::new(gone));
+                }
                 Waited::Gone => self.state = State::Flying(fly(&self.gateway, &self.errand, deadline)),
             }
         }
@@ -291,11 +298,19 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         deadline: started + service.timeout,
     };
     let mut attempts = 1_u32;
-    let called = loop {
+    let (called, last_took) = loop {
+        let sent_at = Instant::now();
         let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
-        let Some(pause) = pause_before_repeating(&called, &mut permit, service.retry, attempts, context.deadline) else { break called };
-        gateway.metrics.repeated(service);
+        let Some(pause) = pause_before_repeating(&called, service.retry, attempts, context.deadline) else {
+            break (called, sent_at.elapsed());
+        };
+        permit.report(Observed { ok: false, took: sent_at.elapsed() });
         tokio::time::sleep(pause).await;
+        // Only now: a token taken before the pause would be spent beside those of the pause.
+        if !permit.may_repeat() {
+            break (called, sent_at.elapsed());
+        }
+        gateway.metrics.repeated(service);
         attempts += 1;
     };
     let took = started.elapsed();
@@ -309,7 +324,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
             let cause = error.source().map(ToString::to_string);
             tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, attempts, "a provider call failed");
             let (outcome, trouble) = classify(&error);
-            permit.report(Observed { ok: outcome != Outcome::Unavailable, took });
+            permit.report(Observed { ok: outcome != Outcome::Unavailable, took: last_took });
             let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
         }
@@ -347,7 +362,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         attempts,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
-    permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took });
+    permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took: last_took });
     gateway.metrics.answered(service, &evidence);
     let captured = match (service.capture, &read) {
         (Capture::Exact, _) => Some(wire.body.to_vec()),
@@ -384,7 +399,6 @@ fn repeat_key(gateway: &Gateway, errand: &Errand) -> Uuid {
 /// How long to wait before the same question is sent again; none where it must not or need not be.
 fn pause_before_repeating(
     called: &Result<adapter_core::WireAnswer, CallError>,
-    permit: &mut Permit,
     retry: Retry,
     number: u32,
     deadline: Instant,
@@ -401,7 +415,7 @@ fn pause_before_repeating(
             Attempt { number, idempotent, retryable: error.retryable(), unsent, retry_after: error.retry_after() }
         }
     };
-    next_attempt(failed, Instant::now(), deadline, jitter()).filter(|_| permit.may_repeat())
+    next_attempt(failed, Instant::now(), deadline, jitter())
 }
 
 fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAnswer, entry: Place) -> Obtained {
@@ -433,7 +447,7 @@ fn keep(gateway: &Gateway, errand: &Errand, obtained: &Obtained, mark: Mark) {
         (Some(facts), Some(entry)) if obtained.outcome == Outcome::Found => {
             let lifetime = errand.exchange.service.lifetime;
             let fresh = Fresh { facts, obtained_at: obtained.at, source: entry.into(), lifetime, mark };
-            gateway.cache.put(key, &fresh, obtained.at);
+            gateway.cache.put(key, &fresh, clock::now());
         }
         _ if obtained.is_from_source() => gateway.cache.forget(&key),
         _ => {}

@@ -403,7 +403,7 @@ async fn the_hash_is_that_of_the_bytes_that_arrived() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let (request_id, id) = (raw_header(&answer, "x-road-request-id"), raw_header(&answer, "x-road-id"));
     assert!(id.starts_with("AZ-TEST-") && request_id != "theirs", "{id} {request_id}");
-    let canonical = format!("GET\r\n{path}\r\n{kept}X-Road-Request-Id:{request_id}\r\nX-Road-Id:{id}\r\n");
+    let canonical = format!("GET\r\n{path}\r\n{kept}x-road-request-id:{request_id}\r\nX-Road-Id:{id}\r\n");
     assert_eq!(raw_header(&answer, "x-road-request-hash"), STANDARD.encode(digest::digest(&SHA512, canonical.as_bytes())));
     assert_eq!(raw_header(&answer, "x-road-client"), CLIENT);
     assert_eq!(raw_header(&answer, "x-road-service"), "AZ-TEST/GOV/10000004/adliyye/elektron-icra");
@@ -428,7 +428,7 @@ async fn a_body_is_hashed_beside_the_head() {
     let answer = raw(&world, sent.as_bytes()).await;
     let request_id = raw_header(&answer, "x-road-request-id");
     let head =
-        format!("PUT\r\n{path}\r\nX-Road-Client:{CLIENT}\r\nX-Road-Id:9\r\nContent-Type:text/plain\r\nX-Road-Request-Id:{request_id}\r\n");
+        format!("PUT\r\n{path}\r\nX-Road-Client:{CLIENT}\r\nX-Road-Id:9\r\nContent-Type:text/plain\r\nx-road-request-id:{request_id}\r\n");
     let head = digest::digest(&SHA512, head.as_bytes());
     let both = [head.as_ref(), digest::digest(&SHA512, b"body").as_ref()].concat();
     // The register refuses the verb, and the echo is on its refusal all the same.
@@ -444,7 +444,7 @@ async fn a_wrong_hash_is_of_the_right_form() {
         // What reqwest sends over HTTP/1.1, in its order.
         let request_id = rest.header("x-road-request-id").expect("an id");
         let canonical =
-            format!("GET\r\n{path}\r\nx-road-client:{CLIENT}\r\nx-road-id:id-1\r\naccept:*/*\r\nX-Road-Request-Id:{request_id}\r\n");
+            format!("GET\r\n{path}\r\nx-road-client:{CLIENT}\r\nx-road-id:id-1\r\naccept:*/*\r\nx-road-request-id:{request_id}\r\n");
         STANDARD.encode(digest::digest(&SHA512, canonical.as_bytes()))
     };
     let first = ask(&world, &path).await;

@@ -180,7 +180,8 @@ impl Call<'_> {
 }
 
 /// SHA-512 of the request's canonical head, or of that hash and the body's where there is a body, in
-/// base64. The server has put its own identifiers after the headers that arrived.
+/// base64. The server has put its own identifiers after the headers that arrived; in published answers of
+/// real servers the name of the request id stands in lower case there.
 fn request_hash(arrived: &Arrived<'_>, request_id: &str, made_id: Option<&str>) -> String {
     let mut head = format!("{}\r\n{}", arrived.verb, arrived.path);
     if let Some(query) = arrived.query {
@@ -189,7 +190,7 @@ fn request_hash(arrived: &Arrived<'_>, request_id: &str, made_id: Option<&str>) 
     }
     head.push_str("\r\n");
     let kept = arrived.headers.iter().copied().filter(|(name, _)| !SKIPPED.contains(&&*name.to_ascii_lowercase()));
-    let added = [("X-Road-Request-Id", Some(request_id)), ("X-Road-Id", made_id)];
+    let added = [("x-road-request-id", Some(request_id)), ("X-Road-Id", made_id)];
     for (name, value) in kept.chain(added.into_iter().filter_map(|(name, value)| Some((name, value?)))) {
         head.push_str(&format!("{name}:{value}\r\n"));
     }
@@ -292,9 +293,9 @@ mod tests {
     #[test]
     fn the_hash_is_made_of_what_arrived_and_of_the_servers_own_identifiers() {
         let headers =
-            [("X-Road-Client", "A/G/M"), ("Host", "h"), ("aCCept", "*/*"), ("X-Road-Request-Id", "theirs"), ("b", "2"), ("B", "1")];
+            [("X-Road-Client", "A/G/M"), ("Host", "h"), ("aCCept", "*/*"), ("x-road-request-id", "theirs"), ("b", "2"), ("B", "1")];
         let request = Arrived { body: b"", ..arrived("/r1/A/GOV/1/s%2Fb/first", &headers) };
-        let head = "GET\r\n/r1/A/GOV/1/s%2Fb/first?a=b%20c\r\nX-Road-Client:A/G/M\r\naCCept:*/*\r\nb:2\r\nB:1\r\nX-Road-Request-Id:r\r\nX-Road-Id:i\r\n";
+        let head = "GET\r\n/r1/A/GOV/1/s%2Fb/first?a=b%20c\r\nX-Road-Client:A/G/M\r\naCCept:*/*\r\nb:2\r\nB:1\r\nx-road-request-id:r\r\nX-Road-Id:i\r\n";
         let plain = digest::digest(&digest::SHA512, head.as_bytes());
         assert_eq!(request_hash(&request, "r", Some("i")), STANDARD.encode(plain));
         let body = digest::digest(&digest::SHA512, b"body");
