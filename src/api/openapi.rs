@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use model::consent::CONSENTS_MAX;
 use model::contract::{Consumer, FieldDef, FieldKind, Input, SubjectForm, Type};
 use model::{FieldSet, Outcome, Service, Shape};
 use serde_json::{Map, Value as Json, json};
@@ -34,14 +35,14 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
     paths.insert("/v1/cases".to_owned(), json!({"post": {
         "operationId": "open_case", "summary": "Open a case: the frame without which nothing is asked",
         "requestBody": body_of("#/components/schemas/Case"),
-        "responses": responses(&json!({"201": answer_of("The case is open", &json!({"type": "object"})), "200": answer_of("The same case was sent before", &json!({"type": "object"}))}), &[400, 403, 409, 413, 415, 422, 503]),
+        "responses": responses(&json!({"201": answer_of("The case is open", &json!({"type": "object"})), "200": answer_of("The same case was sent before", &json!({"type": "object"}))}), &[400, 403, 409, 413, 415, 422, 429, 503]),
     }}));
     paths.insert(
         "/v1/cases/{case}/close".to_owned(),
         json!({"post": {
             "operationId": "close_case", "summary": "Close a case: nothing can be asked in it any more",
             "parameters": [path_parameter("case")],
-            "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))}), &[403, 404, 503]),
+            "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))}), &[403, 404, 429, 503]),
         }}),
     );
     for (service, grants) in granted(consumer, &active.snapshot) {
@@ -51,9 +52,9 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "operationId": service.id.as_str().replace(['/', '-'], "_"),
             "summary": language.pick(&service.name.az, &service.name.en),
             "description": format!("{}; absence means {}; route {}", service.versioned(), service.absence.as_str(), service.route.as_str()),
-            "parameters": [prefer_parameter()],
+            "parameters": [prefer_parameter(), cache_parameter()],
             "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service)}}},
-            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 502, 503, 504]),
+            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 429, 502, 503, 504]),
         }}));
     }
     let may = |purpose| consumer.grants.iter().any(|grant| grant.purposes.contains(purpose));
@@ -62,9 +63,9 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
         paths.insert(format!("/v1/dossiers/{}", dossier.id), json!({"post": {
             "operationId": format!("open_{}", dossier.id.as_str().replace('-', "_")),
             "summary": language.pick(&dossier.name.az, &dossier.name.en),
-            "parameters": [prefer_parameter()],
+            "parameters": [prefer_parameter(), idempotency_parameter()],
             "requestBody": {"required": true, "content": {"application/json": {"schema": envelope_with(&dossier.inputs, None)}}},
-            "responses": responses(&json!({"200": answer_of("Settled", &schema), "202": answer_of("Not settled yet; read it again at Location", &schema)}), &[400, 403, 404, 413, 415, 422, 503]),
+            "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet; read it again at Location", &schema)}), &[400, 403, 404, 409, 413, 415, 422, 429, 503]),
         }}));
         paths.insert(
             format!("/v1/dossiers/{}/{{id}}", dossier.id),
@@ -72,7 +73,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
                 "operationId": format!("read_{}", dossier.id.as_str().replace('-', "_")),
                 "summary": "Read the dossier again: authorised anew and journalled",
                 "parameters": [path_parameter("id"), prefer_parameter()],
-                "responses": responses(&json!({"200": answer_of("Settled", &schema), "202": answer_of("Not settled yet", &schema)}), &[403, 404, 503]),
+                "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet", &schema)}), &[403, 404, 429, 503]),
             }}),
         );
     }
@@ -81,7 +82,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
         paths.insert(
             path.to_owned(),
             json!({"get": {"operationId": id, "summary": summary,
-            "responses": responses(&json!({"200": answer_of(summary, &json!({"type": "object"}))}), &[403])}}),
+            "responses": responses(&json!({"200": answer_of(summary, &json!({"type": "object"}))}), &[403, 429])}}),
         );
     }
     json!({
@@ -120,6 +121,21 @@ fn prefer_parameter() -> Json {
     json!({"name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"}, "description": "wait=N, in seconds, at most 60 (RFC 7240)"})
 }
 
+fn cache_parameter() -> Json {
+    json!({"name": "Cache-Control", "in": "header", "required": false, "schema": {"type": "string"}, "description": "no-cache, max-age=N, only-if-cached (RFC 9111)"})
+}
+
+fn idempotency_parameter() -> Json {
+    json!({"name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string", "minLength": 1, "maxLength": 255}, "description": "a request sent again with it opens no second dossier; remembered for a day"})
+}
+
+/// The same as a stream, for `Accept: text/event-stream`.
+fn streamed(mut answer: Json) -> Json {
+    let schema = json!({"type": "string", "description": "events `element`, then `settled` or `pending` with the whole dossier; `problem` where it was stopped"});
+    answer["content"]["text/event-stream"] = json!({"schema": schema});
+    answer
+}
+
 fn envelope(service: &Service) -> Json {
     let mut schema = envelope_with(&service.inputs, Some(&service.subject));
     schema["properties"]["fields"] = json!({"type": ["array", "null"], "items": {"type": "string"}, "description": "narrows the answer"});
@@ -139,8 +155,7 @@ fn envelope_with(inputs: &[Input], subject: Option<&[SubjectForm]>) -> Json {
         }
         None => {}
     }
-    let members: Map<String, Json> =
-        inputs.iter().map(|input| (input.name.to_string(), type_schema(input.kind, &input.codes, None))).collect();
+    let members: Map<String, Json> = inputs.iter().map(|input| (input.name.to_string(), input_schema(input))).collect();
     let needed: Vec<&str> = inputs.iter().filter(|input| input.required).map(|input| &*input.name).collect();
     if !needed.is_empty() {
         required.push("input");
@@ -158,8 +173,19 @@ fn envelope_with(inputs: &[Input], subject: Option<&[SubjectForm]>) -> Json {
     properties.insert("responsible".to_owned(), json!({"type": ["string", "null"], "description": "who answers for a robot"}));
     properties.insert("assertion".to_owned(), json!({"type": ["string", "null"], "description": "the identity provider's JWS"}));
     properties.insert("on_behalf_of".to_owned(), json!({"type": "null"}));
-    properties.insert("consent".to_owned(), json!({"type": "array", "maxItems": 0}));
+    properties.insert(
+        "consent".to_owned(),
+        json!({"type": "array", "maxItems": CONSENTS_MAX, "items": {"$ref": "#/components/schemas/Consent"}}),
+    );
     json!({"type": "object", "additionalProperties": false, "properties": properties, "required": required})
+}
+
+fn input_schema(input: &Input) -> Json {
+    let one = type_schema(input.kind, &input.codes, None);
+    match input.list_max {
+        Some(max) => json!({"type": "array", "minItems": 1, "maxItems": max, "uniqueItems": true, "items": one}),
+        None => one,
+    }
 }
 
 fn subject_schema(form: SubjectForm) -> Json {
@@ -269,6 +295,10 @@ fn schemas() -> Json {
         "Because": {"type": "object", "required": ["element", "for", "because"], "properties": {
             "element": {"type": "string"}, "for": {"type": "object"}, "because": {"type": "string"}}},
         "FieldError": {"type": "object", "required": ["pointer", "detail"], "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}}},
+        "Consent": {"type": "object", "additionalProperties": false, "required": ["provider", "subject", "reference", "sha256", "signed_at", "expires_at"], "properties": {
+            "provider": {"type": "string"}, "subject": {"type": "object"}, "reference": {"type": "string", "minLength": 1, "maxLength": 256},
+            "sha256": {"type": "string", "minLength": 44, "maxLength": 44, "contentEncoding": "base64"},
+            "signed_at": {"type": "string", "format": "date-time"}, "expires_at": {"type": "string", "format": "date-time"}}},
         "Withheld": {"type": "object", "required": ["field", "reason"], "properties": {
             "field": {"type": "string"}, "reason": {"enum": ["agreement", "function", "powers", "class", "row"]}}},
         "Source": {"type": "object", "properties": {
