@@ -17,9 +17,9 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::house::{SMALL_JOURNAL, options, until};
+use crate::house::{House, SERVICES, options, until};
 
-/// Certificates, data and running agencies for programs to be started on.
+/// Certificates, data and running agencies for a gateway to be started on.
 pub(crate) struct Site {
     folder: TempDir,
     pub(crate) agencies: BTreeMap<&'static str, mock_agencies::Running>,
@@ -27,13 +27,96 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// The shipped data, so changed that tests of one thing do not meet another: nothing is kept, no
+    /// breaker opens, no quota is used up, and what hangs is given up after four seconds. Tests of those
+    /// things say otherwise.
     pub(crate) async fn prepare() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        Self::prepare_in(TempDir::new().expect("a temporary folder")).await
+    }
+
+    /// The same in a folder that may hold certificates and data already.
+    pub(crate) async fn prepare_in(folder: TempDir) -> Self {
         let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
         write_config(&dir, Ports::Any, &agencies).expect("a configuration");
         let site = Self { folder, agencies, personas };
-        site.change_config("journal: {dir: journal}", SMALL_JOURNAL);
+        // Small segments: reading a journal back looks at all that was set aside for it.
+        site.change_config("journal: {dir: journal}\n", "journal: {dir: journal, segment_bytes: 1048576}\ncache: {bytes_max: 0}\n");
+        site.change_config("    url: ", "    limits: {breaker: {calls_min: 1000000}}\n    url: ");
+        site.set_quota("", "{per_second: 50000, burst: 50000}");
+        site.set_timeout("", "4s");
+        for consumer in qovsaq::demo::consumers() {
+            site.set_consumer_quota(&consumer, "{per_second: 50000, burst: 50000}");
+        }
         site
+    }
+
+    /// Starts the gateway in the test's own process.
+    pub(crate) async fn up(self) -> House {
+        let Self { folder, agencies, personas } = self;
+        House::of(folder, agencies, personas).await
+    }
+
+    /// Keeps answers, as it is by default.
+    pub(crate) fn keep_answers(self) -> Self {
+        self.change_config("cache: {bytes_max: 0}\n", "");
+        self
+    }
+
+    /// Bounds the traffic to all providers in these words of the configuration.
+    pub(crate) fn limits(self, words: &str) -> Self {
+        self.change_config("limits: {breaker: {calls_min: 1000000}}", &format!("limits: {words}"));
+        self
+    }
+
+    /// The same for one provider.
+    pub(crate) fn limits_of(self, provider: &str, words: &str) -> Self {
+        let block = |words: &str| format!("  {provider}:\n    limits: {words}\n");
+        self.change_config(&block("{breaker: {calls_min: 1000000}}"), &block(words));
+        self
+    }
+
+    /// Sets the time limit of the services whose names begin so.
+    pub(crate) fn set_timeout(&self, services: &str, span: &str) {
+        self.set_of_services(services, "timeout", span);
+    }
+
+    /// Sets the quota of the services whose names begin so.
+    pub(crate) fn set_quota(&self, services: &str, quota: &str) {
+        self.set_of_services(services, "quota", quota);
+    }
+
+    /// Sets how long answers of the services whose names begin so are current.
+    pub(crate) fn set_lifetime(&self, services: &str, span: &str) {
+        self.set_of_services(services, "lifetime", span);
+    }
+
+    fn set_of_services(&self, services: &str, key: &str, value: &str) {
+        let names = SERVICES.iter().filter(|name| name.starts_with(services));
+        let mut changed = 0;
+        for name in names {
+            let (provider, service) = name.split_once('/').expect("provider/service");
+            let folder = self.dir().join("contracts/providers").join(provider);
+            for entry in std::fs::read_dir(folder).expect("a provider's folder").map(|entry| entry.expect("an entry")) {
+                if entry.file_name().to_string_lossy().starts_with(&format!("{service}@")) {
+                    set_key(&entry.path(), key, value);
+                    changed += 1;
+                }
+            }
+        }
+        assert!(changed > 0, "no service begins with {services}");
+    }
+
+    /// Sets a consumer's own quota.
+    pub(crate) fn set_consumer_quota(&self, consumer: &str, quota: &str) {
+        set_key(&self.dir().join(format!("contracts/consumers/{consumer}.yaml")), "quota", quota);
+    }
+
+    /// Replaces one text in a file of the deployment.
+    pub(crate) fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.dir().join(file);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(from), "{from} is not in {file}");
+        std::fs::write(path, text.replace(from, to)).expect("writable");
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -44,11 +127,9 @@ impl Site {
         self.dir().join("qovsaq.yaml")
     }
 
-    /// Replaces one text in the configuration.
+    /// Replaces a text in the configuration, wherever it stands.
     pub(crate) fn change_config(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.config()).expect("a configuration");
-        assert!(text.contains(from), "{from} is not in {text}");
-        std::fs::write(self.config(), text.replace(from, to)).expect("writable");
+        self.change("qovsaq.yaml", from, to);
     }
 
     /// Starts the program and waits until it is ready.
@@ -118,6 +199,18 @@ impl Site {
         };
         Child { process, internal, ops, dir: self.dir().to_path_buf(), log, reader }
     }
+}
+
+/// Sets a key of a file's outermost level, in place or at the end.
+fn set_key(file: &Path, key: &str, value: &str) {
+    let text = std::fs::read_to_string(file).expect("a contract");
+    let line = format!("{key}: {value}");
+    let is_key = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let mut lines: Vec<&str> = text.lines().map(|old| if is_key(old) { &*line } else { old }).collect();
+    if !lines.contains(&&*line) {
+        lines.push(&line);
+    }
+    std::fs::write(file, lines.join("\n") + "\n").expect("writable");
 }
 
 /// `ready: internal https://A, ops http://B`

@@ -171,7 +171,7 @@ fn explain_says_what_is_delivered_and_why_not() {
 fn try_shows_every_step_and_masks_what_was_on_the_wire() {
     let house_of = mock_agencies::Personas::embedded();
     let person = house_of.reference_family().applicant();
-    for service in SERVICES {
+    for service in SERVICES.iter() {
         let ran = run(&["try", service, &format!("fin={}", person.fin)]);
         check_code(&ran, 0);
         let mut from = 0;
@@ -271,7 +271,7 @@ async fn what_a_running_demo_is_asked_stands_in_its_journal() {
     let journal = dir.join("journal");
     assert!(demo.stdout().matches("curl --cacert ").count() == 3, "{}", demo.stdout());
 
-    for target in SERVICES.iter().chain(&["adsy-means-test"]) {
+    for target in SERVICES.iter().map(String::as_str).chain(["adsy-means-test"]) {
         let ran = run(&["ask", target, "--dir", text(&dir), "--wait", "20", "--json"]);
         check_code(&ran, 0);
         let answer: Json = serde_json::from_str(&ran.stdout).expect("JSON");

@@ -1,27 +1,61 @@
-//! The dossier over the wire: what settles it, who may read it again, and under which rights.
+//! The dossier over the wire: who it is about, what settles it, who may read it again, and under which
+//! rights.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use mock_agencies::{Family, FamilyRole};
+use mock_agencies::{Family, FamilyRole, Person};
 use qovsaq::client::{Answer, Client};
-use qovsaq::demo::{CONSUMER, Environment};
 use qovsaq::record::Kind;
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::house::{House, SERVICES, dossier_envelope, options};
+use crate::child::Site;
+use crate::house::{House, SERVICES, dossier_envelope, until};
 use crate::ledger;
 
 const DOSSIER: &str = "/v1/dossiers/adsy-means-test";
-/// Longest time a dossier may take to settle here: two rounds, half a minute apart.
-const SETTLES_WITHIN: Duration = Duration::from_secs(70);
+const DOSSIER_FILE: &str = "contracts/dossiers/adsy-means-test@1.0.0.yaml";
+/// Longest time a dossier may take to settle here.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+/// What is asked about everyone.
+const OF_EVERYONE: [&str; 3] = ["identity", "residence", "family-acts"];
+/// What is asked about adults alone.
+const OF_ADULTS: [&str; 7] = ["income", "business", "vehicles", "real-estate", "purchases", "loans", "alimony"];
+/// What is asked about a dwelling.
+const OF_A_DWELLING: [&str; 3] = ["electricity-subscriber", "electricity-consumption", "water"];
+
+/// A deployment whose dossier asks again after a second instead of half a minute.
+async fn eager() -> House {
+    let site = Site::prepare().await;
+    site.change(DOSSIER_FILE, "retry_every: 30s", "retry_every: 1s");
+    site.up().await
+}
 
 /// Opens a dossier for a case; waits so many seconds before 202.
-async fn open(client: &Client, case: &str, seconds: u64) -> Answer {
-    let answer = client.post_waiting(DOSSIER, &dossier_envelope(case), "en", seconds).await.expect("an answer");
+async fn open(client: &Client, family: &Family, case: &str, seconds: u64) -> Answer {
+    let answer = client.post_waiting(DOSSIER, &dossier_envelope(family, case), "en", seconds).await.expect("an answer");
     assert!([200, 202].contains(&answer.status), "{} {}", answer.status, answer.body);
     answer
+}
+
+/// A case that names the applicant alone: whoever else there is, the dossier finds.
+async fn applicants_case(house: &House, client: &Client, family: &Family) -> String {
+    let applicant = family.members.get(..1).expect("the applicant is the first member");
+    house.environment.open_case_of(client, applicant).await.expect("a case")
+}
+
+fn family<'a>(house: &'a House, name: &str) -> &'a Family {
+    house.environment.personas.family(name).expect("a family")
+}
+
+/// Opens a family's dossier in a case of the applicant alone, and waits for it.
+async fn discovered(house: &House, client: &Client, family: &Family) -> (u16, Json) {
+    let case = applicants_case(house, client, family).await;
+    let answer = open(client, family, &case, 20).await;
+    let dossier = answer.json().expect("JSON");
+    check_receipts(house, &dossier);
+    (answer.status, dossier)
 }
 
 fn location(answer: &Answer) -> String {
@@ -32,89 +66,163 @@ async fn read(client: &Client, location: &str) -> Answer {
     client.get(location, "en").await.expect("an answer")
 }
 
-/// Reads a dossier again until it is settled.
-async fn settled(client: &Client, location: &str) -> Json {
+/// Reads a dossier again until something holds of it.
+async fn read_until(client: &Client, location: &str, holds: impl Fn(&Json) -> bool) -> Json {
     let reading = async {
         loop {
             let answer = read(client, location).await;
-            if answer.status == 200 {
-                return answer.json().expect("JSON");
+            assert!([200, 202].contains(&answer.status), "{}", answer.body);
+            let dossier = answer.json().expect("JSON");
+            if holds(&dossier) {
+                return dossier;
             }
-            assert_eq!(answer.status, 202, "{}", answer.body);
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(SETTLES_WITHIN, reading).await.expect("the dossier settles")
+    tokio::time::timeout(SETTLES_WITHIN, reading).await.expect("it comes to hold")
+}
+
+/// Reads a dossier again until it is settled.
+async fn settled(client: &Client, location: &str) -> Json {
+    read_until(client, location, |dossier| !["pending", "overdue"].contains(&dossier["status"].as_str().unwrap_or_default())).await
 }
 
 fn elements(dossier: &Json) -> impl Iterator<Item = &Json> {
     dossier["elements"].as_array().expect("elements").iter()
 }
 
+fn named<'a>(dossier: &'a Json, name: &str) -> Vec<&'a Json> {
+    elements(dossier).filter(|element| element["element"] == name).collect()
+}
+
 fn element<'a>(dossier: &'a Json, name: &str, fin: &str) -> &'a Json {
     elements(dossier).find(|element| element["element"] == name && element["for"]["fin"] == fin).expect("it was asked")
+}
+
+/// Why an element was not asked about somebody.
+fn not_needed<'a>(dossier: &'a Json, name: &str, fin: &str) -> &'a str {
+    let items = dossier["not_needed"].as_array().expect("a list").iter();
+    let mut of = items.filter(|item| item["element"] == name && item["for"]["fin"] == fin);
+    let because = of.next().unwrap_or_else(|| panic!("{name} is needed"))["because"].as_str().expect("a reason");
+    assert!(of.next().is_none(), "{name} stands there once");
+    because
 }
 
 fn outcomes(dossier: &Json) -> Vec<&str> {
     elements(dossier).map(|element| element["outcome"].as_str().unwrap_or("…")).collect()
 }
 
-fn only(family: &Family, role: FamilyRole) -> &str {
-    &family.with_role(role).next().expect("one").fin
+fn only(family: &Family, role: FamilyRole) -> &Person {
+    family.with_role(role).next().expect("one")
 }
 
 /// The dossier's receipt verifies, its entry says what was given, and every element that was asked or
-/// refused names an entry before it with the same hash.
+/// refused names an entry before it with the same hash; what was obtained for another question names the
+/// disclosure itself.
 fn check_receipts(house: &House, dossier: &Json) {
     let lines = house.lines();
     let disclosed = ledger::check_receipt(house.dir(), &lines, dossier);
     assert!(disclosed.is(Kind::Disclosed), "{disclosed:?}");
-    let given = disclosed.metadata["given"].as_array().expect("what is given");
     for element in elements(dossier) {
-        let receipt = &element["receipt"];
-        let Some(index) = receipt["index"].as_u64() else { continue };
-        assert_eq!(receipt.as_object().map(serde_json::Map::len), Some(3), "an element's receipt is short");
-        let line = lines.iter().find(|line| line.index == index).expect("it is in the journal");
-        assert_eq!(receipt["leaf_hash"], serde_json::to_value(line.leaf_hash).expect("JSON"));
-        let told = given.iter().find(|given| given["rests_on"] == index).expect("the disclosure rests on it");
-        assert_eq!((&told["element"], &told["outcome"]), (&element["element"], &element["outcome"]));
+        check_element(&lines, disclosed, element);
     }
     ledger::check_rules(&lines);
 }
 
+fn check_element(lines: &[ledger::Line], disclosed: &ledger::Line, element: &Json) {
+    let receipt = &element["receipt"];
+    let Some(index) = receipt["index"].as_u64() else {
+        // Not asked: nobody was told anything.
+        return assert!(element["data"].is_null() && element["source"].is_null(), "{element}");
+    };
+    assert_eq!(receipt.as_object().map(serde_json::Map::len), Some(3), "an element's receipt is short");
+    let line = lines.iter().find(|line| line.index == index).expect("it is in the journal");
+    assert_eq!(receipt["leaf_hash"], serde_json::to_value(line.leaf_hash).expect("JSON"));
+    let via_cache = element["source"]["via"] == "cache";
+    assert_eq!(via_cache, index == disclosed.index, "{element}");
+    let given = disclosed.metadata["given"].as_array().expect("what is given").iter();
+    let mut of = given.filter(|given| given["element"] == element["element"] && (via_cache || given["rests_on"] == index));
+    assert!(of.any(|given| given["outcome"] == element["outcome"]), "{element} is not in {disclosed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_reference_family_shows_a_record_an_absence_and_an_outage() {
+async fn one_request_brings_the_family_from_seven_sources() {
     let house = House::start().await;
     let client = house.client();
     let family = house.family();
-    let (applicant, spouse) = (&*family.applicant().fin, only(family, FamilyRole::Spouse));
-    house.set_fault("azerishiq/consumption", "error", None);
+    let (status, dossier) = discovered(&house, &client, family).await;
+    assert_eq!((status, &dossier["status"]), (200, &json!("complete")), "{dossier}");
 
-    let case = house.open_case(&client).await;
-    let answer = open(&client, &case, 10).await;
-    let dossier = answer.json().expect("JSON");
-
-    // Five identities, two incomes, one subscriber and one consumption.
-    assert_eq!(elements(&dossier).count(), 9);
+    let application = &named(&dossier, "application")[0]["data"];
+    assert_eq!(application["members"].as_array().map(Vec::len), Some(4));
+    // Everybody is found, though the case named the applicant alone; each is himself.
     for member in &family.members {
         let identity = element(&dossier, "identity", &member.fin);
         assert_eq!((&identity["outcome"], &identity["data"]["given_name"]), (&json!("FOUND"), &json!(member.given_name)));
-        assert_eq!(identity["source"]["provider"], "interior");
-        assert!(identity["source"]["age_seconds"].is_u64());
+        for name in OF_EVERYONE {
+            element(&dossier, name, &member.fin);
+        }
+        for name in OF_ADULTS {
+            if member.role == FamilyRole::Child {
+                assert_eq!(not_needed(&dossier, name, &member.fin), "identity.birth_date: under 18 years");
+            } else {
+                element(&dossier, name, &member.fin);
+            }
+        }
     }
+    // One dwelling, one account: whoever comes first asks for all.
+    let applicant = &*family.applicant().fin;
+    for name in OF_A_DWELLING {
+        assert_eq!(named(&dossier, name).len(), 1, "{name}");
+        element(&dossier, name, applicant);
+    }
+    let (spouse, once) = (&*only(family, FamilyRole::Spouse).fin, "asked once per residence.address_code");
+    assert_eq!(not_needed(&dossier, "electricity-subscriber", spouse), once);
+    assert_eq!(not_needed(&dossier, "water", spouse), once);
+    assert_eq!(elements(&dossier).count(), 1 + 5 * 3 + 2 * 7 + 3);
+
+    // What sources say of one another's persons.
     let income = element(&dossier, "income", applicant);
     assert_eq!(income["data"]["months"].as_array().map(Vec::len), Some(12));
     let none = element(&dossier, "income", spouse);
     assert_eq!((&none["outcome"], &none["absence"], &none["data"]), (&json!("NOT_FOUND"), &json!("fact"), &Json::Null));
-    assert_eq!(element(&dossier, "electricity-subscriber", applicant)["outcome"], "FOUND");
-    let outage = element(&dossier, "electricity-consumption", applicant);
+    let flat = &element(&dossier, "real-estate", applicant)["data"]["objects"][0];
+    assert_eq!(
+        (&flat["object_kind"], &flat["share"]),
+        (&json!("flat"), &element(&dossier, "real-estate", spouse)["data"]["objects"][0]["share"])
+    );
+    let writs = element(&dossier, "alimony", applicant)["data"]["writs"].as_array().expect("a list").clone();
+    assert!(!writs.is_empty() && writs.iter().all(|writ| writ["debt_kind"] == "alimony"), "{writs:?}");
+    assert_eq!(element(&dossier, "loans", applicant)["data"]["active_loans"], 1);
+    let asked: std::collections::BTreeSet<&str> = elements(&dossier).filter_map(|element| element["source"]["provider"].as_str()).collect();
+    assert_eq!(asked.len(), 7, "{asked:?}");
+    for agency in house.environment.agencies.values() {
+        assert!(agency.calls().total > 0, "{} was not asked", agency.code());
+    }
+    // A call each; nobody is asked what is not needed.
+    let lines = house.closed_lines().await;
+    assert_eq!(ledger::closers(&lines).len(), elements(&dossier).count());
+    assert_eq!(lines.iter().filter(|line| line.is(Kind::MembersDiscovered)).count(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_one_source_leaves_the_rest_answered() {
+    let house = House::start().await;
+    let client = house.client();
+    house.set_fault("azerishiq/consumption", "error", None);
+    let family = house.family();
+    let (status, dossier) = discovered(&house, &client, family).await;
+    let outage = element(&dossier, "electricity-consumption", &family.applicant().fin);
     assert_eq!((&outage["outcome"], &outage["data"]), (&json!("UNAVAILABLE"), &Json::Null));
     assert!(outage["next_attempt_at"].is_string(), "it is asked again: {outage}");
-
+    for other in elements(&dossier).filter(|element| element["element"] != "electricity-consumption") {
+        assert!(["FOUND", "NOT_FOUND"].contains(&other["outcome"].as_str().unwrap_or_default()), "{other}");
+        assert!(other["next_attempt_at"].is_null());
+    }
     // An outage is neither settled nor a reason to ask for paper.
-    assert_eq!((answer.status, &dossier["status"]), (202, &json!("pending")));
+    assert_eq!((status, &dossier["status"]), (202, &json!("pending")));
     assert_eq!(dossier["documents_required"], json!([]));
-    check_receipts(&house, &dossier);
     house.stop().await;
 }
 
@@ -125,10 +233,10 @@ async fn a_dossier_answers_202_and_then_settles() {
     house.set_fault("interior/person-identity", "slow", None);
 
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 0).await;
+    let opened = open(&client, house.family(), &case, 0).await;
     let dossier = opened.json().expect("JSON");
     assert_eq!((opened.status, &dossier["status"]), (202, &json!("pending")));
-    for identity in elements(&dossier).filter(|element| element["element"] == "identity") {
+    for identity in named(&dossier, "identity") {
         assert_eq!((&identity["outcome"], &identity["source"], &identity["receipt"]), (&Json::Null, &Json::Null, &Json::Null));
     }
 
@@ -141,22 +249,35 @@ async fn a_dossier_answers_202_and_then_settles() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_answered_is_asked_again_and_what_needs_it_after_it() {
+async fn a_wait_beyond_the_longest_ends_when_the_dossier_does() {
     let house = House::start().await;
     let client = house.client();
+    let case = house.open_case(&client).await;
+    let began = Instant::now();
+    let opened = open(&client, house.family(), &case, 9_999).await;
+    assert_eq!(opened.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_answered_is_asked_again_and_what_needs_it_after_it() {
+    let house = eager().await;
+    let client = house.client();
     let fin = &*house.applicant().fin;
-    house.set_fault("azerishiq/subscriber", "error", Some(1));
+    // Not transient, so that it is not asked again within its call.
+    house.set_fault("azerishiq/subscriber", "malformed", Some(1));
 
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     let first = opened.json().expect("JSON");
-    assert_eq!(element(&first, "electricity-subscriber", fin)["outcome"], "UNAVAILABLE");
+    assert_eq!(element(&first, "electricity-subscriber", fin)["outcome"], "INVALID_DATA");
     let waiting = element(&first, "electricity-consumption", fin);
     assert_eq!((&waiting["outcome"], &waiting["receipt"]), (&json!("UNAVAILABLE"), &Json::Null), "it was not asked");
     let calls = house.calls();
 
     let second = settled(&client, &location(&opened)).await;
-    assert_eq!(second["status"], "complete");
+    assert_eq!(second["status"], "complete", "{second}");
     assert_eq!(element(&second, "electricity-subscriber", fin)["outcome"], "FOUND");
     assert_eq!(element(&second, "electricity-consumption", fin)["outcome"], "FOUND");
     // Only these two: what was answered is not asked again.
@@ -170,7 +291,7 @@ async fn every_reading_is_journalled_and_asks_nobody() {
     let house = House::start().await;
     let client = house.client();
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     assert_eq!(opened.status, 200);
     let first = opened.json().expect("JSON");
     let calls = house.calls();
@@ -195,7 +316,7 @@ async fn another_consumers_dossier_does_not_exist() {
     let house = House::start().await;
     let client = house.client();
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     let own = location(&opened);
     let stranger = house.environment.client("sovqat").expect("a certificate");
     let before = house.lines().len();
@@ -219,7 +340,7 @@ async fn when_its_case_is_closed_a_dossier_shows_nothing_any_more() {
     let house = House::start().await;
     let client = house.client();
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     let first = opened.json().expect("JSON");
     let calls = house.calls();
     let closed = client.post(&format!("/v1/cases/{case}/close"), &json!({}), "en").await.expect("an answer");
@@ -242,7 +363,7 @@ async fn when_its_case_is_closed_a_dossier_shows_nothing_any_more() {
     assert!(disclosed.metadata["given"].as_array().expect("given").iter().all(|given| given["fields"] == json!([])), "{disclosed:?}");
     assert_eq!(house.calls(), calls);
 
-    let anew = client.post(DOSSIER, &dossier_envelope(&case), "en").await.expect("an answer");
+    let anew = client.post(DOSSIER, &dossier_envelope(house.family(), &case), "en").await.expect("an answer");
     assert_eq!(anew.status, 403);
     house.stop().await;
 }
@@ -253,19 +374,14 @@ async fn a_right_that_is_narrowed_narrows_the_next_reading() {
     let client = house.client();
     let fin = &*house.applicant().fin;
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     let first = opened.json().expect("JSON");
     assert!(element(&first, "identity", fin)["data"]["birth_date"].is_string());
     let calls = house.calls();
 
     // The officials of this role may see ordinary data alone from now on.
-    let file = house.dir().join("contracts/consumers/targeted-aid.yaml");
-    let text = std::fs::read_to_string(&file).expect("the consumer's contract");
-    assert_eq!(text.matches("class_max: S").count(), 1);
-    std::fs::write(&file, text.replace("class_max: S", "class_max: O")).expect("writable");
-    if let Err(error) = house.environment.gateway.reload().await {
-        panic!("not reloaded: {error:?}");
-    }
+    house.change("contracts/consumers/targeted-aid.yaml", |text| text.replacen("class_max: S", "class_max: O", 1));
+    house.reload().await;
 
     let again = read(&client, &location(&opened)).await.json().expect("JSON");
     let identity = element(&again, "identity", fin);
@@ -280,52 +396,345 @@ async fn a_right_that_is_narrowed_narrows_the_next_reading() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_absence_ends_what_needs_it_and_asks_for_paper() {
+async fn an_absence_that_is_unknown_asks_for_paper_and_ends_what_needs_it() {
     let house = House::start().await;
     let client = house.client();
-    let family = house.environment.personas.family("no-electricity").expect("a family");
+    let family = family(&house, "no-mains-water");
+    let (status, dossier) = discovered(&house, &client, family).await;
     let fin = &*family.applicant().fin;
-    let case = house.environment.open_case(&client, family).await.expect("a case");
-    let opened = open(&client, &case, 10).await;
-    let dossier = opened.json().expect("JSON");
-    let subscriber = element(&dossier, "electricity-subscriber", fin);
-    assert_eq!((&subscriber["outcome"], &subscriber["absence"]), (&json!("NOT_FOUND"), &json!("unknown")));
-    let not_needed = json!([{"element": "electricity-consumption", "for": {"fin": fin}, "because": "electricity-subscriber: NOT_FOUND"}]);
-    assert_eq!(dossier["not_needed"], not_needed);
-    let documents = json!([{"element": "electricity-subscriber", "for": {"fin": fin}, "because": "NOT_FOUND"}]);
+    let water = element(&dossier, "water", fin);
+    assert_eq!((&water["outcome"], &water["absence"]), (&json!("NOT_FOUND"), &json!("unknown")));
+    let documents = json!([{"element": "water", "for": {"fin": fin}, "because": "NOT_FOUND"}]);
     assert_eq!(dossier["documents_required"], documents);
-    assert_eq!((opened.status, &dossier["status"]), (200, &json!("awaiting_documents")));
+    assert_eq!((status, &dossier["status"]), (200, &json!("awaiting_documents")));
+
+    // Nobody at this address has a meter: what would be asked with its code is not needed.
+    let family = self::family(&house, "displaced");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    let fin = &*family.applicant().fin;
+    assert_eq!(element(&dossier, "electricity-subscriber", fin)["outcome"], "NOT_FOUND");
+    assert_eq!(not_needed(&dossier, "electricity-consumption", fin), "electricity-subscriber: NOT_FOUND");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_without_a_fin_is_asked_for_on_paper() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = family(&house, "new-born");
+    let (status, dossier) = discovered(&house, &client, family).await;
+    let nameless = json!({"element": "application", "for": {"member": 3, "role": "child"}, "because": "NO_FIN"});
+    assert!(dossier["documents_required"].as_array().expect("a list").contains(&nameless), "{}", dossier["documents_required"]);
+    assert_eq!((status, &dossier["status"]), (200, &json!("awaiting_documents")));
+    assert_eq!(named(&dossier, "identity").len(), 3, "of the other members nothing is missing");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_that_are_there_already_are_not_asked_about_twice() {
+    let house = House::start().await;
+    let client = house.client();
+    // The list names the representative again; two applications name each other's representative.
+    for (name, members) in [("names-himself", 2), ("circle-one", 3), ("circle-two", 3)] {
+        let family = family(&house, name);
+        let (_, dossier) = discovered(&house, &client, family).await;
+        assert_eq!(named(&dossier, "application").len(), 1, "{name}: members are not followed further");
+        let identities = named(&dossier, "identity");
+        assert_eq!(identities.len(), members, "{name}");
+        let mut fins: Vec<_> = identities.iter().map(|identity| identity["for"]["fin"].to_string()).collect();
+        fins.sort();
+        fins.dedup();
+        assert_eq!(fins.len(), members, "{name}: somebody is asked about twice");
+    }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_of_twelve_is_found_whole_and_its_grown_children_are_adults() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = family(&house, "twelve");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    assert_eq!(named(&dossier, "identity").len(), 12);
+    let grown = |person: &Person| -> bool {
+        person.birth_date <= model::time::day(qovsaq::clock::now()).saturating_sub(jiff::Span::new().years(18))
+    };
+    let adults = family.members.iter().filter(|member| grown(member)).count();
+    assert!(adults > 4, "children among them");
+    for name in OF_ADULTS {
+        assert_eq!(named(&dossier, name).len(), adults, "{name}");
+    }
+    assert_eq!(named(&dossier, "water").len(), 1, "one dwelling");
+
+    let family = self::family(&house, "adult-child");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    let child = only(family, FamilyRole::Child);
+    let income = element(&dossier, "income", &child.fin);
+    assert_eq!((&income["outcome"], &income["need"]), (&json!("FOUND"), &json!("conditional")));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_dwellings_are_two_accounts() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = family(&house, "member-elsewhere");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    assert_eq!((named(&dossier, "electricity-subscriber").len(), named(&dossier, "water").len()), (2, 2));
+    let addresses: Vec<_> = named(&dossier, "residence").iter().map(|residence| residence["data"]["address_code"].to_string()).collect();
+    assert_ne!(addresses[0], addresses[1]);
+    // The household above or below shares the address and no account.
+    let ground = self::family(&house, "ground-floor");
+    let (_, dossier) = discovered(&house, &client, ground).await;
+    assert_eq!(named(&dossier, "electricity-subscriber").len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_application_those_whom_the_case_names_are_asked_about() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = house.family();
+    let case = applicants_case(&house, &client, family).await;
+    let mut body = dossier_envelope(family, &case);
+    body["input"]["application_no"] = json!("TEST-NOT-2026-9999");
+    let answer = client.post_waiting(DOSSIER, &body, "en", 20).await.expect("an answer");
+    let dossier = answer.json().expect("JSON");
+    let application = named(&dossier, "application")[0];
+    assert_eq!((&application["outcome"], &application["absence"]), (&json!("NOT_FOUND"), &json!("unknown")));
+    assert_eq!((answer.status, &dossier["status"]), (200, &json!("awaiting_documents")));
+    assert_eq!(named(&dossier, "identity").len(), 1);
+    // Another family's application does not open its doors: the answer is about somebody else.
+    body["input"]["application_no"] = json!("TEST-NOT-2026-0043");
+    let dossier = client.post_waiting(DOSSIER, &body, "en", 20).await.expect("an answer").json().expect("JSON");
+    let application = named(&dossier, "application")[0];
+    assert!(["INVALID_DATA", "NOT_FOUND"].contains(&application["outcome"].as_str().unwrap_or_default()), "{application}");
+    assert_eq!(named(&dossier, "identity").len(), 1, "nobody of that family is asked about");
     check_receipts(&house, &dossier);
     house.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_deadline_ends_all_of_it() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let shipped = include_str!("../contracts/dossiers/adsy-means-test@1.0.0.yaml");
-    let hurried = shipped.replace("deadline: 20s", "deadline: 2s");
-    assert_ne!(shipped, hurried);
-    let dossiers = folder.path().join("contracts/dossiers");
-    std::fs::create_dir_all(&dossiers).expect("a folder");
-    std::fs::write(dossiers.join("adsy-means-test@1.0.0.yaml"), hurried).expect("writable");
-    let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
-    let client = environment.client(CONSUMER).expect("a certificate");
-    for service in SERVICES {
-        let (provider, name) = service.split_once('/').expect("provider/service");
-        environment.agencies[provider].set_fault(name, "hang", None).expect("accepted");
-    }
+async fn a_person_nobody_knows_stops_the_dossier() {
+    let house = House::start().await;
+    let client = house.client();
+    let case = crate::house::fresh_case();
+    let persons = json!([{"subject": {"fin": "9Z9Z9ZO"}, "role": "applicant"}]);
+    let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "adsy-means-test", "persons": persons}), "en").await;
+    assert_eq!(opened.expect("an answer").status, 201);
+    // Nothing else answers in time, and nothing else is waited for.
+    house.set_fault("taxes/taxpayer-status", "error", None);
+    let answer = open(&client, house.family(), &case, 20).await;
+    let dossier = answer.json().expect("JSON");
+    assert_eq!((answer.status, &dossier["status"]), (200, &json!("stopped")), "{dossier}");
+    check_receipts(&house, &dossier);
+    house.stop().await;
+}
 
-    let case = environment.open_case(&client, environment.personas.reference_family()).await.expect("a case");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_consent_is_a_refusal_and_settled() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = house.family();
+    let case = house.open_case(&client).await;
+    let mut body = dossier_envelope(family, &case);
+    // The spouse's alone is left.
+    let spouse = &*only(family, FamilyRole::Spouse).fin;
+    let consents = body["consent"].as_array().expect("consents").clone();
+    body["consent"] = consents.into_iter().filter(|consent| consent["subject"]["fin"] == spouse).collect();
+    let answer = client.post_waiting(DOSSIER, &body, "en", 20).await.expect("an answer");
+    let dossier = answer.json().expect("JSON");
+    let refused = element(&dossier, "loans", &family.applicant().fin);
+    assert_eq!((&refused["outcome"], &refused["data"], &refused["source"]), (&json!("DENIED"), &Json::Null, &Json::Null));
+    assert!(refused["errors"][0]["pointer"].as_str().is_some_and(|pointer| pointer.starts_with("/consent")), "{refused}");
+    assert_ne!(element(&dossier, "loans", spouse)["outcome"], "DENIED");
+    assert_eq!((answer.status, &dossier["status"]), (200, &json!("incomplete")));
+    assert_eq!(house.environment.agencies["credit-bureau"].calls().distinct_inquiries, Some(1), "only the one who consents is asked about");
+    check_receipts(&house, &dossier);
+
+    // The bureau itself may refuse a consent that we hold.
+    house.set_fault("credit-bureau/obligations-summary", "consent-rejected", None);
+    let (status, dossier) = discovered(&house, &client, self::family(&house, "business-owner")).await;
+    let refused = named(&dossier, "loans");
+    assert!(refused.iter().all(|loans| loans["outcome"] == "DENIED" && loans["receipt"]["index"].is_u64()), "{refused:?}");
+    assert_eq!((status, &dossier["status"]), (200, &json!("incomplete")));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_deadline_ends_all_of_it() {
+    let site = Site::prepare().await;
+    site.change(DOSSIER_FILE, "deadline: 20s", "deadline: 1s");
+    let house = site.up().await;
+    let client = house.client();
+    for service in SERVICES.iter() {
+        house.set_fault(service, "hang", None);
+    }
+    let case = house.open_case(&client).await;
     let began = Instant::now();
-    let opened = open(&client, &case, 30).await;
-    // Four seconds are the shortest time limit of a service: it is the dossier's own that ended them.
+    let opened = open(&client, house.family(), &case, 30).await;
+    // Four seconds are the time limit of every service: it is the dossier's own that ended them.
     let took = began.elapsed();
-    assert!((Duration::from_millis(1_900)..Duration::from_millis(3_900)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(900)..Duration::from_millis(3_500)).contains(&took), "{took:?}");
     let dossier = opened.json().expect("JSON");
     assert_eq!((opened.status, &dossier["status"]), (202, &json!("pending")));
     assert!(outcomes(&dossier).iter().all(|outcome| *outcome == "UNAVAILABLE"), "{dossier}");
-    environment.stop().await.expect("stops in order");
-    ledger::check_rules(&ledger::read(folder.path(), 0));
+    check_receipts(&house, &dossier);
+    house.clear_faults();
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_after_the_deadline_is_taken_up_without_another_call() {
+    let site = Site::prepare().await;
+    site.change(DOSSIER_FILE, "deadline: 20s", "deadline: 1s");
+    let house = site.up().await;
+    let client = house.client();
+    house.set_fault("interior/vehicle-ownership", "slow", None);
+    let fin = &*house.applicant().fin;
+    let case = house.open_case(&client).await;
+    let opened = open(&client, house.family(), &case, 10).await;
+    let first = opened.json().expect("JSON");
+    let late = element(&first, "vehicles", fin);
+    assert_eq!((&late["outcome"], &late["data"]), (&json!("UNAVAILABLE"), &Json::Null));
+    let lines = house.lines();
+    let asked = lines.iter().find(|line| late["receipt"]["index"] == line.index).expect("it was asked");
+    assert!(asked.is(Kind::Intent), "it rests on what was about to be asked: {asked:?}");
+    let calls = house.calls();
+
+    let whole = settled(&client, &location(&opened)).await;
+    let vehicles = element(&whole, "vehicles", fin);
+    assert_eq!((&vehicles["outcome"], &vehicles["next_attempt_at"]), (&json!("FOUND"), &Json::Null));
+    assert_eq!(house.calls(), calls, "nobody was asked again");
+    check_receipts(&house, &whole);
+    house.stop().await;
+}
+
+/// A server-sent event.
+#[derive(Debug)]
+struct Told {
+    name: String,
+    data: Json,
+}
+
+/// Opens a dossier as a stream, and reads it to its end or until `enough`.
+async fn stream(client: &Client, body: &Json, seconds: u64, mut enough: impl FnMut(&Told) -> bool) -> Vec<Told> {
+    let mut told = Vec::new();
+    let take = |name: &str, data: &Json| {
+        told.push(Told { name: name.to_owned(), data: data.clone() });
+        if told.last().is_some_and(&mut enough) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    client.stream(DOSSIER, body, "en", seconds, take).await.expect("a stream");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_tells_each_element_once_and_then_all() {
+    let house = House::start().await;
+    let client = house.client();
+    // One comes last, by itself.
+    house.set_fault("interior/vehicle-ownership", "slow", None);
+    let family = house.family();
+    let case = applicants_case(&house, &client, family).await;
+    let told = stream(&client, &dossier_envelope(family, &case), 20, |_| false).await;
+    let (last, events) = told.split_last().expect("events");
+    assert_eq!((&*last.name, &last.data["status"]), ("settled", &json!("complete")));
+    check_receipts(&house, &last.data);
+    assert!(events.iter().all(|event| event.name == "element"), "{events:?}");
+    let key = |element: &Json| (element["element"].to_string(), element["for"].to_string());
+    let mut keys: Vec<_> = events.iter().map(|event| key(&event.data)).collect();
+    let mut whole: Vec<_> = elements(&last.data).map(key).collect();
+    keys.sort();
+    whole.sort();
+    assert_eq!(keys, whole, "each is told once");
+    assert_eq!(events.last().expect("an element").data["element"], "vehicles", "as they settle");
+    for event in events {
+        let same = elements(&last.data).find(|element| key(element) == key(&event.data)).expect("it is there");
+        assert_eq!((&same["data"], &same["outcome"]), (&event.data["data"], &event.data["outcome"]));
+    }
+    // Every element was disclosed before it was told, and once more with the whole.
+    let lines = house.closed_lines().await;
+    let given: Vec<Vec<String>> = lines
+        .iter()
+        .filter(|line| line.is(Kind::Disclosed))
+        .map(|line| line.metadata["given"].as_array().expect("given").iter().map(|given| given["element"].to_string()).collect())
+        .collect();
+    let (whole, parts) = given.split_last().expect("disclosures");
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), events.len());
+    assert!(whole.len() >= events.len());
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_its_stream_finds_the_dossier_later() {
+    let house = House::start().await;
+    let client = house.client();
+    house.set_fault("interior/vehicle-ownership", "slow", None);
+    let case = house.open_case(&client).await;
+    let told = stream(&client, &dossier_envelope(house.family(), &case), 20, |_| true).await;
+    assert_eq!(told.len(), 1);
+    drop(client);
+    // It goes on by itself: the slow ones are answered too.
+    let lines = until("everything is answered", || {
+        let lines = house.lines();
+        let answered = |line: &&ledger::Line| line.is(Kind::Answered) && line.metadata["service"] == "interior/vehicle-ownership";
+        (lines.iter().filter(answered).count() == 2).then_some(lines)
+    })
+    .await;
+    ledger::check_rules(&lines);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_waits_no_longer_ends_with_what_there_is() {
+    let house = House::start().await;
+    let client = house.client();
+    house.set_fault("interior/vehicle-ownership", "hang", None);
+    let case = house.open_case(&client).await;
+    let told = stream(&client, &dossier_envelope(house.family(), &case), 1, |_| false).await;
+    let (last, events) = told.split_last().expect("events");
+    assert_eq!((&*last.name, &last.data["status"]), ("pending", &json!("pending")));
+    assert!(events.iter().all(|event| event.name == "element" && event.data["element"] != "vehicles"), "{events:?}");
+    check_receipts(&house, &last.data);
+    house.clear_faults();
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_is_withdrawn_while_a_dossier_streams_is_withdrawn_at_once() {
+    let house = House::start().await;
+    let client = house.client();
+    house.set_fault("interior/vehicle-ownership", "slow", None);
+    let case = house.open_case(&client).await;
+    let (started, mut starts) = tokio::sync::mpsc::unbounded_channel();
+    let body = dossier_envelope(house.family(), &case);
+    let streaming = tokio::spawn(async move {
+        let began = move |event: &Told| {
+            started.send(event.data["element"].clone()).unwrap_or_default();
+            false
+        };
+        stream(&client, &body, 20, began).await
+    });
+    starts.recv().await.expect("the stream begins");
+    // Vehicles are granted to nobody from now on; they are under way.
+    house.change("contracts/consumers/targeted-aid.yaml", |text| {
+        let (before, rest) = text.split_once("  - service: interior/vehicle-ownership\n").expect("a grant");
+        let (_, after) = rest.split_once("  - service: ").expect("the next one");
+        format!("{before}  - service: {after}")
+    });
+    house.reload().await;
+    let told = streaming.await.expect("a task");
+    let vehicles: Vec<_> = told.iter().filter(|event| event.name == "element" && event.data["element"] == "vehicles").collect();
+    assert!(!vehicles.is_empty());
+    for event in vehicles {
+        assert_eq!((&event.data["outcome"], &event.data["data"]), (&json!("DENIED"), &Json::Null), "{event:?}");
+    }
+    let last = &told.last().expect("the whole").data;
+    for vehicles in named(last, "vehicles") {
+        assert_eq!((&vehicles["outcome"], &vehicles["data"], &vehicles["source"]), (&json!("DENIED"), &Json::Null, &Json::Null));
+    }
+    check_receipts(&house, last);
+    house.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -335,13 +744,13 @@ async fn a_dossier_without_its_case_is_refused_with_a_receipt() {
     let case = house.open_case(&client).await;
     let closed = house.open_case(&client).await;
     client.post(&format!("/v1/cases/{closed}/close"), &json!({}), "en").await.expect("an answer");
-    let mut other_purpose = dossier_envelope(&case);
+    let mut other_purpose = dossier_envelope(house.family(), &case);
     other_purpose["purpose"] = json!("social-payments");
-    let mut stranger = dossier_envelope(&case);
+    let mut stranger = dossier_envelope(house.family(), &case);
     stranger["subject"] = json!({"fin": house.environment.personas.requests_family().applicant().fin});
     let cases = [
-        (dossier_envelope("c-nobodys"), vec!["case-unknown"]),
-        (dossier_envelope(&closed), vec!["case-closed"]),
+        (dossier_envelope(house.family(), "c-nobodys"), vec!["case-unknown"]),
+        (dossier_envelope(house.family(), &closed), vec!["case-closed"]),
         (other_purpose, vec!["purpose-not-granted", "case-purpose"]),
         (stranger, vec!["person-not-in-case"]),
     ];
@@ -366,7 +775,7 @@ async fn a_consumer_without_a_grant_is_refused_element_by_element_and_nobody_is_
     let house = House::start().await;
     let client = house.environment.client("sovqat").expect("a certificate");
     let case = house.open_case(&client).await;
-    let opened = open(&client, &case, 10).await;
+    let opened = open(&client, house.family(), &case, 10).await;
     let dossier = opened.json().expect("JSON");
     assert_eq!((opened.status, &dossier["status"]), (200, &json!("incomplete")));
     for element in elements(&dossier) {

@@ -1,24 +1,27 @@
 //! A whole deployment in the test's own process: gateway, agencies, certificates, journal.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use mock_agencies::{Family, Latency, Person};
+use mock_agencies::{AgencyCode, Family, Latency, Person, Personas};
 use model::Problems;
 use qovsaq::client::{Answer, Client};
 use qovsaq::config::Config;
-use qovsaq::demo::{CONSUMER, Environment, Options, Ports, month_ago, write_config};
+use qovsaq::demo::{AGENCIES, CONSUMER, Environment, Options, Ports, month_ago};
 use qovsaq::gateway::Running;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use crate::child::Site;
 use crate::ledger::{self, Line};
 
-/// Every service, with the agency that answers it.
-pub(crate) const SERVICES: [&str; 4] = ["interior/person-identity", "taxes/person-income", "azerishiq/subscriber", "azerishiq/consumption"];
-
-/// Small segments: reading a journal back looks at all that was set aside for it.
-pub(crate) const SMALL_JOURNAL: &str = "journal: {dir: journal, segment_bytes: 1048576}";
+/// Every service of every agency, such as `interior/person-identity`.
+pub(crate) static SERVICES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let of = |agency: AgencyCode| agency.services().iter().map(move |service| format!("{}/{service}", agency.as_str()));
+    AGENCIES.into_iter().flat_map(of).collect()
+});
 
 /// A deployment that is up. Dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -28,21 +31,16 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// On a site as it is prepared.
     pub(crate) async fn start() -> Self {
-        Self::start_in(TempDir::new().expect("a temporary folder")).await
+        Site::prepare().await.up().await
     }
 
-    /// Starts in a folder that may hold certificates and data already.
-    pub(crate) async fn start_in(folder: TempDir) -> Self {
-        let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
-        write_config(&dir, Ports::Any, &agencies).expect("a configuration");
-        let file = dir.join("qovsaq.yaml");
-        let text = std::fs::read_to_string(&file).expect("a configuration");
-        std::fs::write(&file, text.replace("journal: {dir: journal}", SMALL_JOURNAL)).expect("writable");
+    pub(crate) async fn of(folder: TempDir, agencies: BTreeMap<&'static str, mock_agencies::Running>, personas: Arc<Personas>) -> Self {
         let mut problems = Problems::default();
-        let config = Config::load(&file, &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
+        let config = Config::load(&folder.path().join("qovsaq.yaml"), &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
         let gateway = Running::start(config).await.expect("the gateway starts");
-        Self { environment: Environment { dir, gateway, agencies, personas }, folder }
+        Self { environment: Environment { dir: folder.path().to_path_buf(), gateway, agencies, personas }, folder }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -80,6 +78,21 @@ impl House {
         self.environment.agencies.values().for_each(mock_agencies::Running::clear_faults);
     }
 
+    /// Changes a file of the deployment; nothing takes effect before a reload.
+    pub(crate) fn change(&self, file: &str, change: impl FnOnce(&str) -> String) {
+        let path = self.dir().join(file);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let changed = change(&text);
+        assert_ne!(text, changed, "{file} is as it was");
+        std::fs::write(path, changed).expect("writable");
+    }
+
+    pub(crate) async fn reload(&self) {
+        if let Err(error) = self.environment.gateway.reload().await {
+            panic!("not reloaded: {error:?}");
+        }
+    }
+
     /// Everything in the journal so far.
     pub(crate) fn lines(&self) -> Vec<Line> {
         ledger::read(self.dir(), 0)
@@ -109,21 +122,40 @@ pub(crate) fn envelope(fin: &str, case: &str, input: Json) -> Json {
     json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"})
 }
 
-/// The envelope of a dossier, which names no subject.
-pub(crate) fn dossier_envelope(case: &str) -> Json {
-    json!({"input": {}, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer"})
+/// The reference dossier's envelope for a family, with the consents of its adults.
+pub(crate) fn dossier_envelope(family: &Family, case: &str) -> Json {
+    let mut body = qovsaq::demo::body(family, case, &qovsaq::demo::dossier_inputs(family));
+    body["subject"].take();
+    body
 }
 
-/// A granted body for any of the services; `code` is a subscriber code from an answer in the same case.
+/// A granted body for any of the services about a person; `code` is a subscriber's code of electricity
+/// from an answer in the same case.
 pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json {
-    let mut input = json!({});
-    if matches!(service, "taxes/person-income" | "azerishiq/consumption") {
-        input = json!({"month_from": month_ago(12), "month_to": month_ago(1)});
+    let personas = Personas::embedded();
+    let family = personas.families().iter().find(|family| family.everyone().any(|person| &*person.fin == fin)).expect("a persona");
+    let months = json!({"month_from": month_ago(12), "month_to": month_ago(1)});
+    let input = match service {
+        "taxes/person-income" | "azersu/consumption" => months,
+        "azerishiq/consumption" => {
+            let mut input = months;
+            input["subscriber_code"] = json!(code);
+            input
+        }
+        "property/transactions" => {
+            let today = model::time::day(qovsaq::clock::now());
+            let day = |months: i32| today.saturating_sub(jiff::Span::new().months(months)).to_string();
+            json!({"from_on": day(6), "to_on": day(0)})
+        }
+        "justice/family-acts" => json!({"act_kinds": ["birth", "marriage", "divorce", "death"]}),
+        "justice/notarial-application" => json!({"application_no": &*family.application().expect("an application").number}),
+        _ => json!({}),
+    };
+    let mut body = envelope(fin, case, input);
+    if service == "credit-bureau/obligations-summary" {
+        body["consent"] = qovsaq::demo::consents(family);
     }
-    if service == "azerishiq/consumption" {
-        input["subscriber_code"] = json!(code);
-    }
-    envelope(fin, case, input)
+    body
 }
 
 /// Asks a service.

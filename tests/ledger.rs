@@ -82,18 +82,12 @@ pub(crate) fn closers(lines: &[Line]) -> BTreeMap<u64, Vec<&Line>> {
 }
 
 /// R2, R4, R7 and R8 over a whole journal: every intent is closed exactly once, after it, by Answered,
-/// Failed or Abandoned; every disclosure rests on entries before it; the start and the configuration
-/// stand before what they govern, and an epoch's opening in an earlier frame than what it seals.
+/// Failed or Abandoned; every disclosure rests on entries before it that can bear it; the start and the
+/// configuration stand before what they govern, and an epoch's opening in an earlier frame than what it
+/// seals.
 pub(crate) fn check_rules(lines: &[Line]) {
     check_epochs(lines);
-    let mut configuration: Option<&Json> = None;
-    for line in lines {
-        if line.is(Kind::ConfigurationActivated) {
-            configuration = Some(&line.metadata["configuration"]);
-        } else if line.is(Kind::Intent) || line.is(Kind::Disclosed) || line.is(Kind::Denied) {
-            assert_eq!(Some(&line.metadata["configuration"]), configuration, "{line:?} names another configuration");
-        }
-    }
+    check_configurations(lines);
     for (intent, closing) in closers(lines) {
         assert_eq!(closing.len(), 1, "intent {intent} is closed by {closing:?}");
         let closed = closing[0];
@@ -101,13 +95,54 @@ pub(crate) fn check_rules(lines: &[Line]) {
         assert!(intent < closed.index);
         assert_eq!(closed.metadata["intent"], intent);
     }
-    let kinds: BTreeMap<u64, u8> = lines.iter().map(|line| (line.index, line.kind)).collect();
+    let by_index: BTreeMap<u64, &Line> = lines.iter().map(|line| (line.index, line)).collect();
     for line in lines.iter().filter(|line| line.is(Kind::Disclosed)) {
         for given in line.metadata["given"].as_array().expect("what is given") {
-            let Some(source) = given["rests_on"].as_u64() else { continue };
+            let Some(source) = given["rests_on"].as_u64() else {
+                // What was not asked has nothing to rest on, and gives nothing.
+                assert!(given["outcome"] != "FOUND" && given["fields"] == Json::from(Vec::<Json>::new()), "{line:?}");
+                continue;
+            };
             assert!(source < line.index, "{line:?} rests on what comes after it");
-            let kind = kinds[&source];
-            assert!([Kind::Answered, Kind::Failed, Kind::Denied].iter().any(|known| known.number() == kind), "{line:?} rests on {kind}");
+            check_ground(line, given, by_index[&source]);
+        }
+    }
+}
+
+/// Whether what a disclosure gives may rest on an entry: a record on its Answered alone, and what is
+/// disclosed while the source is still being asked on the Intent.
+fn check_ground(line: &Line, given: &Json, ground: &Line) {
+    let found = given["outcome"] == "FOUND";
+    let via_cache = given["via"] == "cache";
+    if ground.is(Kind::Answered) {
+        // A dossier may refuse to use an answer, such as one that names too many members.
+        let unused = given["outcome"] == "INVALID_DATA" || given["outcome"] == "UNAVAILABLE";
+        assert!(unused && !found || given["outcome"] == ground.metadata["outcome"], "{line:?} says another outcome than {ground:?}");
+    } else if ground.is(Kind::Intent) {
+        assert!(given["outcome"] == "UNAVAILABLE" && !via_cache, "{line:?} rests on {ground:?}");
+    } else if ground.is(Kind::Failed) {
+        assert!(!found, "{line:?} rests on {ground:?}");
+    } else {
+        assert!(ground.is(Kind::Denied) && given["outcome"] == "DENIED", "{line:?} rests on {ground:?}");
+    }
+    // Nobody is given what another purpose or, unless it is ordinary, another consumer has asked for.
+    if found && given["element"].is_null() {
+        assert_eq!(ground.metadata["service"], line.metadata["service"], "{line:?} rests on {ground:?}");
+    }
+}
+
+/// Each entry names the configuration that was active when its exchange began: the last one, or one
+/// before it where a reload came in between.
+fn check_configurations(lines: &[Line]) {
+    let mut activated: Vec<&Json> = Vec::new();
+    for line in lines {
+        if line.is(Kind::ConfigurationActivated) {
+            activated.push(&line.metadata["configuration"]);
+        } else if line.is(Kind::Intent) || line.is(Kind::Disclosed) || line.is(Kind::Denied) {
+            assert!(
+                activated.iter().rev().take(2).any(|known| **known == line.metadata["configuration"]),
+                "{line:?} names another configuration"
+            );
         }
     }
 }

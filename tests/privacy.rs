@@ -327,8 +327,8 @@ async fn a_demonstration_leaves_no_personal_datum_on_disk_in_logs_or_in_metrics(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_address_of_the_api_has_a_place_for_a_person() {
     let house = crate::house::House::start().await;
-    for consumer in qovsaq::demo::CONSUMERS {
-        let client = house.environment.client(consumer).expect("a certificate");
+    for consumer in qovsaq::demo::consumers() {
+        let client = house.environment.client(&consumer).expect("a certificate");
         let document = client.get("/openapi.json", "en").await.expect("an answer").json().expect("JSON");
         for (path, item) in document["paths"].as_object().expect("paths") {
             for operation in item.as_object().expect("operations").values() {
@@ -340,7 +340,8 @@ async fn no_address_of_the_api_has_a_place_for_a_person() {
     }
     let client = house.client();
     let case = house.open_case(&client).await;
-    let opened = client.post("/v1/dossiers/adsy-means-test", &crate::house::dossier_envelope(&case), "en").await.expect("an answer");
+    let opened =
+        client.post("/v1/dossiers/adsy-means-test", &crate::house::dossier_envelope(house.family(), &case), "en").await.expect("an answer");
     let scanner = Scanner::of(house.environment.personas.people());
     let location = opened.headers["location"].as_bytes();
     assert_eq!(scanner.scan(location), Vec::<String>::new());

@@ -100,7 +100,10 @@ async fn ask_all(connection: &mut Connection, site: &Site, load: &[Ask], with_fa
 /// Asks a dossier and reads it again: each reading is disclosed anew.
 async fn ask_dossier(connection: &mut Connection, site: &Site) -> Vec<Json> {
     let case = open_case(connection, &site.personas.requests_family().applicant().fin).await;
-    let opened = connection.post("/v1/dossiers/adsy-means-test", Some(20), &dossier_envelope(&case)).await.expect("an answer");
+    let opened = connection
+        .post("/v1/dossiers/adsy-means-test", Some(20), &dossier_envelope(site.personas.requests_family(), &case))
+        .await
+        .expect("an answer");
     let opened = opened.json();
     let id = opened["dossier_id"].as_str().expect("an id");
     let again = connection.get(&format!("/v1/dossiers/adsy-means-test/{id}")).await.expect("an answer").json();

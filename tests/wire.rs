@@ -48,7 +48,7 @@ async fn a_certificate_that_does_not_hold_ends_the_handshake() {
     // A server certificate of ours is not for clients.
     let server = Some((dir.join("gateway/internal.pem"), dir.join("gateway/internal.key")));
     drop(agencies);
-    let house = House::start_in(folder).await;
+    let house = Site::prepare_in(folder).await.up().await;
 
     for (what, identity) in [
         ("none", None),
@@ -292,7 +292,7 @@ async fn undeclared_fields_are_dropped_and_counted() {
     let case = house.open_case(&client).await;
     let fin = house.applicant().fin.to_string();
     let code = subscriber_code(&client, &fin, &case).await;
-    for service in SERVICES {
+    for service in SERVICES.iter() {
         let body = body_for(service, &fin, &case, &code);
         let plain = ask(&client, service, &body).await.json().expect("JSON");
         house.set_fault(service, "undeclared", Some(1));
