@@ -375,12 +375,18 @@ fn server_tls(config: &Config) -> anyhow::Result<ServerTls> {
 /// Looks after what ages: epochs and month keys, the revocation list, and refusals before a consumer
 /// was known, which are journalled as one entry a minute (a flood must not fill the log).
 async fn upkeep(gateway: Arc<Gateway>, tls: Arc<ArcSwap<ServerTls>>, refusals: Arc<Refusals>) {
+    let mut day = model::time::day(clock::now());
     loop {
         let stopping = tokio::select! {
             () = tokio::time::sleep(UPKEEP) => false,
             () = gateway.draining() => true,
         };
         let now = clock::now();
+        // Some rates are other on other days.
+        let today = model::time::day(now);
+        if std::mem::replace(&mut day, today) != today {
+            gateway.sources.activate(&gateway.active());
+        }
         gateway.cache.settle();
         gateway.metrics.cache(&gateway.cache);
         tls.load().observe("internal", now);

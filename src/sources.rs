@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use model::{ConsumerId, ProviderId, Service, ServiceId};
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::config::Config;
 use crate::data::Active;
 use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Standing};
@@ -33,11 +34,12 @@ impl Sources {
         sources
     }
 
-    /// Takes over the quotas of other data.
+    /// Takes over the quotas of the data for today; called again when data or day change.
     pub fn activate(&self, active: &Active) {
+        let today = model::time::day(clock::now());
         let gates = active.snapshot.services.values().filter_map(|service| {
             let (_, instance) = self.instances.iter().find(|(id, _)| id.as_str() == service.id.provider())?;
-            let gate = instance.gate(&service.id, service.quota);
+            let gate = instance.gate(&service.id, service.quota_on(today));
             Some((service.id.clone(), gate))
         });
         self.gates.store(std::sync::Arc::new(gates.collect()));

@@ -68,6 +68,7 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
 fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
     let view = gateway.sources.view(service.id.provider()).filter(|_| asked.active.calls.can_ask(&service.id));
     let Some(view) = view else { return json!({"state": "not-configured"}) };
+    let quota = service.quota_on(model::time::day(clock::now()));
     let state = match view.breaker {
         "closed" => "available",
         "open" => "suspended",
@@ -75,7 +76,7 @@ fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
     };
     json!({
         "state": state, "retry_after_seconds": view.retry_after, "calls_in_flight": view.calls_in_flight, "calls_max": view.calls_max,
-        "queued": view.queued, "quota": {"per_second": service.quota.per_second, "burst": service.quota.burst},
+        "queued": view.queued, "quota": {"per_second": quota.per_second, "burst": quota.burst},
     })
 }
 

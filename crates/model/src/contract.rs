@@ -371,6 +371,17 @@ pub struct Quota {
     pub burst: u32,
 }
 
+/// Another rate on some days of every month (Asia/Baku), such as around filing days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaDays {
+    /// First day of the month, 1 to 31.
+    pub from: i8,
+    /// Last day, counted too.
+    pub to: i8,
+    /// The rate on these days.
+    pub quota: Quota,
+}
+
 /// A provider: one primary source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
@@ -414,6 +425,8 @@ pub struct Service {
     pub lifetime: Duration,
     /// Agreed rate.
     pub quota: Quota,
+    /// Days on which another rate is agreed.
+    pub quota_days: Vec<QuotaDays>,
     /// Longest wait for one answer.
     pub timeout: Duration,
     /// Whether it may be asked again.
@@ -442,6 +455,13 @@ impl Service {
     #[must_use]
     pub fn versioned(&self) -> String {
         format!("{}@{}", self.id, self.version)
+    }
+
+    /// The rate agreed for a day (Asia/Baku).
+    #[must_use]
+    pub fn quota_on(&self, today: Date) -> Quota {
+        let special = self.quota_days.iter().find(|days| (days.from..=days.to).contains(&today.day()));
+        special.map_or(self.quota, |days| days.quota)
     }
 
     /// Index of a leaf by its path.

@@ -56,7 +56,7 @@ pub struct ServiceFile {
     /// How long an answer is current, such as `24h`; `0s` for never reused.
     pub lifetime: String,
     /// Agreed rate, per provider instance.
-    pub quota: Quota,
+    pub quota: ServiceQuota,
     /// Longest wait for one answer, `1s` to `60s`.
     pub timeout: String,
     /// Whether a call that may have been sent may be sent again.
@@ -173,6 +173,40 @@ pub struct Quota {
     #[schemars(range(min = 1, max = 100_000))]
     pub per_second: u32,
     /// Most at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub burst: u32,
+}
+
+/// Rate agreed with the provider, and on which days another one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceQuota {
+    /// Steady rate, requests per second.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_second: u32,
+    /// Most at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub burst: u32,
+    /// Days of every month (Asia/Baku) with another rate.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub days: Vec<QuotaDays>,
+}
+
+/// Another rate on some days of every month.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaDays {
+    /// First day of the month.
+    #[schemars(range(min = 1, max = 31))]
+    pub from: i8,
+    /// Last day, counted too.
+    #[schemars(range(min = 1, max = 31))]
+    pub to: i8,
+    /// Steady rate on these days, requests per second.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_second: u32,
+    /// Most at once on these days.
     #[schemars(range(min = 1, max = 100_000))]
     pub burst: u32,
 }

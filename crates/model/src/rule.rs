@@ -54,6 +54,7 @@ rules! {
     WRONG_ANSWER_TYPE = "wrong-answer-type": "The field that an input is to come from has another type.";
     CONSENT_TERMS = "consent-terms": "Each question under a consent is a fact: `lifetime: 0s`, `retry: never`, and a subject.";
     WRONG_CONFIRMATION = "wrong-confirmation": "What an answer repeats needs an agreed top-level field of a fitting type, and something that a question has.";
+    WRONG_QUOTA_DAYS = "wrong-quota-days": "Days of the month that end before they begin, or that have a rate already.";
     SUBJECT_NOT_CONFIRMED = "subject-not-confirmed": "The answer names a person or taxpayer, and nothing says that it is the one asked about.";
     // References.
     UNKNOWN_SERVICE = "unknown-service": "There is no such service.";

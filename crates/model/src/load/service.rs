@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use super::file::{self, File, KEY_RULE, is_key};
 use super::{Declared, Names};
 use crate::contract::{
-    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Input, Leaf, MonthWindow, Quota, Retry, Route, Service, Shape,
-    Type,
+    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry, Route,
+    Service, Shape, Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
@@ -49,6 +49,7 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
     if raw.consent {
         consent(&mut file, &raw, lifetime);
     }
+    let quota_days = quota_days(&mut file, &raw.quota.days);
     capture(&mut file, raw.capture, raw.capture_act.as_deref(), &names.acts);
     let before = file.faults();
     let (shape, leaves) = fields(&mut file, &raw.fields);
@@ -72,6 +73,7 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
         absence: raw.absence,
         lifetime,
         quota: Quota { per_second: raw.quota.per_second, burst: raw.quota.burst },
+        quota_days,
         timeout,
         retry: raw.retry,
         capture: raw.capture,
@@ -210,6 +212,23 @@ fn consent(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) {
     if raw.subject.is_empty() {
         file.refuse("/subject", rule::CONSENT_TERMS, "there is nobody to consent", "the forms of a subject");
     }
+}
+
+fn quota_days(file: &mut File<'_>, raw: &[raw::QuotaDays]) -> Vec<QuotaDays> {
+    for (place, days) in raw.iter().enumerate() {
+        let before = raw.iter().take(place);
+        if days.to < days.from || before.clone().any(|other| days.from <= other.to && other.from <= days.to) {
+            let message = "the days end before they begin, or have a rate already";
+            file.refuse(
+                &format!("/quota/days/{place}"),
+                rule::WRONG_QUOTA_DAYS,
+                message,
+                "from, to: days of the month that no other rate has",
+            );
+        }
+    }
+    let quota = |days: &raw::QuotaDays| Quota { per_second: days.per_second, burst: days.burst };
+    raw.iter().map(|days| QuotaDays { from: days.from, to: days.to, quota: quota(days) }).collect()
 }
 
 fn capture(file: &mut File<'_>, capture: Capture, act: Option<&str>, acts: &Declared) {

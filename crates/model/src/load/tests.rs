@@ -313,6 +313,20 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
         ),
         ("too-many-fields", "a hundred and thirty fields", vec![Write("providers/taxes/everything@1.0.0.yaml", too_wide())]),
         ("no-agreed-field", "nothing agreed", vec![Write("providers/taxes/nothing@1.0.0.yaml", nothing_agreed())]),
+        (
+            "wrong-quota-days",
+            "days that end before they begin",
+            vec![Replace(INCOME, "burst: 60}", "burst: 60, days: [{from: 20, to: 15, per_second: 5, burst: 5}]}")],
+        ),
+        (
+            "wrong-quota-days",
+            "a day with two rates",
+            vec![Replace(
+                INCOME,
+                "burst: 60}",
+                "burst: 60, days: [{from: 1, to: 5, per_second: 5, burst: 5}, {from: 5, to: 9, per_second: 6, burst: 6}]}",
+            )],
+        ),
         ("wrong-window", "a window over another input", vec![Replace(INCOME, "from: month_from,", "from: month_first,")]),
         (
             "wrong-window",

@@ -169,6 +169,7 @@ fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bo
         absence: Absence::Fact,
         lifetime: Duration::ZERO,
         quota: Quota { per_second: 1, burst: 1 },
+        quota_days: Vec::new(),
         timeout: Duration::from_secs(1),
         retry: Retry::Idempotent,
         capture: Capture::Digest,
