@@ -104,8 +104,8 @@ impl Client {
             request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "text/event-stream").header(ACCEPT_LANGUAGE, language);
         let mut response = request.body(body.to_string()).send().await.map_err(reqwest::Error::without_url)?;
         if response.status() != reqwest::StatusCode::OK {
-            let status = response.status();
-            anyhow::bail!("the stream was answered {status}: {}", response.text().await.map_err(reqwest::Error::without_url)?);
+            let answer = Self::whole(response).await?;
+            anyhow::bail!("the stream was answered {}: {}", answer.status, answer.body);
         }
         let mut lines = Vec::new();
         let mut event = (String::new(), String::new());
@@ -153,7 +153,11 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, language: &str) -> anyhow::Result<Answer> {
-        let response = request.header(ACCEPT_LANGUAGE, language).send().await.map_err(reqwest::Error::without_url)?;
+        Self::whole(request.header(ACCEPT_LANGUAGE, language).send().await.map_err(reqwest::Error::without_url)?).await
+    }
+
+    /// Reads an answer to its end, at most [`ANSWER_BYTES_MAX`] of it.
+    async fn whole(response: reqwest::Response) -> anyhow::Result<Answer> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body: reqwest::Body = response.into();
         let bytes = http_body_util::Limited::new(body, ANSWER_BYTES_MAX)

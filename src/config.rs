@@ -152,7 +152,7 @@ struct RawProvider {
     /// Whether the SOAP service wants WS-Addressing headers; default false.
     #[serde(default)]
     ws_addressing: bool,
-    /// WS-Security UsernameToken, where the SOAP service wants one.
+    /// WS-Security `UsernameToken`, where the SOAP service wants one.
     #[serde(default)]
     ws_security: Option<RawUsernameToken>,
     /// OAuth 2.0 client credentials, where the REST service wants access tokens.
@@ -208,7 +208,7 @@ struct RawBreaker {
     open_for: Option<String>,
 }
 
-/// A WS-Security UsernameToken.
+/// A WS-Security `UsernameToken`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawUsernameToken {
@@ -375,7 +375,7 @@ pub struct ProviderConfig {
     pub xroad: Option<Xroad>,
     /// Whether WS-Addressing headers are sent.
     pub ws_addressing: bool,
-    /// WS-Security UsernameToken.
+    /// WS-Security `UsernameToken`.
     pub ws_security: Option<UsernameTokenFile>,
     /// OAuth 2.0 client credentials.
     pub oauth2: Option<OAuth2File>,
@@ -389,7 +389,7 @@ pub struct ProviderConfig {
     pub limits: InstanceOptions,
 }
 
-/// A WS-Security UsernameToken whose password is in a file.
+/// A WS-Security `UsernameToken` whose password is in a file.
 #[derive(Debug, Clone)]
 pub struct UsernameTokenFile {
     /// The user.

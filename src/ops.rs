@@ -48,7 +48,7 @@ async fn readyz(State(ops): State<Ops>) -> Response {
 
 /// Forgets every kept answer.
 async fn clear_cache(State(ops): State<Ops>) -> Response {
-    cleared(ops.gateway.clear_cache(None).await)
+    cleared(&ops.gateway.clear_cache(None).await)
 }
 
 /// Forgets the kept answers of one provider, which has taken something back.
@@ -57,10 +57,10 @@ async fn clear_cache_of(State(ops): State<Ops>, Path(provider): Path<String>) ->
     if !known {
         return (StatusCode::NOT_FOUND, "there is no such provider\n").into_response();
     }
-    cleared(ops.gateway.clear_cache(Some(&provider)).await)
+    cleared(&ops.gateway.clear_cache(Some(&provider)).await)
 }
 
-fn cleared(journalled: Result<(), NoRecord>) -> Response {
+fn cleared(journalled: &Result<(), NoRecord>) -> Response {
     match journalled {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the journal has no room; nothing was forgotten\n").into_response(),
