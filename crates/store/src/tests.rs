@@ -161,6 +161,35 @@ fn persons_and_answers_are_bounded() {
 }
 
 #[test]
+fn discovered_members_are_in_the_case_and_change_nothing_of_how_it_was_opened() {
+    let fixture = Fixture::new();
+    let (member, child) = (fin("3M9RT4O"), (fin("8B2HN6O"), PersonRole::Child));
+    let add = |fixture: &Fixture, persons: &[(Subject, PersonRole)]| {
+        fixture.store.add_persons(&fixture.consumer, &fixture.case, persons.to_vec()).expect("the disk works")
+    };
+    let applicant = (fin("5K7QX2O"), PersonRole::Applicant);
+    assert_eq!(add(&fixture, std::slice::from_ref(&child)), Added::NoOpenCase);
+    assert_eq!(fixture.open(std::slice::from_ref(&applicant)), Opened::Created);
+
+    let spouse = (member.clone(), PersonRole::Spouse);
+    // Whoever is in the case, or stands in the list before, is not new, whatever his role there.
+    let named = [spouse.clone(), (applicant.0.clone(), PersonRole::Adult), child.clone(), (member.clone(), PersonRole::Adult)];
+    assert_eq!(add(&fixture, &named), Added::Now(vec![spouse.clone(), child.clone()]));
+    assert_eq!(add(&fixture, &named), Added::Now(vec![]));
+    let fixture = fixture.restarted();
+    let there = fixture.there().expect("the case");
+    assert!(there.has(&member) && there.has(&child.0));
+    assert_eq!((there.persons(), there.discovered()), (std::slice::from_ref(&applicant), [spouse, child].as_slice()));
+    assert_eq!(fixture.open(&[applicant]), Opened::Repeated, "opened with the same persons");
+
+    let crowd: Vec<_> = (0..PERSONS_MAX).map(|n| (fin(&format!("{n:06}O")), PersonRole::Other)).collect();
+    let refused = fixture.store.add_persons(&fixture.consumer, &fixture.case, crowd);
+    assert!(matches!(refused, Err(StoreError::TooManyPersons)));
+    fixture.close();
+    assert_eq!(add(&fixture, &[(fin("2F8JS5O"), PersonRole::Child)]), Added::NoOpenCase);
+}
+
+#[test]
 fn a_second_process_another_key_and_a_later_form_are_refused_by_name() {
     let fixture = Fixture::new();
     fixture.open(&family());
