@@ -1,8 +1,8 @@
 //! The shipped mappings: every example, every question.
 
-use mapping::{Protocol, WireQuestion, check_examples};
+use mapping::{Asked, Inputs, Protocol, WireQuestion, check_examples};
 use model::subject::{Document as IdentityDocument, DocumentSubject};
-use model::{Outcome, Problems, Subject};
+use model::{Absence, Consent, Outcome, Problems, ProviderId, Subject, Value};
 
 use super::{asked, example, file, inputs, lines, plan, read, shipped};
 
@@ -94,6 +94,144 @@ fn questions_to_azerishiq_are_encoded_by_the_writer() {
         let error = target(climbing).expect_err("not a segment");
         assert_eq!(error.to_string(), "`input.subscriber_code` cannot be written in the provider's wire form");
     }
+}
+
+#[test]
+fn questions_to_taxes_name_the_taxpayer_or_the_person() {
+    let plan = plan("taxes/taxpayer-status");
+    let asked_by = |subject: &Subject| soap(plan.write(&asked(Some(subject), &inputs(&[]))).expect("a question")).1;
+    let open = "<o:OdeyiciStatusu xmlns:o=\"urn:vergiler:odeyici:v1\">";
+    assert_eq!(asked_by(&fin()), format!("{open}<o:FIN>5K7QX2O</o:FIN></o:OdeyiciStatusu>"));
+    assert_eq!(asked_by(&Subject::Tin("9900001233".to_owned())), format!("{open}<o:VOEN>9900001233</o:VOEN></o:OdeyiciStatusu>"));
+}
+
+#[test]
+fn questions_about_dwellings_name_exactly_one_of_two() {
+    let subscriber = plan("azerishiq/subscriber");
+    let (_, target, _) = rest(subscriber.write(&asked(Some(&fin()), &inputs(&[("address_code", "TEST-ADR-000001")]))).expect("a question"));
+    assert_eq!(target, "/abonent/v1?unvan_kodu=TEST-ADR-000001");
+
+    let water = plan("azersu/consumption");
+    let body = |code: &[(&str, &str)]| {
+        let given = inputs(&[code, &[("month_from", "2025-03"), ("month_to", "2026-02")]].concat());
+        soap(water.write(&asked(Some(&fin()), &given)).expect("a question"))
+    };
+    let open = "<a:SuSerfiyyatiSorgusu xmlns:a=\"urn:azersu:abonent\">";
+    let months = "<a:AyEvvel>03/2025</a:AyEvvel><a:AySon>02/2026</a:AySon></a:SuSerfiyyatiSorgusu>";
+    let action = Some("urn:abonent#SuSerfiyyatiSorgusu".to_owned());
+    assert_eq!(body(&[]), (action.clone(), format!("{open}<a:FIN>5K7QX2O</a:FIN>{months}")));
+    let by_code = format!("{open}<a:AbonentKodu>TEST-SU-000222</a:AbonentKodu>{months}");
+    assert_eq!(body(&[("subscriber_code", "TEST-SU-000222")]), (action, by_code));
+}
+
+#[test]
+fn questions_about_civil_acts_list_their_kinds_and_are_refused_without_any() {
+    let plan = plan("justice/family-acts");
+    let kinds = |codes: &[&str]| -> Inputs {
+        let codes = codes.iter().map(|code| Value::Text((*code).into())).collect();
+        std::iter::once(("act_kinds".into(), Value::Values(codes))).collect()
+    };
+    let (_, body) = soap(plan.write(&asked(Some(&fin()), &kinds(&["death", "birth"]))).expect("a question"));
+    assert_eq!(
+        body,
+        "<j:AktQeydleriSorgusu xmlns:j=\"http://adliyye.example/xroad/akt/v3\"><j:FIN>5K7QX2O</j:FIN><j:AktNovleri>\
+         <j:AktNovu>07</j:AktNovu><j:AktNovu>01</j:AktNovu></j:AktNovleri></j:AktQeydleriSorgusu>"
+    );
+    // No list would read as a question that the source gives nothing for, and elsewhere as one for everything.
+    assert!(plan.write(&asked(Some(&fin()), &kinds(&[]))).is_err());
+}
+
+#[test]
+fn an_application_is_asked_for_with_its_representative_and_stays_one_segment() {
+    let plan = plan("justice/notarial-application");
+    let target = |number: &str| {
+        let given = inputs(&[("application_no", number)]);
+        plan.write(&asked(Some(&fin()), &given)).map(|question| rest(question).1)
+    };
+    assert_eq!(target("TEST-NOT-2026-0042").as_deref(), Ok("/v1/erizeler/TEST-NOT-2026-0042?temsilci_fin=5K7QX2O"));
+    assert_eq!(
+        target("../borclular/x?temsilci_fin=").as_deref(),
+        Ok("/v1/erizeler/..%2Fborclular%2Fx%3Ftemsilci_fin%3D?temsilci_fin=5K7QX2O")
+    );
+    assert!(target("..").is_err());
+    assert_eq!(*plan.protocol(), Protocol::XroadRest { service_code: "elektron-notariat".into() });
+}
+
+#[test]
+fn questions_to_property_carry_days_in_their_form() {
+    let days = inputs(&[("from_on", "2025-03-11"), ("to_on", "2026-03-11")]);
+    let (action, body) = soap(plan("property/transactions").write(&asked(Some(&fin()), &days)).expect("a question"));
+    assert_eq!(action.as_deref(), Some("urn:emlak:reyestr:v1/EqdSorgusu"));
+    assert_eq!(
+        body,
+        "<e:EqdSorgusu xmlns:e=\"urn:emlak:reyestr:v1\"><e:FIN>5K7QX2O</e:FIN><e:Baslangic>11.03.2025</e:Baslangic>\
+         <e:Son>11.03.2026</e:Son></e:EqdSorgusu>"
+    );
+}
+
+#[test]
+fn no_inquiry_at_a_credit_bureau_goes_without_the_consent() {
+    let plan = plan("credit-bureau/obligations-summary");
+    let (subject, none) = (fin(), inputs(&[]));
+    assert!(plan.write(&asked(Some(&subject), &none)).is_err());
+    let consent = Consent {
+        provider: ProviderId::new("credit-bureau").expect("a provider"),
+        subject: fin(),
+        reference: "TEST-RAZILIQ-0001".to_owned(),
+        sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        signed_at: "2026-03-01T00:00:00Z".parse().expect("a moment"),
+        expires_at: "2026-04-01T00:00:00Z".parse().expect("a moment"),
+    };
+    let (method, target, body) =
+        rest(plan.write(&Asked { subject: Some(&subject), inputs: &none, consent: Some(&consent) }).expect("a question"));
+    assert_eq!((method, target.as_str()), ("POST", "/v1/inquiries"));
+    let body = String::from_utf8(body.expect("a body")).expect("UTF-8");
+    assert_eq!(
+        body,
+        "{\"fin\":\"5K7QX2O\",\"purpose_code\":\"SOCIAL_PROTECTION\",\"consent_ref\":\"TEST-RAZILIQ-0001\",\
+         \"consent_sha256\":\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"}"
+    );
+}
+
+#[test]
+fn an_empty_list_is_a_fact_and_an_unknown_person_proves_nothing() {
+    let absence = |id: &str, status: u16, name: &str| {
+        let reading = read(&plan(id), status, &example(id, name)).expect("an answer");
+        assert_eq!(reading.outcome, Outcome::NotFound, "{id} {name}");
+        reading.absence
+    };
+    for (id, status, name) in [
+        ("taxes/person-income", 200, "no-income.xml"),
+        ("taxes/taxpayer-status", 400, "none.xml"),
+        ("interior/vehicle-ownership", 200, "none.xml"),
+        ("property/ownership", 200, "none.xml"),
+        ("property/transactions", 200, "none.xml"),
+        ("justice/enforcement-debt", 200, "none.answer.json"),
+        ("credit-bureau/obligations-summary", 200, "none.answer.json"),
+    ] {
+        assert_eq!(absence(id, status, name), Some(Absence::Fact), "{id} {name}");
+    }
+    for (id, status, name) in [
+        ("taxes/person-income", 400, "unknown-person.xml"),
+        ("interior/vehicle-ownership", 200, "unknown-person.xml"),
+        ("interior/residence-registration", 200, "none.xml"),
+        ("justice/family-acts", 200, "none.xml"),
+        ("justice/family-acts", 200, "no-acts.xml"),
+        ("justice/notarial-application", 404, "none.answer.json"),
+        ("azersu/consumption", 500, "none.xml"),
+    ] {
+        assert_eq!(absence(id, status, name), Some(Absence::Unknown), "{id} {name}");
+    }
+}
+
+#[test]
+fn ethnic_origin_that_comes_unasked_is_named_and_never_kept() {
+    let reading = read(&plan("justice/family-acts"), 200, &example("justice/family-acts", "undeclared.xml")).expect("found");
+    assert_eq!(reading.undeclared.count, 2);
+    assert_eq!(reading.undeclared.samples.iter().map(|name| &**name).collect::<Vec<_>>(), ["Milliyyet"]);
+    let facts = reading.facts.expect("facts");
+    let shown = serde_json::to_string(&facts.show(&facts.service.agreed())).expect("JSON");
+    assert!(!shown.contains("nümunə"), "{shown}");
 }
 
 #[test]
