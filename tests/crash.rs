@@ -182,8 +182,10 @@ async fn a_full_disk_stops_asking_and_answering() {
     // Calls that are under way while the disk fills up: the room for their outcomes is set aside.
     site.agencies["taxes"].set_fault("person-income", "hang", None).expect("known");
     let hanging: Vec<_> = (0..6)
-        .map(|_| {
-            let (client, body) = (client.clone(), body_for("taxes/person-income", &fin, &case, ""));
+        .map(|months| {
+            let (client, mut body) = (client.clone(), body_for("taxes/person-income", &fin, &case, ""));
+            // Each asks something else: the same would be asked once.
+            body["input"]["month_from"] = json!(qovsaq::demo::month_ago(2 + months));
             tokio::spawn(async move { client.post_waiting("/v1/services/taxes/person-income", &body, "en", 4).await })
         })
         .collect();
@@ -221,15 +223,17 @@ async fn a_full_disk_stops_asking_and_answering() {
         for _ in 0..500 {
             calls = site.agencies["interior"].calls().total;
             let answer = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");
-            match answer.status {
-                200 => {}
-                503 => return answer.json().expect("JSON"),
-                other => panic!("{other}: {}", answer.body),
+            let json = answer.json().expect("JSON");
+            match (answer.status, json["code"].as_str()) {
+                // Where the intent finds no room, its refusal, which is shorter, still may.
+                (200, _) | (503, Some("gateway-unavailable")) => {}
+                (503, Some("journal-unavailable")) => return,
+                (other, _) => panic!("{other}: {}", answer.body),
             }
         }
         panic!("the disk is full and yet takes everything");
     };
-    assert_eq!(full.await["code"], "journal-unavailable");
+    full.await;
     let refused = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");
     assert_eq!(refused.status, 503);
     assert!(site.agencies["interior"].calls().total <= calls + 1, "at most the last one was asked, and not told");

@@ -28,7 +28,11 @@ fn every_problem_code_is_explained_with_its_status() {
     let rows = rows(&text, "Codes");
     let written: Vec<_> = rows.iter().map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
     let known: Vec<_> = Code::ALL.iter().map(|code| (code.as_str().to_owned(), code.status().as_u16().to_string())).collect();
-    assert_eq!(written, known);
+    let sorted = |mut codes: Vec<_>| {
+        codes.sort();
+        codes
+    };
+    assert_eq!(sorted(written), sorted(known));
     for row in rows {
         assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?} says when, and what to do");
     }
@@ -72,7 +76,8 @@ fn every_metric_that_operators_are_told_to_watch_is_counted() {
     let watched: Vec<&str> = text.split('`').filter(|word| word.starts_with("qovsaq_")).collect();
     assert!(!watched.is_empty());
     for metric in watched {
-        assert!(source.contains(&format!("\"{metric}\"")), "nothing counts {metric}");
+        let name = metric.split('{').next().unwrap_or_default();
+        assert!(source.contains(&format!("\"{name}\"")), "nothing counts {name}");
     }
 }
 

@@ -64,7 +64,19 @@ impl House {
         self.environment.open_case(client, self.family()).await.expect("a case")
     }
 
-    /// How many calls all agencies have had.
+    /// How many questions all agencies have been asked: without tokens, and without looks for an answer
+    /// that comes later.
+    pub(crate) fn asked(&self) -> u64 {
+        self.environment.agencies.values().flat_map(|agency| agency.calls().by_service.into_values()).sum()
+    }
+
+    /// How many questions one service has been asked.
+    pub(crate) fn asked_of(&self, service: &str) -> u64 {
+        let (provider, name) = service.split_once('/').expect("provider/service");
+        self.environment.agencies[provider].calls().by_service[name]
+    }
+
+    /// How many requests all agencies have had, whatever they were.
     pub(crate) fn calls(&self) -> u64 {
         self.environment.agencies.values().map(|agency| agency.calls().total).sum()
     }
