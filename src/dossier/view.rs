@@ -136,7 +136,10 @@ impl OpenDossier {
         for (mut slot, subject) in slots {
             let element = &self.contract.elements[slot.element];
             let mut authorised = None;
-            if let State::Known(known) = &mut slot.state {
+            // Of what was never asked there is nothing to refuse.
+            if let State::Known(known) = &mut slot.state
+                && known.obtained.entry.is_some()
+            {
                 let exchange = Exchange { active: Arc::clone(&active), ..Exchange::clone(&known.exchange) };
                 match pipeline::authorise(gateway, &exchange).await? {
                     Decision::Authorised(right) => authorised = Some(right),
