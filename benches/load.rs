@@ -1,16 +1,19 @@
-//! The load of `scripts/bench`: a closed loop of requests over mutual TLS that reads every body.
+//! The load of `scripts/bench`: requests over mutual TLS, whose every answer is read and compared.
 //!
 //! Ready-made generators count status codes; here an answer that is wrong, or a receipt that comes
 //! twice, ends the run, so that no figure is ever taken from a server that answers rubbish quickly.
 //!
 //! ```text
-//! bench-load closed TARGET --connections N --requests N --pid PID…   one CSV row: a closed loop
-//! bench-load start TARGET --runs N -- COMMAND…                        one CSV row a run: start to first answer
+//! bench-load cases URL --count N …                                     opens cases; JSON for a target's `variables`
+//! bench-load closed TARGET --connections N --requests N --pid PID…     one CSV row: each waits for its answer
+//! bench-load open TARGET --connections N --rate N --seconds N --pid …  one CSV row: they come whatever is under way
+//! bench-load waiting TARGET --connections N --requests N --pid PID …   one CSV row: memory while all wait, HTTP/2
+//! bench-load start TARGET --runs N -- COMMAND…                         one CSV row a run: start to first answer
 //! ```
 //!
 //! `TARGET` is a JSON file, see [`Target`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,11 +23,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use bytes::Bytes;
 use clap::{Parser, Subcommand};
+use qovsaq::client::Client;
 use qovsaq::tls::{ClientTlsFiles, client_config};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Clock ticks a second in `/proc/PID/stat`, fixed by Linux's interface on the machines we build for.
 const TICKS_PER_SECOND: u64 = 100;
@@ -32,6 +42,10 @@ const TICKS_PER_SECOND: u64 = 100;
 const START_MAX: Duration = Duration::from_secs(30);
 /// Pause between two attempts to be answered by a server that is starting.
 const START_STEP: Duration = Duration::from_millis(1);
+/// An answer that takes longer is none.
+const ANSWER_MAX: Duration = Duration::from_secs(90);
+/// Largest answer read, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Parser)]
 struct Arguments {
@@ -41,16 +55,54 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Opens a case for each of so many persons, and says who and which
+    Cases {
+        url: String,
+        #[arg(long)]
+        ca: PathBuf,
+        #[arg(long)]
+        certificate: PathBuf,
+        #[arg(long)]
+        key: PathBuf,
+        #[arg(long)]
+        count: usize,
+    },
     /// So many requests over so many connections, each waiting for its answer before the next
     Closed {
         target: PathBuf,
         #[arg(long)]
-        connections: u64,
+        connections: usize,
         #[arg(long)]
         requests: u64,
         /// Processes of the server, whose processor time is read
         #[arg(long)]
         pid: Vec<u32>,
+    },
+    /// So many requests a second, whether or not those before are answered; each is timed from when it was due
+    Open {
+        target: PathBuf,
+        #[arg(long)]
+        connections: usize,
+        #[arg(long)]
+        rate: u64,
+        #[arg(long)]
+        seconds: u64,
+        /// Processes of the server, whose processor time is read
+        #[arg(long)]
+        pid: Vec<u32>,
+    },
+    /// The server's memory before, and while so many requests wait on few HTTP/2 connections
+    Waiting {
+        target: PathBuf,
+        #[arg(long)]
+        connections: usize,
+        #[arg(long)]
+        requests: u64,
+        #[arg(long)]
+        pid: u32,
+        /// Address of the server's metrics, which tell how many wait
+        #[arg(long)]
+        metrics: String,
     },
     /// Starts the server again and again and waits for its first good answer
     Start {
@@ -79,10 +131,26 @@ struct Target {
     headers: Vec<(String, String)>,
     /// The request's body.
     body: Option<PathBuf>,
-    /// A file whose bytes the answer must be.
-    exactly: Option<PathBuf>,
-    /// A file whose JSON must be the answer's `data`, with outcome `FOUND` and a new receipt.
-    data: Option<PathBuf>,
+    expect: Expect,
+    /// What the first answer of a connection must hold; all later ones must say the same as the first.
+    holds: String,
+    /// What stands for what in URL, body and `holds`: one set for each connection in turn. `@N@` is the
+    /// number of a request that waits.
+    variables: Vec<BTreeMap<String, String>>,
+}
+
+/// Which part of an answer must always be the same.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Expect {
+    /// Every byte.
+    Bytes,
+    /// Every value, in whatever order the keys come.
+    Json,
+    /// `data`, with outcome `FOUND` and a receipt that has not come before.
+    Service,
+    /// The outcome and data of every element that was found; at least so many, with a new receipt.
+    Dossier(usize),
 }
 
 fn post() -> String {
@@ -92,89 +160,274 @@ fn post() -> String {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let row = match Arguments::parse().action {
-        Action::Closed { target, connections, requests, pid } => closed(&read_target(&target)?, connections, requests, &pid).await?,
+        Action::Cases { url, ca, certificate, key, count } => cases(&Client::new(&url, &ca, Some((certificate, key)))?, count).await?,
+        Action::Closed { target, connections, requests, pid } => closed(&Load::read(&target)?, connections, requests, &pid).await?,
+        Action::Open { target, connections, rate, seconds, pid } => open(&Load::read(&target)?, connections, rate, seconds, &pid).await?,
+        Action::Waiting { target, connections, requests, pid, metrics } => {
+            waiting(&Load::read(&target)?, connections, requests, pid, &metrics).await?
+        }
         Action::Start { target, runs, settle_ms, command } => {
-            start(&read_target(&target)?, runs, Duration::from_millis(settle_ms), &command).await?
+            start(&Load::read(&target)?, runs, Duration::from_millis(settle_ms), &command).await?
         }
     };
     writeln!(std::io::stdout(), "{row}")?;
     Ok(())
 }
 
-fn read_target(path: &Path) -> anyhow::Result<Arc<Load>> {
-    let target: Target = serde_json::from_slice(&std::fs::read(path).with_context(|| path.display().to_string())?)?;
-    let file = |path: &Option<PathBuf>| path.as_ref().map(std::fs::read).transpose();
-    let expected = match (file(&target.exactly)?, file(&target.data)?) {
-        (Some(bytes), None) => Expected::Exactly(bytes),
-        (None, Some(json)) => Expected::Data(serde_json::from_slice(&json)?),
-        (None, None) | (Some(_), Some(_)) => bail!("a target has either `exactly` or `data`"),
-    };
-    Ok(Arc::new(Load { body: file(&target.body)?.map(Bytes::from), expected, target }))
+/// One case a person, so that no two connections ask the same: such questions would share one call.
+async fn cases(client: &Client, count: usize) -> anyhow::Result<String> {
+    let personas = mock_agencies::Personas::embedded();
+    let persons = personas.families().iter().flat_map(|family| &family.members);
+    let mut variables = Vec::new();
+    for person in persons.take(count) {
+        let case = format!("bench-{}", person.fin.to_lowercase());
+        let body = json!({
+            "case": case, "purpose": "adsy-means-test", "persons": [{"subject": {"fin": &*person.fin}, "role": "applicant"}],
+        });
+        let answer = client.post("/v1/cases", &body, "en").await?;
+        ensure!(answer.status == 201, "a case was answered {}: {}", answer.status, answer.body);
+        variables.push(json!({"@FIN@": &*person.fin, "@CASE@": case}));
+    }
+    ensure!(variables.len() == count, "there are only {} persons", variables.len());
+    Ok(serde_json::Value::from(variables).to_string())
 }
 
 struct Load {
     target: Target,
-    body: Option<Bytes>,
-    expected: Expected,
-}
-
-enum Expected {
-    Exactly(Vec<u8>),
-    Data(Json),
+    body: String,
+    host: String,
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
 }
 
 impl Load {
-    /// A client with a pool of its own: one connection, as long as one request at a time is sent.
-    fn client(&self) -> anyhow::Result<reqwest::Client> {
-        let identity = Some((self.target.certificate.clone(), self.target.key.clone()));
-        let tls = client_config(&ClientTlsFiles { ca: self.target.ca.clone(), identity })?;
-        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().http1_only();
-        Ok(builder.redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30)).build()?)
+    fn read(path: &Path) -> anyhow::Result<Arc<Self>> {
+        let target: Target = serde_json::from_slice(&std::fs::read(path).with_context(|| path.display().to_string())?)?;
+        ensure!(!target.variables.is_empty(), "a target needs a set of variables");
+        let body = target.body.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+        let host = target.url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).context("an address in the URL")?.to_owned();
+        let address = host.parse().context("the URL names an IP address and a port")?;
+        let identity = Some((target.certificate.clone(), target.key.clone()));
+        let tls = Arc::new(client_config(&ClientTlsFiles { ca: target.ca.clone(), identity })?);
+        Ok(Arc::new(Self { target, body, host, address, tls }))
     }
 
-    /// One exchange; gives the index of its receipt where there is one.
-    async fn ask(&self, client: &reqwest::Client) -> anyhow::Result<Option<u64>> {
-        let mut request = client.request(self.target.method.parse()?, &self.target.url);
+    /// A text with the variables of one connection, or of one request, put in.
+    fn fill(&self, text: &str, number: usize) -> String {
+        let variables = &self.target.variables[number % self.target.variables.len()];
+        let text = text.replace("@N@", &number.to_string());
+        variables.iter().fold(text, |text, (name, value)| text.replace(name, value))
+    }
+
+    /// The whole request of a connection, byte for byte.
+    fn request(&self, number: usize) -> anyhow::Result<Vec<u8>> {
+        let (url, body) = (self.fill(&self.target.url, number), self.fill(&self.body, number));
+        let path = url.splitn(4, '/').nth(3).context("a path in the URL")?;
+        let mut request = format!("{} /{path} HTTP/1.1\r\nHost: {}\r\n", self.target.method, self.host);
         for (name, value) in &self.target.headers {
-            request = request.header(name, value);
+            request.push_str(&format!("{name}: {value}\r\n"));
         }
-        if let Some(body) = &self.body {
-            request = request.body(body.clone());
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
-        let mut response = request.send().await?;
-        let status = response.status();
-        let mut body = Vec::with_capacity(4096);
-        while let Some(piece) = response.chunk().await? {
-            body.extend_from_slice(&piece);
+        request.push_str("\r\n");
+        request.push_str(&body);
+        Ok(request.into_bytes())
+    }
+
+    /// What of an answer must always be the same, and its receipt's index where it has one.
+    fn judge(&self, body: &[u8]) -> anyhow::Result<(Vec<u8>, Option<u64>)> {
+        #[derive(Deserialize)]
+        struct Receipt {
+            index: u64,
         }
-        ensure!(status == 200, "status {status}: {}", String::from_utf8_lossy(&body));
-        match &self.expected {
-            Expected::Exactly(expected) => {
-                ensure!(body == *expected, "a wrong body: {}", String::from_utf8_lossy(&body));
-                Ok(None)
+        #[derive(Deserialize)]
+        struct Service<'a> {
+            outcome: &'a str,
+            #[serde(borrow)]
+            data: Option<&'a RawValue>,
+            receipt: Receipt,
+        }
+        #[derive(Deserialize)]
+        struct Element<'a> {
+            element: &'a str,
+            outcome: Option<&'a str>,
+            #[serde(borrow)]
+            data: Option<&'a RawValue>,
+        }
+        #[derive(Deserialize)]
+        struct Dossier<'a> {
+            #[serde(borrow)]
+            elements: Vec<Element<'a>>,
+            receipt: Receipt,
+        }
+        let wrong = || format!("a wrong answer: {}", String::from_utf8_lossy(body));
+        match self.target.expect {
+            Expect::Bytes => Ok((body.to_vec(), None)),
+            Expect::Json => {
+                let sorted: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body).with_context(wrong)?;
+                Ok((serde_json::to_vec(&sorted)?, None))
             }
-            Expected::Data(data) => {
-                let answer: Json = serde_json::from_slice(&body)?;
-                ensure!(answer["outcome"] == "FOUND" && answer["data"] == *data, "a wrong answer: {answer}");
-                Ok(Some(answer["receipt"]["index"].as_u64().context("an answer without a receipt")?))
+            Expect::Service => {
+                let answer: Service<'_> = serde_json::from_slice(body).with_context(wrong)?;
+                ensure!(answer.outcome == "FOUND", wrong());
+                let data = answer.data.with_context(wrong)?;
+                Ok((data.get().as_bytes().to_vec(), Some(answer.receipt.index)))
+            }
+            Expect::Dossier(found_min) => {
+                let answer: Dossier<'_> = serde_json::from_slice(body).with_context(wrong)?;
+                let mut content = Vec::new();
+                let mut found = 0;
+                for element in answer.elements.iter().filter(|element| element.outcome == Some("FOUND")) {
+                    found += 1;
+                    content.extend_from_slice(element.element.as_bytes());
+                    content.extend_from_slice(element.data.with_context(wrong)?.get().as_bytes());
+                }
+                ensure!(found >= found_min, wrong());
+                Ok((content, Some(answer.receipt.index)))
             }
         }
     }
 }
 
-/// Columns: `requests,connections,seconds,cpu_us_per_request,p50_us,p90_us,p99_us,max_us`.
-async fn closed(load: &Arc<Load>, connections: u64, requests: u64, pids: &[u32]) -> anyhow::Result<String> {
-    // Handshakes are over before anything is measured.
-    let mut clients = Vec::new();
-    let mut receipts = HashSet::new();
-    for _ in 0..connections {
-        let client = load.client()?;
-        receipts.extend(load.ask(&client).await?);
-        clients.push(client);
+/// One kept connection that asks the same again and again, in HTTP/1.1 by hand: on two processors the load
+/// must cost little, or the server waits for it.
+struct Connection {
+    load: Arc<Load>,
+    stream: TlsStream<TcpStream>,
+    request: Vec<u8>,
+    buffer: Vec<u8>,
+    first: Option<Vec<u8>>,
+    holds: String,
+}
+
+impl Connection {
+    async fn open(load: &Arc<Load>, number: usize) -> anyhow::Result<Self> {
+        let tcp = TcpStream::connect(load.address).await?;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::from(load.address.ip());
+        let stream = TlsConnector::from(Arc::clone(&load.tls)).connect(name, tcp).await?;
+        let (request, holds) = (load.request(number)?, load.fill(&load.target.holds, number));
+        Ok(Self { load: Arc::clone(load), stream, request, buffer: Vec::with_capacity(16 * 1024), first: None, holds })
     }
+
+    /// One exchange; gives the index of its receipt where there is one.
+    async fn ask(&mut self) -> anyhow::Result<Option<u64>> {
+        let body_at = tokio::time::timeout(ANSWER_MAX, self.exchange()).await.context("no answer in time")??;
+        let body = self.buffer.get(body_at..).unwrap_or_default();
+        let (content, receipt) = self.load.judge(body)?;
+        match &self.first {
+            Some(first) => ensure!(*first == content, "another answer than the first: {}", String::from_utf8_lossy(body)),
+            None => {
+                let holds = self.holds.as_bytes();
+                ensure!(content.windows(holds.len()).any(|part| part == holds), "a wrong body: {}", String::from_utf8_lossy(body));
+                self.first = Some(content);
+            }
+        }
+        Ok(receipt)
+    }
+
+    /// Sends the question and reads the answer into the buffer; gives where its body begins.
+    async fn exchange(&mut self) -> anyhow::Result<usize> {
+        self.stream.write_all(&self.request).await?;
+        self.stream.flush().await?;
+        self.buffer.clear();
+        let (body_at, length) = loop {
+            self.more().await?;
+            if let Some(end) = self.buffer.windows(4).position(|part| part == b"\r\n\r\n") {
+                let head = std::str::from_utf8(&self.buffer[..end])?;
+                let length = head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+                });
+                let length = length.with_context(|| format!("an answer without a length: {head}"))??;
+                ensure!(length <= ANSWER_BYTES_MAX, "an answer of {length} bytes");
+                let good = head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 202 ");
+                while self.buffer.len() < end + 4 + length {
+                    self.more().await?;
+                }
+                ensure!(good, "{}", String::from_utf8_lossy(&self.buffer));
+                break (end + 4, length);
+            }
+            ensure!(self.buffer.len() < 64 * 1024, "a head without an end");
+        };
+        ensure!(self.buffer.len() == body_at + length, "more than one answer");
+        Ok(body_at)
+    }
+
+    async fn more(&mut self) -> anyhow::Result<()> {
+        ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server has closed the connection");
+        Ok(())
+    }
+}
+
+/// The connections with their handshakes and first answers behind them, and the receipts of these.
+async fn connections(load: &Arc<Load>, count: usize) -> anyhow::Result<(Vec<Connection>, HashSet<u64>)> {
+    let (mut connections, mut receipts) = (Vec::new(), HashSet::new());
+    for number in 0..count {
+        let mut connection = Connection::open(load, number).await?;
+        receipts.extend(connection.ask().await?);
+        connections.push(connection);
+    }
+    Ok((connections, receipts))
+}
+
+type Times = Vec<(Duration, Option<u64>)>;
+
+/// Columns: see [`row`].
+async fn closed(load: &Arc<Load>, count: usize, requests: u64, pids: &[u32]) -> anyhow::Result<String> {
+    async fn ask_on(mut connection: Connection, left: Arc<AtomicU64>) -> anyhow::Result<Times> {
+        let mut times = Vec::new();
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            let begin = Instant::now();
+            let receipt = connection.ask().await?;
+            times.push((begin.elapsed(), receipt));
+        }
+        Ok(times)
+    }
+    let (connections, receipts) = connections(load, count).await?;
     let left = Arc::new(AtomicU64::new(requests));
     let (begin, cpu_before) = (Instant::now(), ticks(pids)?);
-    let tasks: Vec<_> = clients.into_iter().map(|client| tokio::spawn(ask_on(Arc::clone(load), client, Arc::clone(&left)))).collect();
+    let tasks = connections.into_iter().map(|connection| tokio::spawn(ask_on(connection, Arc::clone(&left)))).collect();
+    row(tasks, receipts, count, requests, begin, cpu_before, pids).await
+}
+
+/// Columns: see [`row`].
+async fn open(load: &Arc<Load>, count: usize, rate: u64, seconds: u64, pids: &[u32]) -> anyhow::Result<String> {
+    /// Times count from when a request was due, so that one that had to wait for another's answer is not
+    /// forgotten (coordinated omission).
+    async fn ask_on(mut connection: Connection, begin: Instant, first: f64, step: f64, each: u64) -> anyhow::Result<Times> {
+        let mut times = Vec::new();
+        for turn in 0..each {
+            #[expect(clippy::cast_precision_loss, reason = "a count of requests far below 2^52")]
+            let due = begin + Duration::from_secs_f64(first + step * turn as f64);
+            tokio::time::sleep_until(due.into()).await;
+            let receipt = connection.ask().await?;
+            times.push((due.elapsed(), receipt));
+        }
+        Ok(times)
+    }
+    let (connections, receipts) = connections(load, count).await?;
+    let each = (rate * seconds).div_ceil(u64::try_from(count)?);
+    let (begin, cpu_before) = (Instant::now(), ticks(pids)?);
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let (step, spread) = (count as f64 / rate as f64, 1.0 / rate as f64);
+    #[expect(clippy::cast_precision_loss, reason = "a count of connections far below 2^52")]
+    let spawn = |(number, connection)| tokio::spawn(ask_on(connection, begin, spread * number as f64, step, each));
+    let tasks = connections.into_iter().enumerate().map(spawn).collect();
+    row(tasks, receipts, count, each * u64::try_from(count)?, begin, cpu_before, pids).await
+}
+
+/// Columns: `requests,connections,seconds,cpu_us_per_request,p50_us,p90_us,p99_us,max_us`.
+async fn row(
+    tasks: Vec<tokio::task::JoinHandle<anyhow::Result<Times>>>,
+    mut receipts: HashSet<u64>,
+    connections: usize,
+    requests: u64,
+    begin: Instant,
+    cpu_before: u64,
+    pids: &[u32],
+) -> anyhow::Result<String> {
     let mut times = Vec::new();
     for task in tasks {
         for (took, receipt) in task.await?? {
@@ -201,14 +454,64 @@ async fn closed(load: &Arc<Load>, connections: u64, requests: u64, pids: &[u32])
     ))
 }
 
-async fn ask_on(load: Arc<Load>, client: reqwest::Client, left: Arc<AtomicU64>) -> anyhow::Result<Vec<(Duration, Option<u64>)>> {
-    let mut times = Vec::new();
-    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-        let begin = Instant::now();
-        let receipt = load.ask(&client).await?;
-        times.push((begin.elapsed(), receipt));
+/// Columns: `requests,connections,seconds,rss_idle_kib,rss_waiting_kib,calls_in_flight,calls_queued`.
+async fn waiting(load: &Arc<Load>, connections: usize, requests: u64, pid: u32, metrics: &str) -> anyhow::Result<String> {
+    let mut tls = ClientConfig::clone(&load.tls);
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let idle = rss_kib(pid)?;
+    let begin = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    let clients: Vec<reqwest::Client> = (0..connections)
+        .map(|_| {
+            let builder = reqwest::Client::builder().tls_backend_preconfigured(tls.clone()).no_proxy();
+            builder.http2_prior_knowledge().timeout(ANSWER_MAX).build()
+        })
+        .collect::<Result<_, _>>()?;
+    for number in 0..usize::try_from(requests)? {
+        let mut request = clients[number % connections].post(load.fill(&load.target.url, number)).body(load.fill(&load.body, number));
+        for (name, value) in &load.target.headers {
+            request = request.header(name, value);
+        }
+        let load = Arc::clone(load);
+        tasks.spawn(async move {
+            let response = request.send().await?;
+            let status = response.status();
+            let body: reqwest::Body = response.into();
+            let bytes = http_body_util::BodyExt::collect(body).await?.to_bytes();
+            ensure!(status == 200, "status {status}: {}", String::from_utf8_lossy(&bytes));
+            load.judge(&bytes)
+        });
     }
-    Ok(times)
+    // All wait once the server's own count says so.
+    let watcher = reqwest::Client::builder().no_proxy().build()?;
+    let (in_flight, queued) = loop {
+        if let Some(ended) = tasks.try_join_next() {
+            ended??;
+            bail!("a request was answered before all were waiting");
+        }
+        let body: reqwest::Body = watcher.get(metrics).send().await?.into();
+        let bytes = http_body_util::BodyExt::collect(body).await?.to_bytes();
+        let text = String::from_utf8_lossy(&bytes);
+        let sum = |name: &str| -> f64 {
+            let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            values.sum()
+        };
+        let (in_flight, queued) = (sum("qovsaq_provider_calls_in_flight"), sum("qovsaq_provider_queued"));
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests far below 2^52")]
+        if in_flight + queued >= requests as f64 {
+            break (in_flight, queued);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let waiting = rss_kib(pid)?;
+    let mut receipts = HashSet::new();
+    while let Some(ended) = tasks.join_next().await {
+        let (_, receipt) = ended??;
+        ensure!(receipt.is_some_and(|index| receipts.insert(index)), "a receipt came twice");
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(format!("{requests},{connections},{seconds:.3},{idle},{waiting},{in_flight},{queued}"))
 }
 
 /// Processor time of all threads of the processes, user and system.
@@ -229,21 +532,17 @@ fn ticks(pids: &[u32]) -> anyhow::Result<u64> {
 /// in order after each run.
 async fn start(load: &Arc<Load>, runs: u64, settle: Duration, command: &[String]) -> anyhow::Result<String> {
     let (program, arguments) = command.split_first().context("no command")?;
-    let host = load.target.url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).context("an address in the URL")?;
-    let address: SocketAddr = host.parse().context("the URL of a start names an IP address and a port")?;
     let mut rows = Vec::new();
     for run in 1..=runs {
-        // The client is made beforehand: its own start is not the server's.
-        let client = load.client()?;
         let begin = Instant::now();
         let mut server = Process::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        while tokio::net::TcpStream::connect(address).await.is_err() {
+        while TcpStream::connect(load.address).await.is_err() {
             ensure!(begin.elapsed() < START_MAX && server.try_wait()?.is_none(), "the server did not start");
             tokio::time::sleep(START_STEP).await;
         }
         let listening = begin.elapsed();
         let rss_listening = rss_kib(server.id())?;
-        load.ask(&client).await?;
+        Connection::open(load, 0).await?.ask().await?;
         let answered = begin.elapsed();
         tokio::time::sleep(settle).await;
         let rss_answered = rss_kib(server.id())?;

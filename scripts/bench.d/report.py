@@ -86,6 +86,84 @@ def service(rows, _notes):
     yield "One connection, one request at a time. The goal is 1 ms and one flush for each of the two records that must be durable. A flush is measured before each turn: 4 KiB appended, `fdatasync`, median of 50."
 
 
+def against(rows, scenarios, connections, unit, per_second):
+    """CPU, rate and p99 of the two peers: one table row each, for every scenario at every number of connections."""
+    body = []
+    for scenario in scenarios:
+        for count in connections:
+            where = {peer: dict(scenario=scenario, peer=peer, connections=count) for peer in ("nginx", "gateway")}
+            if not pick(rows, "seconds", **where["gateway"]):
+                continue
+            cpu = {peer: pick(rows, "cpu_us_per_request", **filters) for peer, filters in where.items()}
+            for peer, filters in where.items():
+                rate = [done / seconds for done, seconds in zip(pick(rows, "requests", **filters), pick(rows, "seconds", **filters))]
+                times = [[value / 1000 for value in pick(rows, column, **filters)] for column in ("p50_us", "p99_us")]
+                times_nginx = ratio(cpu["gateway"], cpu["nginx"]) if peer == "gateway" else ""
+                body.append([scenario, count, peer, spread(cpu[peer]), times_nginx, spread(rate, 0), *map(spread, times)])
+    yield from table(["What", "Connections", "Server", f"CPU per {unit}, µs", "× nginx", f"{per_second} a second", "p50, ms", "p99, ms"], body)
+
+
+def kept(rows, _notes):
+    yield "The gateway gives a kept fact: identified, authorised, opened from its sealed cache, filtered, its disclosure durable, with receipt. nginx gives the same bytes from `proxy_cache` and writes a line to its access log."
+    yield ""
+    yield from against(rows, ["cached"], ["64", "1024"], "request", "Requests")
+    yield ""
+    flush = pick(rows, "flush_us", peer="gateway")
+    yield f"HTTP/1.1, closed loop; median and range over the rounds. A flush took {spread(flush, 0)} µs before each of the gateway's turns (4 KiB appended, `fdatasync`, median of 50). Goal: CPU per request ≤ 1 × nginx's (first stage ≤ 2 ×), p99 ≤ nginx's and two flushes."
+
+
+def dossier(rows, _notes):
+    yield "A dossier of 8 or 15 services of about 1.1 KB of JSON, each authorised, journalled before and after, mapped and checked, told as one answer with receipts; nginx's Lua asks the same providers at once and writes their JSON as one. The last three of the 15 need a code that another answered."
+    yield ""
+    yield "Providers that answer at once, for the CPU:"
+    yield ""
+    yield from against(rows, ["bench-8", "bench-15"], ["16"], "dossier", "Dossiers")
+    yield ""
+    yield "Providers with the catalogue's median latencies, for the time; the slowest needed chain is 350 ms for 8, and 900 + 300 ms for 15:"
+    yield ""
+    body = []
+    for scenario, limit, waves in (("usual-8", 350, 1), ("usual-15", 1200, 2)):
+        p50 = {peer: [value / 1000 for value in pick(rows, "p50_us", scenario=scenario, peer=peer)] for peer in ("nginx", "gateway")}
+        flush = [value / 1000 for value in pick(rows, "flush_us", scenario=scenario, peer="gateway")]
+        allowed = [limit + (waves + 1) * one + 5 for one in flush]
+        body.append([scenario, limit, spread(p50["nginx"]), spread(p50["gateway"]), spread(allowed)])
+    yield from table(["What", "limit, ms", "nginx, p50 ms", "the gateway, p50 ms", "goal: at most"], body)
+    yield ""
+    yield "Median and range over the rounds. Goals: CPU per dossier ≤ 1.5 × nginx's (first stage ≤ 2 ×); p50 ≤ the limit, a flush for each wave and one more, and 5 ms."
+
+
+def hung(rows, _notes):
+    yield "500 questions a second that do not ask the hung source, and 20 dossiers a second of eight services beside them; in `hung` the eighth never answers (breaker and bulkhead out of the way), in `well` it does. Open loop, timed from when a question was due, the two taking turns."
+    yield ""
+    body = []
+    for what, goal in (("single", "≤ 1.25 ×"), ("dossiers", "by its deadline, 2 s")):
+        names = {"well": "single" if what == "single" else "bench-8", "hung": "single" if what == "single" else "hung-8"}
+        for scenario in ("well", "hung"):
+            where = dict(scenario=scenario, what=names[scenario])
+            times = [[value / 1000 for value in pick(rows, column, **where)] for column in ("p50_us", "p99_us", "max_us")]
+            p99 = {one: pick(rows, "p99_us", scenario=one, what=names[one]) for one in names}
+            times_well = ratio(p99["hung"], p99["well"]) if scenario == "hung" and what == "single" else ""
+            body.append([what, scenario, *map(spread, times), times_well, goal if scenario == "hung" else ""])
+    yield from table(["Questions", "Scenario", "p50, ms", "p99, ms", "longest, ms", "p99 × `well`", "Goal"], body)
+
+
+def memory(rows, _notes):
+    each = [(float(row["rss_waiting_kib"]) - float(row["rss_idle_kib"])) / float(row["requests"]) for row in rows]
+    mib = lambda column: [value / 1024 for value in pick(rows, column)]
+    yield "Resident memory of `qovsaq serve` with all services loaded, before the first request; and while 10,000 questions wait, on 100 HTTP/2 connections, for sources that take half a minute and speak HTTP/2. Every one is journalled as about to be sent, and answered right afterwards."
+    yield ""
+    yield from table(
+        ["What", "Median (range)", "Goal"],
+        [
+            ["idle, MiB", spread(mib("rss_idle_kib")), "≤ 60"],
+            ["10,000 waiting, MiB", spread(mib("rss_waiting_kib")), ""],
+            ["each waiting request, KiB", spread(each), "≤ 20"],
+        ],
+    )
+    yield ""
+    yield f"{len(rows)} runs, each with a server of its own."
+
+
 def mapping(rows, notes):
     yield "Nanoseconds for one answer, the median of 25 turns of 20 ms that the subjects took alternately (zeep after them); the ratios are taken within a round. Goals: at least 0.4 × the bare parser, at least 50 × zeep."
     yield ""
@@ -137,8 +215,12 @@ def newcomer(rows, _notes):
 
 
 TITLES = {
+    "B1": ("A kept fact over mutual TLS, against nginx's cache", kept),
     "B2": ("One service over mutual TLS, against nginx", service),
+    "B3": ("Dossiers of 8 and 15 services, against nginx with Lua", dossier),
+    "B4": ("One hung source, and those who do not ask it", hung),
     "B7": ("SOAP answer to canonical JSON, against the bare parser and zeep", mapping),
+    "B8": ("Memory: idle, and with 10,000 requests waiting", memory),
     "B9": ("Start to first answer, and memory when idle", start),
     "B11": ("A newcomer's wait", newcomer),
 }
