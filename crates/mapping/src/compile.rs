@@ -8,11 +8,12 @@ mod values;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::document::Document;
+use jiff::Timestamp;
+use model::document::{Document, escape};
 use model::id::split_versioned;
-use model::{Problem, Problems, Service, ServiceId, Version};
+use model::{Decimal, Problem, Problems, Profile, Service, ServiceId, Type, Value, Version};
 
-use crate::example::Example;
+use crate::example::{Example, Question};
 use crate::path::{self, Name, PathError};
 use crate::plan::{Plan, Protocol};
 use crate::raw;
@@ -162,7 +163,7 @@ impl Check<'_> {
         }
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (prefix, ns) in &wire.ns {
-            let pointer = format!("/wire/ns/{}", model::document::escape(prefix));
+            let pointer = format!("/wire/ns/{}", escape(prefix));
             if !path::is_xml_name(prefix) || prefix.starts_with("xml") || ns.is_empty() || ns.chars().any(char::is_control) {
                 self.problem(&pointer, "wrong-value", "not a prefix with its namespace", "a name that does not begin with xml, and a URI");
             }
@@ -195,9 +196,49 @@ impl Check<'_> {
             examples.push(Example {
                 answer: example.answer.as_deref().map(Into::into),
                 status: example.status.unwrap_or(200),
+                asked: example.asked.as_ref().map(|asked| self.question(&format!("{pointer}/asked"), asked)),
                 expect: example.expect.clone(),
             });
         }
         examples
+    }
+
+    /// A question of an example. A slip in it would let the example show a contradiction that is none.
+    fn question(&mut self, at: &str, raw: &raw::Question) -> Question {
+        let service = self.service;
+        if let Some(subject) = &raw.subject {
+            let pointer = format!("{at}/subject");
+            if !service.subject.contains(&subject.form()) {
+                self.problem(&pointer, "unknown-input", "the contract is not asked by this", "a form of subject that it takes");
+            } else if subject.check(Profile::Test).is_err() {
+                self.problem(&pointer, "wrong-value", "not the form of a synthetic person or taxpayer", "such as {fin: 5K7QX2O}");
+            }
+        }
+        let mut inputs = Vec::new();
+        for (name, scalar) in &raw.input {
+            let pointer = format!("{at}/input/{}", escape(name));
+            let Some(input) = service.inputs.iter().find(|input| *input.name == **name) else {
+                let accepted = service.inputs.iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
+                self.problem_at_key(&pointer, "unknown-input", format!("the contract has no input `{name}`"), accepted);
+                continue;
+            };
+            match canonical(input.kind, scalar).filter(|_| input.list_max.is_none()) {
+                Some(value) => inputs.push((name.as_str().into(), value)),
+                None => self.problem(&pointer, "wrong-value", "not a value of this input", "one value in the contract's form"),
+            }
+        }
+        Question { subject: raw.subject.clone(), inputs, at: raw.at.unwrap_or(Timestamp::MIN) }
+    }
+}
+
+/// An input's value as the contract writes it.
+fn canonical(kind: Type, scalar: &raw::Scalar) -> Option<Value> {
+    match (kind, scalar) {
+        (Type::Int | Type::Money, raw::Scalar::Int(number)) => Some(Value::Int(*number)),
+        (Type::Bool, raw::Scalar::Bool(value)) => Some(Value::Bool(*value)),
+        (Type::Decimal, raw::Scalar::Text(text)) => Decimal::new(text).map(Value::Decimal),
+        (Type::Int | Type::Money | Type::Bool | Type::Decimal, _) => None,
+        (_, raw::Scalar::Text(text)) => Some(Value::Text(text.as_str().into())),
+        (_, raw::Scalar::Int(_) | raw::Scalar::Bool(_)) => None,
     }
 }

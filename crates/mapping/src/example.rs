@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use model::document::{Document, FILE_BYTES_MAX};
-use model::{Outcome, Problems, Profile};
+use model::{Outcome, Problems, Profile, Subject, Value};
 use serde_json::Value as Json;
 
 use crate::plan::Plan;
 use crate::raw::{Expect, Expected};
-use crate::read::{Limits, Reading, WireAnswer};
+use crate::read::{Limits, ReadError, Reading, WireAnswer};
 
 /// An example of a mapping.
 #[derive(Debug, Clone)]
@@ -18,8 +19,21 @@ pub struct Example {
     pub answer: Option<Box<str>>,
     /// HTTP status.
     pub status: u16,
+    /// The question it answers; without it nothing is confirmed.
+    pub asked: Option<Question>,
     /// What the answer must become.
     pub expect: Expect,
+}
+
+/// The question that an example's answer is held to.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Whom it was about.
+    pub subject: Option<Subject>,
+    /// Its inputs, in the contract's types.
+    pub inputs: Vec<(Box<str>, Value)>,
+    /// When it was asked.
+    pub at: Timestamp,
 }
 
 /// What differs between an example and its reading, in words. Examples are synthetic, so unlike
@@ -31,7 +45,15 @@ pub struct Mismatch(pub Box<str>);
 /// Reads an example and compares; gives the rule that decided, where one did.
 pub(crate) fn run(plan: &Plan, example: &Example, answer: &[u8], expected: &Expected) -> Result<Option<usize>, Mismatch> {
     let answer = WireAnswer { status: example.status, body: answer };
-    match plan.read(answer, Profile::Test, &Limits::default()) {
+    let read = plan.read(answer, Profile::Test, &Limits::default()).and_then(|reading| {
+        let asked = example.asked.as_ref();
+        let contradiction = asked.and_then(|asked| plan.contradiction(&reading, asked.subject.as_ref(), &asked.inputs, asked.at));
+        match contradiction {
+            Some(rule) => Err(ReadError::Field { path: rule.field.clone(), rule: "another-question" }),
+            None => Ok(reading),
+        }
+    });
+    match read {
         Ok(reading) => {
             compare(plan, &reading, expected)?;
             Ok(Some(reading.rule))

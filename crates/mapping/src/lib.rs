@@ -20,7 +20,7 @@ pub mod rule;
 mod write;
 
 pub use compile::{compile, schema, target};
-pub use example::{Example, Mismatch, check_examples};
+pub use example::{Example, Mismatch, Question, check_examples};
 pub use plan::{FieldView, Plan, Protocol, RuleView};
 pub use read::{Limits, ReadError, Reading, Undeclared, WireAnswer};
 pub use write::{Asked, Inputs, WireQuestion, WriteError};

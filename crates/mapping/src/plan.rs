@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{Absence, Outcome, Profile, Service, ServiceId};
+use jiff::Timestamp;
+use model::contract::Confirm;
+use model::{Absence, Outcome, Profile, Service, ServiceId, Subject, Value};
 
 use crate::example::{self, Example, Mismatch};
 use crate::read::tree::Tree;
@@ -54,6 +56,8 @@ pub struct RuleView {
     pub outcome: Outcome,
     /// What the absence means, where the rule says less than the contract.
     pub absence: Option<Absence>,
+    /// Whether the answer must repeat what the contract's `confirms` names.
+    pub confirmed: bool,
 }
 
 /// How a field is read, for people.
@@ -120,6 +124,24 @@ impl Plan {
     /// a field that breaks its contract.
     pub fn read(&self, answer: WireAnswer<'_>, profile: Profile, limits: &Limits) -> Result<Reading, ReadError> {
         read::read(self, answer, profile, limits)
+    }
+
+    /// The first field by which an answer is the answer to another question, with or without a record. Such an
+    /// answer is `INVALID_DATA`, and nothing of it may be used.
+    ///
+    /// `asked` is the moment of asking.
+    #[must_use]
+    pub fn contradiction(
+        &self,
+        reading: &Reading,
+        subject: Option<&Subject>,
+        inputs: &[(Box<str>, Value)],
+        asked: Timestamp,
+    ) -> Option<&Confirm> {
+        match &reading.facts {
+            Some(facts) => self.service.contradiction(facts, subject, inputs, asked),
+            None => self.service.contradiction_without_record(&reading.repeated, subject, inputs, asked),
+        }
     }
 
     /// Reads an example's answer and compares it with what was expected.

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{Absence, Outcome};
+use jiff::Timestamp;
+use model::{Absence, Outcome, Subject};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -354,6 +355,10 @@ pub struct Rule {
     /// What this `NOT_FOUND` means, where it says less than the contract's `absence`: `unknown` instead of `fact`.
     #[serde(default)]
     pub absence: Option<Absence>,
+    /// Whether this absence must repeat what the contract's `confirms` names, as a record must. Otherwise what such
+    /// an answer does repeat must agree with the question, and what it leaves out says nothing.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 /// What must be true of an answer for a rule to match; all the keys given must hold.
@@ -518,8 +523,27 @@ pub struct Example {
     /// HTTP status of the answer; 200 unless said otherwise.
     #[serde(default)]
     pub status: Option<u16>,
+    /// The question it is the answer to, so that the contract's `confirms` is checked, too.
+    #[serde(default)]
+    pub asked: Option<Question>,
     /// What it must become: written here, or the name of a JSON file beside the answer.
     pub expect: Expect,
+}
+
+/// The question that an example's answer is held to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Whom it was about, such as `{fin: 5K7QX2O}`.
+    #[serde(default)]
+    pub subject: Option<Subject>,
+    /// Inputs by name, as far as the answer repeats them.
+    #[serde(default)]
+    pub input: BTreeMap<String, Scalar>,
+    /// When it was asked (RFC 3339); long ago unless said otherwise.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub at: Option<Timestamp>,
 }
 
 /// What an example must become.

@@ -5,7 +5,7 @@ pub(crate) mod tree;
 mod walk;
 pub(crate) mod xml;
 
-use model::{Absence, Facts, Outcome, Profile};
+use model::{Absence, Facts, Outcome, Profile, Repeated};
 
 use crate::plan::Plan;
 use tree::{Rule, Syntax};
@@ -57,6 +57,9 @@ pub struct Reading {
     pub rule: usize,
     /// The record, for [`Outcome::Found`] alone.
     pub facts: Option<Facts>,
+    /// Where there is no record: what the answer repeats of its question, for [`crate::Plan::contradiction`]. Nothing
+    /// else of such an answer is kept.
+    pub repeated: Repeated,
     /// What the answer has beyond the mapping's read set.
     pub undeclared: Undeclared,
 }
@@ -171,7 +174,8 @@ fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> R
 fn by_status(rules: &[Rule], status: u16) -> Option<Reading> {
     let says_enough = |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && !rule.wants_a_sign();
     let rule = rules.iter().position(says_enough)?;
-    Some(Reading { outcome: rules[rule].outcome, absence: None, rule, facts: None, undeclared: Undeclared::default() })
+    let repeated = Repeated::default();
+    Some(Reading { outcome: rules[rule].outcome, absence: None, rule, facts: None, repeated, undeclared: Undeclared::default() })
 }
 
 #[cfg(test)]
@@ -197,7 +201,8 @@ mod tests {
     /// The check refuses such rules; the reader does not rely on it.
     #[test]
     fn a_rule_that_no_body_decides_never_speaks_of_the_person() {
-        let rule = |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome, absence: None };
+        let rule =
+            |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome, absence: None, confirmed: false };
         let fault = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><faultcode>s:Client</faultcode></s:Fault></s:Body></s:Envelope>";
         let other = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><x/></s:Body></s:Envelope>";
         let html = "<!DOCTYPE html><p>404<br></html>";

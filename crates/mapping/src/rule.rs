@@ -29,6 +29,10 @@ pub const MAPPING: &[(&str, &str)] = &[
         "A rule for \"no record\" that a wrong address or a proxy's page could fulfil: no `exists`, `empty`, `equals` or fault code of the source's own.",
     ),
     ("loosened-absence", "A rule may say that no record is `unknown` where the contract says `fact`, not the other way round."),
+    (
+        "unconfirmed-absence",
+        "An absence that is a fact is told by a record with nothing in it, and the answer need not name whom it speaks of (`confirmed: true`).",
+    ),
     ("undeclared-field", "The contract has no such field."),
     ("not-agreed-field", "The agreement does not cover the field, so it is never read."),
     ("unmapped-field", "A field of the contract is not mapped."),
@@ -74,6 +78,10 @@ pub const ANSWER: &[(&str, &str)] = &[
     ("second-body", "More than one body, or more than one element in it."),
     ("text-in-envelope", "Text in the envelope outside the body's element."),
     ("doubled-key", "A known JSON key stands twice in one object."),
+    (
+        "another-question",
+        "A field by which the contract confirms the question says something else than was asked, or nothing where it must.",
+    ),
     ("missing-record", "The answer is `FOUND`, and the record is not where the mapping looks for it."),
     ("repeated-record", "There is more than one record."),
     ("missing-value", "A required field is not in the answer."),

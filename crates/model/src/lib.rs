@@ -21,6 +21,7 @@ pub mod subject;
 pub mod time;
 pub mod value;
 
+pub use confirm::Repeated;
 pub use consent::Consent;
 pub use contract::{FieldDef, FieldKind, FieldSet, Service, Shape, Type};
 pub use id::{ActId, CaseId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};

@@ -26,8 +26,8 @@ const NODES_MAX: usize = 2_048;
 pub(super) fn compile(check: &mut Check<'_>, values: &Values, tables: BTreeSet<String>) -> Option<(Tree, Vec<RuleView>, Vec<FieldView>)> {
     let raw = &check.raw.response;
     let mut builder = Builder { tables, ..Builder::new() };
-    let rules = rules::compile(check, &mut builder);
     let record = builder.record(check, raw);
+    let rules = rules::compile(check, &mut builder, record);
     if let Some(record) = record {
         let shape = &check.service.shape;
         let at = raw.at.as_deref().unwrap_or_default();
@@ -48,6 +48,7 @@ pub(super) fn compile(check: &mut Check<'_>, values: &Values, tables: BTreeSet<S
         faults: builder.faults,
         rules: rules.into_iter().map(|(rule, _)| rule).collect::<Vec<Rule>>(),
         at: raw.at.as_deref().unwrap_or("the answer").into(),
+        confirming: check.service.confirms.iter().map(|rule| rule.field.clone()).collect(),
     };
     record.map(|_| (tree, shown, builder.views.into_iter().map(|(_, view)| view).collect()))
 }

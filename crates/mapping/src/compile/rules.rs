@@ -1,5 +1,6 @@
 //! Outcome rules: their conditions, their coverage, and the rules that can never decide.
 
+use model::contract::Confirmed;
 use model::document::escape;
 use model::{Absence, Outcome};
 
@@ -22,8 +23,8 @@ enum Condition {
     Equals(usize, Box<str>),
 }
 
-/// Compiles the rules; every problem is reported.
-pub(super) fn compile(check: &mut Check<'_>, builder: &mut Builder) -> Vec<(Rule, RuleView)> {
+/// Compiles the rules; every problem is reported. `record` is the node of the record, where its path is sound.
+pub(super) fn compile(check: &mut Check<'_>, builder: &mut Builder, record: Option<usize>) -> Vec<(Rule, RuleView)> {
     let raw = &check.raw.response.outcome;
     let mut earlier: Vec<Vec<Condition>> = Vec::new();
     let mut rules = Vec::new();
@@ -38,8 +39,10 @@ pub(super) fn compile(check: &mut Check<'_>, builder: &mut Builder) -> Vec<(Rule
         let (outcome, absence) = (outcome(rule.is), absence(check, &pointer, rule));
         let mut compiled = assemble(check, builder, &format!("{pointer}/when"), &conditions, outcome);
         compiled.absence = absence;
+        compiled.confirmed = rule.confirmed;
+        confirmed(check, builder, &pointer, rule, &conditions, record);
         earlier.push(conditions);
-        rules.push((compiled, RuleView { when: words(&rule.when).into(), outcome, absence }));
+        rules.push((compiled, RuleView { when: words(&rule.when).into(), outcome, absence, confirmed: rule.confirmed }));
     }
     coverage(check, raw);
     rules
@@ -66,6 +69,30 @@ fn absence(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule) -> Option<Abs
         check.problem(&at, "loosened-absence", "to the contract no record proves nothing", "unknown");
     }
     Some(absence)
+}
+
+/// Whether an absence names whom it speaks of. A record whose list has no items is a fact about whomever it
+/// names: nothing but its confirming fields says that it is the person asked about, so they must be there.
+fn confirmed(check: &mut Check<'_>, builder: &Builder, pointer: &str, rule: &raw::Rule, conditions: &[Condition], record: Option<usize>) {
+    if rule.confirmed {
+        let at = format!("{pointer}/confirmed");
+        if !matches!(rule.is, Verdict::NotFound | Verdict::NotHeldElectronically) {
+            check.problem_at_key(&at, "unused-key", "a record is always confirmed, and a refusal speaks of nobody", "is: NOT_FOUND");
+        } else if check.service.confirms.is_empty() {
+            check.problem_at_key(&at, "unused-key", "answers of this contract repeat nothing", "`confirms` in the contract");
+        } else if conditions.iter().any(|one| matches!(one, Condition::AnyFault | Condition::Fault(_))) {
+            check.problem_at_key(&at, "unused-key", "a fault has no fields", "a rule without fault");
+        }
+        return;
+    }
+    let fact = rule.is == Verdict::NotFound && rule.absence.unwrap_or(check.service.absence) == Absence::Fact;
+    let names = check.service.confirms.iter().any(|rule| matches!(rule.with, Confirmed::Subject(_) | Confirmed::Input(_)));
+    let inside = |node: usize| record.is_some_and(|record| node != record && builder.ancestors(node).any(|outer| outer == record));
+    let nothing_in_it = |one: &Condition| matches!(one, Condition::Empty(node) | Condition::Missing(node) if inside(*node));
+    if fact && names && conditions.iter().any(nothing_in_it) {
+        let message = "a record with nothing in it would be proof about the person asked about, whomever it names";
+        check.problem(pointer, "unconfirmed-absence", message, "confirmed: true, or absence: unknown");
+    }
 }
 
 /// The product's core promise: no mapping leaves one of the three to chance.
@@ -229,7 +256,7 @@ fn implied(check: &Check<'_>, builder: &Builder, one: &Condition, all: &[Conditi
 }
 
 fn assemble(check: &mut Check<'_>, builder: &mut Builder, pointer: &str, conditions: &[Condition], outcome: Outcome) -> Rule {
-    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome, absence: None };
+    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome, absence: None, confirmed: false };
     for condition in conditions {
         match condition {
             Condition::Status(ranges) => rule.status.clone_from(ranges),

@@ -42,6 +42,8 @@ pub(crate) struct Tree {
     pub(crate) rules: Vec<Rule>,
     /// Path of the record, for messages.
     pub(crate) at: Box<str>,
+    /// Fields that the contract's `confirms` names.
+    pub(crate) confirming: Vec<Box<str>>,
 }
 
 /// What the body is.
@@ -235,6 +237,8 @@ pub(crate) struct Rule {
     pub(crate) outcome: Outcome,
     /// What an absence means, where the rule says less than the contract.
     pub(crate) absence: Option<Absence>,
+    /// Whether the answer must name whom it speaks of, as a record must.
+    pub(crate) confirmed: bool,
 }
 
 impl Rule {

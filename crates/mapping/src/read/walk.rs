@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Facts, Flag, Outcome, Profile, Record, Value};
+use model::{Facts, Flag, Outcome, Profile, Record, Repeated, Value};
 
 use super::tree::{Marks, Node, Opens, Rule, Scope, Target, Tree};
 use super::{Limits, ReadError, Reading, Undeclared};
@@ -23,6 +23,8 @@ pub(crate) struct Walk<'p> {
     undeclared: Undeclared,
     flags: Vec<Flag>,
     error: Option<FieldError<'p>>,
+    /// The first confirming field that is there and cannot be read: it counts without a record, too.
+    unconfirmed: Option<FieldError<'p>>,
 }
 
 /// A broken field: path and rule.
@@ -68,6 +70,7 @@ impl<'p> Walk<'p> {
             undeclared: Undeclared::default(),
             flags: Vec::new(),
             error: None,
+            unconfirmed: None,
         }
     }
 
@@ -90,6 +93,8 @@ impl<'p> Walk<'p> {
             Opens::Nothing => {}
             Opens::Record if self.record.is_some() || !self.frames.is_empty() => {
                 self.broken(&node.path, "repeated-record");
+                // The second may name somebody else than the first.
+                self.unconfirmed = self.unconfirmed.or(Some((&node.path, "repeated-record")));
                 return Enter::Skip;
             }
             Opens::Record => self.open(0),
@@ -262,6 +267,10 @@ impl<'p> Walk<'p> {
     pub(crate) fn broken(&mut self, path: &'p str, rule: &'static str) {
         let slot = self.frames.last_mut().map_or(&mut self.error, |frame| &mut frame.error);
         slot.get_or_insert((path, rule));
+        // A source that leaves the field empty repeats nothing; any other broken value is not the one asked about.
+        if rule != "absent-value" && self.unconfirmed.is_none() && self.tree.confirming.iter().any(|field| **field == *path) {
+            self.unconfirmed = Some((path, rule));
+        }
     }
 
     /// A node does not have the structure its place in the mapping promises.
@@ -314,7 +323,8 @@ impl<'p> Walk<'p> {
     /// can set, whatever the rule's other conditions are.
     ///
     /// # Errors
-    /// When no rule matches, or the answer is `FOUND` and a field is broken.
+    /// When no rule matches, when the answer is `FOUND` and a field is broken, or when it says that there is no
+    /// record and names somebody who cannot be read.
     pub(crate) fn finish(mut self, plan: &crate::Plan, status: u16) -> Result<Reading, ReadError> {
         let (marks, fault) = (self.marks, self.fault);
         let holds = |rule: &Rule| {
@@ -325,7 +335,7 @@ impl<'p> Walk<'p> {
                 && (rule.forbids == 0 || self.answered && marks & rule.forbids == 0)
         };
         let rule = self.tree.rules.iter().position(holds).ok_or(ReadError::NoRule { status, fault })?;
-        let Rule { outcome, absence, .. } = self.tree.rules[rule];
+        let Rule { outcome, absence, confirmed, .. } = self.tree.rules[rule];
         let facts = match outcome {
             Outcome::Found => {
                 if let Some((path, rule)) = self.error {
@@ -334,10 +344,19 @@ impl<'p> Walk<'p> {
                 let record = self.record.take().ok_or_else(|| ReadError::Field { path: self.tree.at.clone(), rule: "missing-record" })?;
                 Some(Facts { service: Arc::clone(plan.service()), record, flags: self.flags })
             }
-            _ => None,
+            _ => {
+                if let Some((path, rule)) = self.unconfirmed.filter(|_| self.tree.rules[rule].wants_a_sign()) {
+                    return Err(ReadError::Field { path: path.into(), rule });
+                }
+                None
+            }
+        };
+        let repeated = match facts {
+            Some(_) => Repeated::default(),
+            None => Repeated::of(plan.service(), self.record, confirmed),
         };
         let absence = (outcome == Outcome::NotFound).then(|| absence.unwrap_or(plan.service().absence));
-        Ok(Reading { outcome, absence, rule, facts, undeclared: self.undeclared })
+        Ok(Reading { outcome, absence, rule, facts, repeated, undeclared: self.undeclared })
     }
 }
 

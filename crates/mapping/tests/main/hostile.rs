@@ -263,10 +263,15 @@ fn fields_break_their_own_rule() {
 #[test]
 fn a_broken_field_does_not_hide_what_the_answer_came_to() {
     // Absent by the source's own word, although a part of the read set is broken.
-    let body = envelope(
-        "<d:SexsMelumatiSorgusuResponse xmlns:d=\"http://daxili-isler.example/xroad/v2\"><d:Sexs><d:FIN>x</d:FIN></d:Sexs><d:Tapilmadi/></d:SexsMelumatiSorgusuResponse>",
-    );
-    assert_eq!(read(&plan(PERSON), 200, body.as_bytes()).map(|reading| reading.outcome), Ok(Outcome::NotFound));
+    let body = |broken: &str| {
+        envelope(&format!(
+            "<d:SexsMelumatiSorgusuResponse xmlns:d=\"http://daxili-isler.example/xroad/v2\"><d:Sexs>{broken}</d:Sexs><d:Tapilmadi/></d:SexsMelumatiSorgusuResponse>"
+        ))
+    };
+    let outcome = |broken: &str| read(&plan(PERSON), 200, body(broken).as_bytes()).map(|reading| reading.outcome);
+    assert_eq!(outcome("<d:Cins>x</d:Cins>"), Ok(Outcome::NotFound));
+    // But whom the answer is about must be legible, where it says it.
+    assert_eq!(outcome("<d:FIN>x</d:FIN>"), Err(ReadError::Field { path: "fin".into(), rule: "wrong-fin" }));
 }
 
 #[test]
