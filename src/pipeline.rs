@@ -337,8 +337,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
     trace.read(plan, &read);
     let read = read.map_err(|error| error.to_string()).and_then(|reading| {
-        let facts = reading.facts.as_ref();
-        match facts.and_then(|facts| service.contradiction(facts, subject, &envelope.inputs, asked_at)) {
+        match plan.contradiction(&reading, subject, &envelope.inputs, asked_at) {
             Some(rule) => {
                 let broken = format!("another-question at {}", rule.field);
                 trace.contradicted(&broken);
