@@ -111,7 +111,8 @@ impl Question<'_> {
     /// Whether this value of a rule's field makes the answer one to another question.
     fn denies(&self, rule: &Confirm, told: Option<&Value>, items: usize) -> bool {
         let lifted = rule.unless.as_deref().is_some_and(|name| self.input(name).is_some());
-        !lifted && !self.agrees(rule, told, items)
+        // A field left empty repeats nothing, whatever the question has.
+        !lifted && !self.agrees(rule, told.filter(|value| **value != Value::Null), items)
     }
 
     fn agrees(&self, rule: &Confirm, told: Option<&Value>, items: usize) -> bool {

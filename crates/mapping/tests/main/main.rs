@@ -1,6 +1,7 @@
 //! Mappings as an integration engineer meets them: the shipped files, broken files, hostile answers.
 
 mod broken;
+mod confirmed;
 mod grammar;
 mod hostile;
 mod question;

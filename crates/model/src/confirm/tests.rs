@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::contract::{FieldKind, Service};
 use crate::subject::{Document, DocumentSubject, Subject};
-use crate::{Facts, Problems, Record, ServiceId, Snapshot, Value};
+use crate::{Facts, Problems, Record, Repeated, ServiceId, Snapshot, Value};
 
 fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
@@ -50,6 +50,13 @@ fn asked() -> Timestamp {
 fn contradiction(facts: &Facts, subject: Option<&Subject>, inputs: &[(&str, Value)]) -> Option<String> {
     let inputs: Vec<_> = inputs.iter().map(|(name, value)| (Box::from(*name), value.clone())).collect();
     facts.service.contradiction(facts, subject, &inputs, asked()).map(|rule| rule.field.to_string())
+}
+
+/// The same of an answer without a record, whose place these facts fill.
+fn without_record(facts: &Facts, demanded: bool, subject: Option<&Subject>, inputs: &[(&str, Value)]) -> Option<String> {
+    let inputs: Vec<_> = inputs.iter().map(|(name, value)| (Box::from(*name), value.clone())).collect();
+    let repeated = Repeated::of(&facts.service, Some(facts.record.clone()), demanded);
+    facts.service.contradiction_without_record(&repeated, subject, &inputs, asked()).map(|rule| rule.field.to_string())
 }
 
 const IDENTITY: &str = "interior/person-identity";
@@ -143,6 +150,59 @@ fn a_report_older_than_its_question_is_found_out_in_any_zone() {
     }
 }
 
+#[test]
+fn without_a_record_what_is_told_must_agree_and_what_is_not_says_nothing() {
+    let subject = fin("5K7QX2O");
+    for demanded in [false, true] {
+        assert_eq!(without_record(&identity("5K7QX2O", "", "", ""), demanded, Some(&subject), &[]), None);
+        assert_eq!(without_record(&identity("3M9RT4O", "", "", ""), demanded, Some(&subject), &[]).as_deref(), Some("fin"));
+    }
+    let nothing = facts(IDENTITY, &[]);
+    assert_eq!(without_record(&nothing, false, Some(&subject), &[]), None);
+    assert_eq!(without_record(&nothing, true, Some(&subject), &[]).as_deref(), Some("fin"));
+    // Nothing is asked back that the question does not have, demanded or not.
+    assert_eq!(without_record(&nothing, true, None, &[]), None);
+    let other = facts(SUBSCRIBER, &[("holder_fin", text("3M9RT4O"))]);
+    assert_eq!(without_record(&other, true, Some(&subject), &[("address_code", text("TEST-ADR-000001"))]), None);
+    let old = facts(LOANS, &[("generated_at", text("2025-03-12T12:00:00+04:00"))]);
+    assert_eq!(without_record(&old, false, Some(&subject), &[]).as_deref(), Some("generated_at"));
+}
+
+#[test]
+fn an_answer_without_a_place_for_a_record_says_nothing_unless_it_must() {
+    let (service, subject) = (service(IDENTITY), fin("5K7QX2O"));
+    let check = |repeated: &Repeated| service.contradiction_without_record(repeated, Some(&subject), &[], asked()).map(|rule| &*rule.field);
+    assert_eq!(check(&Repeated::default()), None);
+    assert_eq!(check(&Repeated::of(service, None, false)), None);
+    assert_eq!(check(&Repeated::of(service, None, true)), Some("fin"));
+    assert!(Repeated::default().is_empty() && Repeated::of(service, Some(facts(IDENTITY, &[]).record), false).is_empty());
+}
+
+#[test]
+fn a_count_of_none_agrees_with_an_empty_list_and_names_nobody() {
+    let check = |count, members, demanded| without_record(&application("1", count, members), demanded, None, &[]);
+    assert_eq!(check(Value::Int(0), Some(0), true), None);
+    assert_eq!(check(Value::Int(0), None, true), None);
+    assert_eq!(check(Value::Int(3), Some(0), false).as_deref(), Some("member_count"));
+    assert_eq!(check(Value::Null, Some(0), false), None);
+    assert_eq!(check(Value::Null, Some(0), true).as_deref(), Some("member_count"));
+    let named = facts(APPLICATION, &[("member_count", Value::Int(0))]);
+    assert_eq!(without_record(&named, true, Some(&fin("5K7QX2O")), &[]).as_deref(), Some("representative_fin"));
+}
+
+#[test]
+fn of_an_answer_without_a_record_only_what_it_repeats_is_kept() {
+    let mut facts = application("1", Value::Int(2), Some(2));
+    for value in facts.record.values.iter_mut().filter(|value| **value == Value::Null) {
+        *value = text("Sınaqlı");
+    }
+    let repeated = Repeated::of(&facts.service, Some(facts.record), false);
+    let kept: Vec<_> = repeated.told.iter().map(|told| (told.value.clone(), told.items)).collect();
+    assert_eq!(kept, [(Some(text("1")), 0), (Some(text("5K7QX2O")), 0), (Some(Value::Int(2)), 2)]);
+    let shown = format!("{repeated:?}");
+    assert!(!shown.contains("5K7QX2O"), "{shown}");
+}
+
 fn fins() -> impl Strategy<Value = String> {
     "[0-9A-HJ-NP-Z]{6}O"
 }
@@ -169,6 +229,8 @@ proptest! {
         let subject = fin(&asked_about);
         for (id, field) in [(IDENTITY, "fin"), (SUBSCRIBER, "holder_fin"), ("taxes/person-income", "fin")] {
             let found = contradiction(&facts(id, &[(field, text(&answered))]), Some(&subject), &[]);
+            prop_assert_eq!(found.is_none(), asked_about == answered);
+            let found = without_record(&facts(id, &[(field, text(&answered))]), false, Some(&subject), &[]);
             prop_assert_eq!(found.is_none(), asked_about == answered);
         }
     }
@@ -219,6 +281,10 @@ proptest! {
             // Also a record shorter than its shape.
             let record = Record { values: values.iter().take(service.shape.fields.len()).cloned().collect() };
             let facts = Facts { service: Arc::clone(service), record, flags: Vec::new() };
+            let strict = without_record(&facts, true, subject.as_ref(), &inputs);
+            // Demanding everything is to be held to the question as a record is, and never laxer than not demanding it.
+            prop_assert_eq!(&strict, &contradiction(&facts, subject.as_ref(), &inputs));
+            prop_assert!(strict.is_some() || without_record(&facts, false, subject.as_ref(), &inputs).is_none());
             if let Some(named) = contradiction(&facts, subject.as_ref(), &inputs) {
                 let scalar = |field: &crate::FieldDef| *field.name == *named && matches!(field.kind, FieldKind::Scalar { .. });
                 prop_assert!(service.confirms.iter().any(|rule| *rule.field == *named) && service.shape.fields.iter().any(scalar));
