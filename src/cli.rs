@@ -108,6 +108,19 @@ fn start_logging() {
     started.unwrap_or_default();
 }
 
+/// An input of the command line: `KEY=TEXT`, or `KEY:=JSON` for numbers, truth values and lists.
+fn key_value(text: &str) -> anyhow::Result<(&str, serde_json::Value)> {
+    let (key, value) = text.split_once('=').ok_or_else(|| Usage(format!("`{text}` is neither KEY=TEXT nor KEY:=JSON")))?;
+    match key.strip_suffix(':') {
+        Some(key) => {
+            let json = serde_json::from_str(value)
+                .map_err(|_| Usage(format!("the value of `{key}` is not JSON, such as 3, true or [\"birth\"]")))?;
+            Ok((key, json))
+        }
+        None => Ok((key, serde_json::Value::from(value))),
+    }
+}
+
 fn one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

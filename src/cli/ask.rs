@@ -6,14 +6,15 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Ended, Usage, complain, dossier_view, live, say};
+use super::{Ended, complain, dossier_view, key_value, live, say};
 use crate::client::Client;
 use crate::demo::{CONSUMER, consumer_files};
 
 /// Ask a service or a dossier as a consumer, over mutual TLS.
 #[derive(Debug, Args)]
 #[command(after_help = "Without KEY=VALUE the ready-made body of DIR/demo.json is sent. Keys: fin, pin, tin, purpose, case,\n\
-official, role, responsible; any other key is an input of the contract, such as month_from=2025-03.\n\n\
+official, role, responsible; any other key is an input of the contract, such as month_from=2025-03.\n\
+KEY:=JSON gives what is not a text: act_kinds:='[\"birth\"]'.\n\n\
   qovsaq ask adsy-means-test\n\
   qovsaq ask interior/person-identity case=c-1 fin=5K7QX2O\n\n\
 Exit codes: 0 answered, 1 refused or unavailable, 2 wrong usage.")]
@@ -93,19 +94,17 @@ fn body(ready: &Json, inputs: &[String]) -> anyhow::Result<Json> {
         body.entry(key).or_insert_with(|| json!(default));
     }
     for input in inputs {
-        let Some((key, value)) = input.split_once('=') else {
-            return Err(Usage(format!("`{input}` is not KEY=VALUE")).into());
-        };
+        let (key, value) = key_value(input)?;
         match key {
             "fin" | "pin" | "tin" => {
                 body.insert("subject".to_owned(), json!({key: value}));
             }
             "purpose" | "case" | "official" | "role" | "responsible" => {
-                body.insert(key.to_owned(), json!(value));
+                body.insert(key.to_owned(), value);
             }
             _ => {
                 let input = body.entry("input").or_insert_with(|| json!({}));
-                input[key] = json!(value);
+                input[key] = value;
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::table::Table;
-use super::{Ended, Usage, mask, say, say_problems};
+use super::{Ended, Usage, key_value, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
 use crate::demo::{CONSUMER, Environment, Options, Ports};
 use crate::envelope::{Envelope, Expected};
@@ -86,6 +86,13 @@ impl Try {
             let known: Vec<&str> = active.snapshot.services.keys().map(ServiceId::as_str).collect();
             return Err(Usage(format!("there is no service `{}`; accepted: {}", self.service, known.join(", "))).into());
         };
+        if !environment.agencies.contains_key(service.id.provider()) {
+            let why = format!(
+                "no mock agency plays `{}`; play it with `qovsaq mock --answers` and ask it with `qovsaq ask`",
+                service.id.provider()
+            );
+            return Err(Usage(why).into());
+        }
         let client = environment.client(CONSUMER)?;
         let (fin, mut input) = self.split()?;
         let family = environment.personas.families().iter().find(|family| family.members.iter().any(|member| *member.fin == *fin));
@@ -149,11 +156,11 @@ impl Try {
         let mut fin = None;
         let mut input = Map::new();
         for text in &self.inputs {
-            let Some((key, value)) = text.split_once('=') else { return Err(Usage(format!("`{text}` is not KEY=VALUE")).into()) };
+            let (key, value) = key_value(text)?;
             if key == "fin" {
-                fin = Some(value.to_owned());
+                fin = value.as_str().map(str::to_owned);
             } else {
-                input.insert(key.to_owned(), json!(value));
+                input.insert(key.to_owned(), value);
             }
         }
         Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
