@@ -182,6 +182,60 @@ pub(crate) async fn subscriber_code(client: &Client, fin: &str, case: &str) -> S
     code.as_str().unwrap_or_else(|| panic!("no subscriber code in {}", answer.body)).to_owned()
 }
 
+/// A consumer at work on a case of its own about one person.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    pub(crate) client: Client,
+    pub(crate) fin: String,
+    pub(crate) case: String,
+    purpose: &'static str,
+    role: &'static str,
+}
+
+impl Asker {
+    /// The consumer that most tests speak as.
+    pub(crate) async fn start(client: &Client, fin: &str) -> Self {
+        Self::with(client, fin, "adsy-means-test", "case-officer").await
+    }
+
+    /// A consumer with its purpose and role.
+    pub(crate) async fn with(client: &Client, fin: &str, purpose: &'static str, role: &'static str) -> Self {
+        // Not of this process alone: the journal and the store may be older.
+        let case = format!("c-{}", uuid::Uuid::now_v7().simple());
+        let persons = json!([{"subject": {"fin": fin}, "role": "applicant"}]);
+        let opened =
+            client.post("/v1/cases", &json!({"case": case, "purpose": purpose, "persons": persons}), "en").await.expect("an answer");
+        assert_eq!(opened.status, 201, "{}", opened.body);
+        Self { client: client.clone(), fin: fin.to_owned(), case, purpose, role }
+    }
+
+    pub(crate) fn body(&self, service: &str) -> Json {
+        let mut body = body_for(service, &self.fin, &self.case, "");
+        body["purpose"] = json!(self.purpose);
+        body["role"] = json!(self.role);
+        body
+    }
+
+    pub(crate) async fn ask(&self, service: &str) -> Answer {
+        self.ask_with(service, &[]).await
+    }
+
+    /// Asks with further headers, such as `Cache-Control`.
+    pub(crate) async fn ask_with(&self, service: &str, headers: &[(&str, &str)]) -> Answer {
+        self.client.post_with(&format!("/v1/services/{service}"), &self.body(service), headers).await.expect("an answer")
+    }
+
+    /// Asks, and waits so many seconds.
+    pub(crate) async fn ask_waiting(&self, service: &str, seconds: u64) -> Answer {
+        self.ask_with(service, &[("prefer", &format!("wait={seconds}"))]).await
+    }
+}
+
+/// A header field of an answer; empty where it has none.
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// A case name that this process has not used.
 pub(crate) fn fresh_case() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -11,13 +11,16 @@ mod program;
 mod raw;
 mod trace;
 
+mod cache;
 mod cli;
 mod crash;
 mod dossier;
 mod drops;
 mod faults;
+mod flight;
 mod guide;
 mod life;
+mod limits;
 mod privacy;
 mod rules;
 mod wire;
