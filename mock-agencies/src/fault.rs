@@ -63,7 +63,7 @@ faults! {
     SlowTail = "slow-tail", "The right answer comes after four to eight seconds.";
     FilingDay = "filing-day", "The front-end server refuses with HTTP 503, an HTML page and `Retry-After: 120`.";
     SlowHalfMinute = "slow30", "The right answer comes thirty seconds late.";
-    WrongPerson = "wrong-person", "The right form with the record of another person than asked.";
+    WrongPerson = "wrong-person", "The right form with the record of another person than asked; of another who has nothing, if the one asked about has nothing.";
     WrongCount = "wrong-count", "A count that the list beside it denies.";
     DecimalPoint = "decimal-point", "Numbers with a point where the source's comma belongs.";
     BadShare = "bad-share", "A share of more than the whole: 3/2.";

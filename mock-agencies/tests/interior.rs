@@ -329,6 +329,18 @@ async fn a_wrong_person_has_a_whole_record_of_their_own() {
 }
 
 #[tokio::test]
+async fn who_has_no_vehicle_is_answered_with_another_who_has_none() {
+    let world = World::new(AgencyCode::Interior).await;
+    world.agency.set_fault("vehicle-ownership", "wrong-person", None).expect("accepted");
+    let personas = Personas::embedded();
+    for person in personas.people().filter(|person| person.vehicles.is_empty()) {
+        let got = vehicles(&world, &person.fin).await;
+        assert_ne!(texts(&got.body, "FIN"), [&*person.fin]);
+        assert!(got.body.contains("<d:NVSayi>0</d:NVSayi><d:NVler></d:NVler>"), "{}", got.body);
+    }
+}
+
+#[tokio::test]
 async fn other_services_are_spoilt_as_named_too() {
     let world = World::new(AgencyCode::Interior).await;
     let spoilt = async |service: &str, name: &str| {

@@ -356,6 +356,10 @@ async fn spoilt_answers_of_registers_are_spoilt_as_named() {
     assert!(spoilt(bailiff, &debts, "wrong-type").await.json()["icraatlar"].is_string());
     assert!(spoilt(notary, &application, "wrong-type").await.json()["erize"]["tesdiq_tarixi"].is_number());
     assert_ne!(spoilt(bailiff, &debts, "wrong-person").await.json()["fin"], "5K7QX2O");
+    let owes_nothing = ask(&world, &format!("{BAILIFF}/v1/borclular/3M9RT4O")).await.json();
+    let another = spoilt(bailiff, &format!("{BAILIFF}/v1/borclular/3M9RT4O"), "wrong-person").await.json();
+    assert_eq!((&owes_nothing["icraatlar"], &owes_nothing["fin"]), (&another["icraatlar"], &"3M9RT4O".into()));
+    assert!(another["fin"] != "3M9RT4O" && another["icraatlar"].as_array().is_some_and(Vec::is_empty), "{another}");
     assert_ne!(spoilt(notary, &application, "wrong-person").await.json()["erize"]["temsilci_fin"], "5K7QX2O");
     let wrong_echo = spoilt(bailiff, &debts, "wrong-echo").await;
     assert_ne!(wrong_echo.header("x-road-id"), Some("id-1"));

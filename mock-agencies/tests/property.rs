@@ -234,6 +234,24 @@ async fn http_around_the_message_is_checked() {
 }
 
 #[tokio::test]
+async fn who_has_nothing_is_answered_with_another_who_has_nothing() {
+    let world = World::new(AgencyCode::Property).await;
+    let personas = Personas::embedded();
+    let (from, to) = last_year();
+    for service in AgencyCode::Property.services() {
+        world.agency.set_fault(service, "wrong-person", None).expect("accepted");
+    }
+    let landless = personas.people().find(|person| person.property.is_empty()).expect("a tenant");
+    // A person whom the register does not know has nothing in it, either.
+    for fin in [&*landless.fin, "ZZZZZZO"] {
+        let owned = ownership(&world, fin).await;
+        assert!(texts(&owned.body, "SahibFIN") != [fin] && owned.body.contains("<e:Obyektler></e:Obyektler>"), "{}", owned.body);
+        let dealt = deals(&world, fin, &from, &to).await;
+        assert!(texts(&dealt.body, "FIN") != [fin] && dealt.body.contains("<e:Eqdler></e:Eqdler>"), "{}", dealt.body);
+    }
+}
+
+#[tokio::test]
 async fn faults_are_as_named() {
     let world = World::new(AgencyCode::Property).await;
     let (from, to) = last_year();

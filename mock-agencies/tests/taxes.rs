@@ -258,6 +258,12 @@ async fn faults_of_taxpayers_come_as_named() {
     assert!(world.agency.set_fault("taxpayer-status", "wrong-person", None).is_err());
     world.fault("wrong-person");
     assert_eq!(texts(&ask(&world, "5K7QX2O", 1, 1).await.body, "FIN"), ["3M9RT4O"]);
+    // Who has no income is answered with another who has none.
+    let personas = Personas::embedded();
+    let idle = personas.people().find(|person| person.incomes.is_empty() && !person.unknown_to_taxes).expect("somebody");
+    world.fault("wrong-person");
+    let another = ask(&world, &idle.fin, 12, 1).await.body;
+    assert!(texts(&another, "FIN") != [&*idle.fin] && another.contains("<t:Aylar/>"), "{another}");
     // A wrong question is refused whatever the fault.
     world.fault("error");
     let wrong = got(post(&world, envelope(&header(), &question("5K7QX2OX", "01.2026", "01.2026")))).await;

@@ -47,6 +47,8 @@ struct Record {
     wrong_type: String,
     /// With a count that its list denies; the plain record where there is no count.
     wrong_count: String,
+    /// Whether it is a list of nothing.
+    nothing: bool,
 }
 
 pub(super) fn service(head: &Parts, body: &[u8]) -> Option<usize> {
@@ -89,12 +91,13 @@ impl Interior {
         Ok(xroad::reply(&received, request, "", inner))
     }
 
-    /// A person's record, or under [`Fault::WrongPerson`] that of the next who has one.
+    /// A person's record, or under [`Fault::WrongPerson`] that of the next who has one; for a list of nothing, that of
+    /// the next who has nothing.
     fn record(&self, service: usize, person: usize, fault: Option<Fault>) -> Option<&Record> {
         let of = |person: usize| self.people.get(person)?.records.get(service)?.as_ref();
         let own = of(person)?;
         let after = (person + 1..self.people.len()).chain(0..person);
-        if fault == Some(Fault::WrongPerson) { after.into_iter().find_map(of) } else { Some(own) }
+        if fault == Some(Fault::WrongPerson) { after.filter_map(of).find(|other| !own.nothing || other.nothing) } else { Some(own) }
     }
 
     /// The ministry's own part: whom the question names, or `None` when it knows no such person.
@@ -143,6 +146,7 @@ fn identity_record(person: &Person) -> Record {
         wrong_type: write_person(person, "14 mart, səhər", ""),
         wrong_count: plain.clone(),
         plain,
+        nothing: false,
     }
 }
 
@@ -208,6 +212,7 @@ fn residence_record(person: &Person, residence: &Residence, others: usize) -> Re
         wrong_type: write("payızda", ""),
         wrong_count: plain.clone(),
         plain,
+        nothing: false,
     }
 }
 
@@ -232,6 +237,7 @@ fn vehicles_record(person: &Person) -> Record {
         undeclared: write(&count.to_string(), "<d:BanNomresi>TEST0000000000001</d:BanNomresi>") + beside,
         wrong_type: write("bir neçə", ""),
         wrong_count: write(&(count + 1).to_string(), ""),
+        nothing: count == 0,
     }
 }
 

@@ -92,7 +92,7 @@ impl Property {
 
     fn ownership(&self, inputs: &[(&str, &str)], request: &Request<'_>) -> Result<Answer, Answer> {
         let [("SahibFIN", fin)] = *inputs else { return Err(wrong("SahibFIN tələb olunur")) };
-        let (fin, person) = self.person(fin, request)?;
+        let (fin, person) = self.person(fin, request, |person| person.property.is_empty())?;
         committed(request)?;
         let mut inner = String::new();
         let (doctype, fin) = hostile(request, fin);
@@ -114,13 +114,13 @@ impl Property {
         if from > to || to > from.saturating_add(12.months()) {
             return Err(wrong("Müddət 12 aydan çox ola bilməz"));
         }
-        let (fin, person) = self.person(fin, request)?;
+        let within = |deal: &Deal| Some(deal.on.seen_from(request.today)).filter(|on| (from..=to).contains(on));
+        let (fin, person) = self.person(fin, request, |person| !person.deals.iter().any(|deal| within(deal).is_some()))?;
         committed(request)?;
         let (doctype, fin) = hostile(request, fin);
         let mut inner = format!("<e:FIN>{fin}</e:FIN><e:Eqdler>");
         for deal in person.map(|person| person.deals.as_slice()).unwrap_or_default() {
-            let on = deal.on.seen_from(request.today);
-            if (from..=to).contains(&on) {
+            if let Some(on) = within(deal) {
                 write_deal(&mut inner, deal, on, request.fault);
             }
         }
@@ -128,17 +128,25 @@ impl Property {
         Ok(reply("EqdSorgusuCavabi", &doctype, &inner))
     }
 
-    /// Whose record is answered: the person's who was asked about, known or not, unless the fault is another's.
-    fn person<'a>(&'a self, fin: &'a str, request: &Request<'_>) -> Result<(&'a str, Option<&'a Person>), Answer> {
+    /// Whose record is answered: the person's who was asked about, known or not, unless the fault is another's. Then
+    /// who has nothing is answered with another who has nothing.
+    fn person<'a>(
+        &'a self,
+        fin: &'a str,
+        request: &Request<'_>,
+        has_nothing: impl Fn(&Person) -> bool,
+    ) -> Result<(&'a str, Option<&'a Person>), Answer> {
         if !Profile::Test.accepts_fin(fin) && !Profile::Production.accepts_fin(fin) {
             return Err(wrong("FIN formatı yanlışdır"));
         }
+        let own = self.personas.by_fin(fin);
+        let nothing = own.is_none_or(&has_nothing);
         if request.fault == Some(Fault::WrongPerson)
-            && let Some(other) = self.personas.people().find(|other| *other.fin != *fin)
+            && let Some(other) = self.personas.people().find(|other| *other.fin != *fin && (!nothing || has_nothing(other)))
         {
             return Ok((&other.fin, Some(other)));
         }
-        Ok((fin, self.personas.by_fin(fin)))
+        Ok((fin, own))
     }
 }
 

@@ -33,9 +33,12 @@ pub(super) fn debts(personas: &Personas, request: &Request<'_>, path: &str) -> R
         return Err(wrong());
     }
     committed(request, "icraatlar")?;
+    let own = personas.by_fin(&fin);
+    // Who owes nothing is answered with another who owes nothing.
+    let owes_nothing = own.is_none_or(|person| person.writs.is_empty());
     let person = match request.fault {
-        Some(Fault::WrongPerson) => personas.people().find(|other| *other.fin != *fin),
-        _ => personas.by_fin(&fin),
+        Some(Fault::WrongPerson) => personas.people().find(|other| *other.fin != *fin && (!owes_nothing || other.writs.is_empty())),
+        _ => own,
     };
     let writs = person.map(|person| person.writs.as_slice()).unwrap_or_default();
     let mut body = Map::new();

@@ -49,7 +49,7 @@ impl Incomes {
         let Some(place) = self.by_fin.get(question.fin).copied() else {
             return Err(relates.sender("t:MelumatYoxdur", "Bu FIN üzrə məlumat yoxdur"));
         };
-        let place = if request.fault == Some(Fault::WrongPerson) { (place + 1) % self.people.len() } else { place };
+        let place = if request.fault == Some(Fault::WrongPerson) { self.another(place) } else { place };
         let (fin, entries) = self.people.get(place).map(|(fin, entries)| (&**fin, entries.as_slice())).unwrap_or_default();
         let (doctype, months) = match soap::hostile(request.fault) {
             Some((doctype, content)) => (doctype, format!("<t:Ay_Melumati><t:Ay>{content}</t:Ay></t:Ay_Melumati>")),
@@ -57,6 +57,13 @@ impl Incomes {
         };
         let months = if months.is_empty() { "<t:Aylar/>".to_owned() } else { format!("<t:Aylar>{months}</t:Aylar>") };
         Ok(relates.reply(&doctype, &format!("<t:FIN>{fin}</t:FIN>{months}")))
+    }
+
+    /// The next in the register; for who has no income, the next who has none.
+    fn another(&self, own: usize) -> usize {
+        let has_none = |place: usize| self.people.get(place).is_none_or(|(_, entries)| entries.is_empty());
+        let mut others = (1..self.people.len()).map(|step| (own + step) % self.people.len());
+        others.find(|other| !has_none(own) || has_none(*other)).unwrap_or(own)
     }
 }
 
