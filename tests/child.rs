@@ -252,7 +252,12 @@ impl Child {
 
     /// Waits until it has written this to standard error.
     pub(crate) async fn said(&self, text: &str) {
-        until(text, || self.log.lock().unwrap_or_else(PoisonError::into_inner).contains(text).then_some(())).await;
+        self.said_times(text, 1).await;
+    }
+
+    /// Waits until it has written this so often.
+    pub(crate) async fn said_times(&self, text: &str, times: usize) {
+        until(text, || (self.log.lock().unwrap_or_else(PoisonError::into_inner).matches(text).count() >= times).then_some(())).await;
     }
 
     fn signal(&self, signal: Signal) {

@@ -64,14 +64,8 @@ fn expected(agency: AgencyCode, fault: Fault) -> Told {
     }
 }
 
-/// Lies that are not seen through, in the order they are told; the list may only become shorter. What
-/// another person does not have passes for the asked one's absence, since of an absence no field is
-/// read; and a consumption does not say whose it is.
-const UNSEEN: [(&str, Fault); 3] = [
-    ("interior/vehicle-ownership", Fault::WrongPerson),
-    ("property/transactions", Fault::WrongPerson),
-    ("azerishiq/consumption", Fault::WrongPerson),
-];
+/// Lies that are not seen through; the list may only become shorter. A consumption does not say whose it is.
+const UNSEEN: [(&str, Fault); 1] = [("azerishiq/consumption", Fault::WrongPerson)];
 
 /// A fault that was committed, and what was answered.
 struct Committed {

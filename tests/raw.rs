@@ -67,6 +67,25 @@ impl Connection {
         self.read().await
     }
 
+    /// Posts JSON and reads the whole stream of server-sent events, framing and head included.
+    pub(crate) async fn stream(&mut self, path: &str, wait: u32, body: &Json) -> io::Result<Vec<u8>> {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\naccept: text/event-stream\r\nprefer: wait={wait}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.send(&[head.as_bytes(), body.as_bytes()].concat()).await?;
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n0\r\n\r\n") {
+            let mut part = vec![0_u8; 16 * 1024];
+            match self.stream.read(&mut part).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => bytes.extend_from_slice(&part[..count]),
+            }
+        }
+        Ok(bytes)
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await

@@ -265,12 +265,18 @@ async fn under_load_every_answer_leaves_after_its_own_entry_is_durable() {
         let indices = answers.iter().map(|answer| ledger::check_receipt(site.dir(), &lines, answer).index);
         expected.insert(port, indices.collect());
     }
-    let providers: BTreeMap<u16, &str> = site.agencies.iter().map(|(code, agency)| (agency.address.port(), *code)).collect();
+    let events = trace::read(&whole_trace(&site.trace_file()).await);
+    check_sent(&events, &frames, &site);
+    check_disclosures(&events, &frames, internal, &expected);
+}
 
+/// R1 where many questions are under way: whatever may carry one leaves for a provider while an intent for
+/// that provider is durable and open.
+fn check_sent(events: &[Event], frames: &BTreeMap<u64, Vec<&Line>>, site: &Site) {
+    let providers: BTreeMap<u16, &str> = site.agencies.iter().map(|(code, agency)| (agency.address.port(), *code)).collect();
     let mut asking: BTreeMap<&str, i64> = BTreeMap::new();
     let mut wire = trace::Calls::default();
-    let events = trace::read(&whole_trace(&site.trace_file()).await);
-    for event in &events {
+    for event in events {
         match event {
             Event::Durable(frame) => {
                 for line in &frames[frame] {
@@ -289,5 +295,110 @@ async fn under_load_every_answer_leaves_after_its_own_entry_is_durable() {
             Event::Received { .. } => {}
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_shared_late_and_streamed_answers_leave_after_their_own_entries() {
+    let site = Site::prepare().await.keep_answers();
+    let child = site.serve_traced(&["-e", trace::CALLS, "-e", SLOW_FLUSH]).await;
+    let internal = child.internal.port();
+    let fin = &*site.personas.reference_family().applicant().fin;
+    let (identity, income) = ("interior/person-identity", "taxes/person-income");
+    let path = |service: &str| format!("/v1/services/{service}");
+    let mut expected: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+    let index = |answer: &Json| ledger::receipt(answer).index;
+
+    // Asked, then kept: one call, two disclosures.
+    let mut connection = connect(&site, &child).await;
+    let case = open_case(&mut connection, fin).await;
+    let body = body_for(identity, fin, &case, "");
+    let first = connection.post(&path(identity), None, &body).await.expect("an answer").json();
+    let kept = connection.post(&path(identity), None, &body).await.expect("an answer").json();
+    assert_eq!((&first["source"]["via"], &kept["source"]["via"]), (&json!("provider"), &json!("cache")));
+    // Told that the time is up, while the source is still asked; answered late.
+    site.agencies["property"].set_fault("ownership", "slow", Some(1)).expect("known");
+    let late = connection.post(&path("property/ownership"), Some(1), &body_for("property/ownership", fin, &case, "")).await.expect("an answer");
+    assert_eq!(late.status, 504);
+    expected.insert(connection.port, [&first, &kept, &late.json()].map(index).to_vec());
+
+    // Two who ask the same at once.
+    site.agencies["taxes"].set_fault("person-income", "slow", Some(1)).expect("known");
+    let together = async || {
+        let mut connection = connect(&site, &child).await;
+        let case = open_case(&mut connection, fin).await;
+        let answer = connection.post(&path(income), Some(10), &body_for(income, fin, &case, "")).await.expect("an answer").json();
+        (connection.port, answer)
+    };
+    let (one, two) = tokio::join!(together(), together());
+    let via = |answer: &Json| answer["source"]["via"].as_str().expect("a word").to_owned();
+    assert_eq!(BTreeSet::from([via(&one.1), via(&two.1)]), BTreeSet::from(["provider".to_owned(), "cache".to_owned()]));
+    for (port, answer) in [one, two] {
+        expected.insert(port, vec![index(&answer)]);
+    }
+
+    // A dossier told element by element.
+    let family = site.personas.requests_family();
+    let mut streaming = connect(&site, &child).await;
+    let case = open_case(&mut streaming, &family.applicant().fin).await;
+    let streamed = streaming.stream("/v1/dossiers/adsy-means-test", 30, &dossier_envelope(family, &case)).await.expect("a stream");
+    let port = streaming.port;
+    drop((connection, streaming));
+    assert!(child.stop().await.success());
+
+    let lines = ledger::read(site.dir(), 0);
+    ledger::check_rules(&lines);
+    let asked = |service: &str| lines.iter().filter(|line| line.is(Kind::Intent) && line.metadata["service"] == service).count();
+    let members = family.members.len();
+    assert_eq!((asked(identity), asked(income)), (1 + members, 1 + 2), "once each, and once for each of the dossier's");
+    let frames = by_frame(&lines);
+    let events = trace::read(&whole_trace(&site.trace_file()).await);
+    check_sent(&events, &frames, &site);
     check_disclosures(&events, &frames, internal, &expected);
+    let told = check_stream(&events, &lines, internal, port, &streamed);
+    assert!(told > 30, "{told} elements");
+}
+
+/// R3 for a stream: each element's event begins to leave after a disclosure that gives it is durable. The
+/// records that carry the stream are known by their lengths: together they are the stream as the client
+/// read it. Gives how many elements there were.
+fn check_stream(events: &[Event], lines: &[Line], internal: u16, port: u16, streamed: &[u8]) -> usize {
+    let frames = by_frame(lines);
+    let mut durable_at: BTreeMap<u64, usize> = BTreeMap::new();
+    // Where in the trace each byte of the answers on this connection leaves, as (bytes before, place).
+    let mut sent: Vec<(usize, usize)> = Vec::new();
+    let mut bytes = 0;
+    for (at, event) in events.iter().enumerate() {
+        match event {
+            Event::Durable(frame) => durable_at.extend(frames[frame].iter().map(|line| (line.index, at))),
+            Event::Sent { local, remote, records } if *local == internal && *remote == port => {
+                let content: usize =
+                    records.iter().filter(|record| record.kind == 23).map(|record| record.bytes.saturating_sub(trace::RECORD_OVERHEAD)).sum();
+                sent.push((bytes, at));
+                bytes += content;
+            }
+            Event::FlushFailed | Event::Received { .. } | Event::Sent { .. } => {}
+        }
+    }
+    // The stream is the last thing on its connection but for the goodbye: two bytes of an alert.
+    let goodbye = 2;
+    let begins = bytes.checked_sub(streamed.len() + goodbye).or_else(|| bytes.checked_sub(streamed.len())).expect("the whole stream was seen");
+    let text = String::from_utf8_lossy(streamed);
+    assert_eq!(text.len(), streamed.len(), "UTF-8");
+    let mut told = 0;
+    for (offset, mark) in text.match_indices("event: element\ndata: ") {
+        let data = text.get(offset + mark.len()..).and_then(|rest| rest.lines().next()).expect("its data");
+        let element: Json = serde_json::from_str(data).expect("JSON");
+        let receipt = element["receipt"]["index"].as_u64().expect("a receipt");
+        let gives = |line: &&Line| {
+            let given = line.metadata["given"].as_array().into_iter().flatten();
+            let own = |given: &Json| given["element"] == element["element"] && (given["rests_on"] == receipt || line.index == receipt);
+            line.is(Kind::Disclosed) && given.clone().any(own)
+        };
+        let disclosed = lines.iter().find(gives).unwrap_or_else(|| panic!("{element} was never disclosed"));
+        // The last sending that began before its first byte carries it.
+        let leaves = sent.iter().take_while(|(before, _)| *before <= begins + offset).last().expect("it left").1;
+        assert!(durable_at[&disclosed.index] < leaves, "R3: an element left before entry {} was durable", disclosed.index);
+        told += 1;
+    }
+    told
 }

@@ -114,16 +114,17 @@ fn ports(target: &str) -> Option<(u16, u16)> {
     Some((port(local)?, port(remote)?))
 }
 
-/// The records that a sending call hands over. Buffers that strace cuts short end in a record's body,
-/// so that only whole headers are read.
+/// The records that a sending call hands over. Each buffer begins with a record; one that strace cuts
+/// short ends in a record's body, so that only whole headers are read.
 fn records(arguments: &str) -> Vec<Record> {
     let mut records = Vec::new();
     // Every second piece between quotation marks is a buffer.
-    let mut rest: Vec<u8> = arguments.split('"').skip(1).step_by(2).flat_map(hex).collect();
-    while let [kind, _, _, high, low, ..] = *rest {
-        let bytes = usize::from(u16::from_be_bytes([high, low]));
-        records.push(Record { kind, bytes });
-        rest.drain(..rest.len().min(5 + bytes));
+    for mut rest in arguments.split('"').skip(1).step_by(2).map(hex) {
+        while let [kind, _, _, high, low, ..] = *rest {
+            let bytes = usize::from(u16::from_be_bytes([high, low]));
+            records.push(Record { kind, bytes });
+            rest.drain(..rest.len().min(5 + bytes));
+        }
     }
     records
 }
@@ -160,7 +161,7 @@ fn lines_of_a_trace_are_read() {
 }
 
 /// What a TLS 1.3 record adds to its content: the content's type and the tag.
-const RECORD_OVERHEAD: usize = 17;
+pub(crate) const RECORD_OVERHEAD: usize = 17;
 /// The shortest call: a GET in compressed headers with an identifier in its path.
 const CALL_BYTES_MIN: usize = 33;
 
