@@ -42,6 +42,9 @@ fuzz_target!(|data: &[u8]| {
         Ok(reading) => {
             assert_eq!(reading.facts.is_some(), reading.outcome == Outcome::Found);
             assert_eq!(reading.absence.is_some(), reading.outcome == Outcome::NotFound);
+            assert!(reading.facts.is_none() || reading.repeated.is_empty(), "nothing is kept twice");
+            let none = plan.contradiction(&reading, None, &[], jiff::Timestamp::MIN);
+            assert!(none.is_none_or(|rule| plan.service().confirms.contains(rule)));
             assert!(reading.absence != Some(Absence::Fact) || plan.service().absence == Absence::Fact, "never loosened");
             let fields = plan.service().shape.fields.len();
             assert!(reading.facts.is_none_or(|facts| facts.record.values.len() == fields));

@@ -1,5 +1,6 @@
 //! The shipped mappings: every example, every question.
 
+use mapping::raw::Expect;
 use mapping::{Asked, Inputs, Protocol, WireQuestion, check_examples};
 use model::subject::{Document as IdentityDocument, DocumentSubject};
 use model::{Absence, Consent, Outcome, Problems, ProviderId, Subject, Value};
@@ -45,6 +46,29 @@ fn every_folder_of_examples_belongs_to_a_mapping_and_every_file_is_used() {
             assert!(text.contains(&name), "{id}: {name} is not used");
         }
     }
+}
+
+/// A contract's `confirms` that no example breaks is a promise nobody has seen kept.
+#[test]
+fn every_mapping_shows_an_answer_to_another_question_with_and_without_a_record() {
+    let mut without_record = 0;
+    for id in shipped() {
+        let plan = plan(id);
+        let caught: Vec<_> = plan
+            .examples()
+            .iter()
+            .filter(|example| matches!(&example.expect, Expect::Inline(expected) if expected.rule.as_deref() == Some("another-question")))
+            .map(|caught| read(&plan, caught.status, &example(id, caught.answer.as_deref().expect("a body"))).expect("readable"))
+            .collect();
+        assert_eq!(caught.is_empty(), plan.service().confirms.is_empty(), "{id}");
+        let found = caught.iter().any(|reading| reading.outcome == Outcome::Found);
+        assert_eq!(found, !plan.service().confirms.is_empty(), "{id}");
+        for (place, rule) in plan.rules().iter().enumerate().filter(|(_, rule)| rule.confirmed) {
+            without_record += 1;
+            assert!(caught.iter().any(|reading| reading.rule == place && !reading.repeated.is_empty()), "{id}: {}", rule.when);
+        }
+    }
+    assert!(without_record >= 6, "{without_record}");
 }
 
 #[test]
