@@ -30,7 +30,7 @@ use crate::dossier::board::{Board, Slot, State};
 use crate::envelope::Envelope;
 use crate::exchange::{Exchange, Freshness};
 use crate::gateway::Gateway;
-use crate::obtained::Obtained;
+use crate::obtained::{Obtained, Trouble};
 use crate::record::Question;
 
 /// Most dossiers held in memory; the oldest that is settled or overdue makes room, and where there is
@@ -149,11 +149,23 @@ impl OpenDossier {
             && matches!(obtained.outcome, Outcome::Unavailable | Outcome::InvalidData)
     }
 
-    fn is_open(&self, slot: &Slot) -> bool {
+    /// Whether a slot is to be asked (again).
+    fn is_open(&self, board: &Board, slot: &Slot) -> bool {
+        let element = &self.contract.elements[slot.element];
         match &slot.state {
             State::Waiting => true,
             State::NotNeeded(_) => false,
-            State::Known(known) => self.is_unanswered(&self.contract.elements[slot.element], &known.obtained),
+            // Only a record of the other question makes this one superfluous.
+            State::Behind { place, .. } => match board.slots.get(*place).map(|other| &other.state) {
+                Some(State::Known(known)) => known.obtained.facts.is_none(),
+                Some(State::Waiting | State::NotNeeded(_) | State::Behind { .. }) | None => true,
+            },
+            // Whatever its need: it has not been asked yet, and is as soon as what it builds on is there.
+            State::Known(known) if known.obtained.trouble == Some(Trouble::NotYet) => {
+                let needed = element.after.iter().filter_map(|needed| board.slot_of(*needed, slot.person));
+                needed.into_iter().any(|needed| self.is_open(board, needed))
+            }
+            State::Known(known) => self.is_unanswered(element, &known.obtained),
         }
     }
 
@@ -161,12 +173,12 @@ impl OpenDossier {
     fn is_stopped(&self, board: &Board) -> bool {
         board.slots.iter().any(|slot| match &slot.state {
             State::Known(known) => self.contract.elements[slot.element].stops && known.obtained.outcome == Outcome::NotFound,
-            State::Waiting | State::NotNeeded(_) => false,
+            State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
         })
     }
 
     fn settled(&self, board: &Board) -> bool {
-        self.is_stopped(board) || !board.slots.iter().any(|slot| self.is_open(slot))
+        self.is_stopped(board) || !board.slots.iter().any(|slot| self.is_open(board, slot))
     }
 
     /// Whether no element is open, or the dossier has stopped.

@@ -9,12 +9,13 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use http::HeaderMap;
 use model::ConsumerId;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use uuid::Uuid;
 
 /// How long a key is remembered.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most keys remembered; the least used make room.
+/// Most keys remembered; those not used for longest make room.
 const KEYS_MAX: u64 = 100_000;
 /// Longest key.
 const KEY_BYTES_MAX: usize = 255;
@@ -62,7 +63,7 @@ impl Idempotency {
     /// Nothing remembered; digests are made under `secret`.
     #[must_use]
     pub fn new(secret: hmac::Key) -> Self {
-        Self { secret, held: Cache::builder().max_capacity(KEYS_MAX).time_to_live(LIFE).build() }
+        Self { secret, held: Cache::builder().max_capacity(KEYS_MAX).eviction_policy(EvictionPolicy::lru()).time_to_live(LIFE).build() }
     }
 
     /// Looks a key up and claims it where it is new.

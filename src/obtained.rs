@@ -62,7 +62,10 @@ impl Via {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// The deadline or the contract's timeout passed.
-    Deadline,
+    Deadline {
+        /// When the source says that asking again makes sense, in seconds.
+        retry_after: Option<u64>,
+    },
     /// The provider or the route could not be reached, or is out of order.
     Unreachable {
         /// Whether the route (EHİS) rather than the provider failed.
@@ -158,7 +161,9 @@ impl Obtained {
 pub fn classify(error: &CallError) -> (Outcome, Trouble) {
     let route = error.origin() == Origin::Route;
     match error.kind() {
-        CallErrorKind::Deadline => (Outcome::Unavailable, Trouble::Deadline),
+        CallErrorKind::Deadline => {
+            (Outcome::Unavailable, Trouble::Deadline { retry_after: error.retry_after().map(|after| after.as_secs()) })
+        }
         CallErrorKind::TooLarge | CallErrorKind::ContentType | CallErrorKind::Malformed => (Outcome::InvalidData, Trouble::Broken),
         CallErrorKind::RouteRefused { .. } | CallErrorKind::CredentialsRefused => (Outcome::Denied, Trouble::Refused { route }),
         CallErrorKind::RouteUnavailable { .. }

@@ -93,6 +93,8 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: Exchange, deadline: Instant) 
     let mut asking = Asking::begin(gateway, &exchange, &authorised, deadline);
     let obtained = asking.until(deadline).await;
     let disclosed = disclose(gateway, &exchange, &authorised, &obtained).await?;
+    // Identifying values are remembered in every case that is told them, once that is in the journal.
+    store_access::remember(gateway, &exchange, &obtained).await?;
     Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
 }
 
@@ -165,6 +167,8 @@ impl Asking {
         });
         let state = match kept(gateway, &errand) {
             Some(obtained) => State::Known(Box::new(obtained)),
+            // What nobody waits for is not begun.
+            None if deadline <= Instant::now() => State::Known(Box::new(Obtained::not_asked(Trouble::Deadline { retry_after: None }))),
             None => State::Flying(fly(gateway, &errand, deadline)),
         };
         Self { gateway: Arc::clone(gateway), errand, state, landed: None }
@@ -187,7 +191,12 @@ impl Asking {
                 }
                 Waited::Deadline => {
                     let entry = self.errand.intent.get().copied();
-                    return Obtained::without_answer(Outcome::Unavailable, Trouble::Deadline, entry);
+                    // Without an intent the one that leads is still waiting for the source's turn.
+                    let trouble = match entry {
+                        None if flight.led() => Trouble::Busy { retry_after: 1 },
+                        _ => Trouble::Deadline { retry_after: None },
+                    };
+                    return Obtained::without_answer(Outcome::Unavailable, trouble, entry);
                 }
                 // It may have been sent: only what has no effect at the source is asked anew.
                 Waited::Gone if self.errand.intent.get().is_some() && self.errand.exchange.service.retry == Retry::Never => {
@@ -199,10 +208,10 @@ impl Asking {
                 Waited::Gone => self.state = State::Flying(fly(&self.gateway, &self.errand, deadline)),
             }
         }
-        let State::Known(obtained) = &self.state else { return Obtained::not_asked(Trouble::Gateway) };
-        // Identifying values are remembered in every case that is told them.
-        store_access::remember(&self.gateway, &self.errand.exchange, obtained).await;
-        Obtained::clone(obtained)
+        match &self.state {
+            State::Known(obtained) => Obtained::clone(obtained),
+            State::Flying(_) => Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, self.errand.intent.get().copied()),
+        }
     }
 
     /// Whether the source has not answered yet.
@@ -324,7 +333,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
             let cause = error.source().map(ToString::to_string);
             tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, attempts, "a provider call failed");
             let (outcome, trouble) = classify(&error);
-            permit.report(Observed { ok: outcome != Outcome::Unavailable, took: last_took });
+            // What cannot be read is no service either; a refusal is.
+            permit.report(Observed { ok: outcome == Outcome::Denied, took: last_took });
             let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
         }
@@ -334,18 +344,19 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // READ and CHECK: the mapping decides the outcome first, then reads the declared fields in the
     // contract's types; anything the contract forbids, and an answer to another question than ours, is
     // INVALID_DATA and not used.
+    // A source that knows a question by its consent answers it once more with what it made for the first.
+    let since = consent.as_ref().map_or(asked_at, |consent| consent.signed_at);
     let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
     trace.read(plan, &read);
-    let read = read.map_err(|error| error.to_string()).and_then(|reading| {
-        match plan.contradiction(&reading, subject, &envelope.inputs, asked_at) {
+    let read =
+        read.map_err(|error| error.to_string()).and_then(|reading| match plan.contradiction(&reading, subject, &envelope.inputs, since) {
             Some(rule) => {
                 let broken = format!("another-question at {}", rule.field);
                 trace.contradicted(&broken);
                 Err(broken)
             }
             None => Ok(reading),
-        }
-    });
+        });
     let broken = read.as_ref().err().map(String::as_str);
     if let Some(broken) = broken {
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, broken, "a provider's answer breaks its contract");

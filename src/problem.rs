@@ -3,7 +3,7 @@
 //! place that turns a failure into a response.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use model::Outcome;
 use serde::Serialize;
@@ -248,6 +248,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.0.language.tag()));
         if let Ok(id) = HeaderValue::from_str(&self.0.request_id) {
             headers.insert(REQUEST_ID, id);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use model::contract::{Dossier, PersonRole};
 use model::{CaseId, ConsumerId, PurposeId, Subject, Value};
 use policy::{CaseView, Denial, DenialReason};
-use store::{Added, Closed, Opened, Store, StoreError};
+use store::{Added, Closed, Opened, Remembered, Store, StoreError};
 
 use crate::dossier::OpenDossier;
 use crate::envelope::Envelope;
@@ -77,8 +77,11 @@ fn answer_name(service: &model::ServiceId, field: &str) -> String {
 }
 
 /// Remembers, in the case, identifying values that other contracts want to stem from it.
-pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Obtained) {
-    let Some(facts) = &obtained.facts else { return };
+///
+/// # Errors
+/// When the store fails: what needs the value would be refused as if nobody had answered it.
+pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Obtained) -> Result<(), StoreFailed> {
+    let Some(facts) = &obtained.facts else { return Ok(()) };
     let wanted = exchange.active.remembered.iter().filter(|(service, _)| *service == exchange.service.id);
     for (service, field) in wanted {
         let Some(text) = facts.top_level(field).and_then(Value::as_text).map(str::to_owned) else { continue };
@@ -88,10 +91,12 @@ pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Ob
         if gateway.store.cached_answer(&consumer, &case, &name, &text) {
             continue;
         }
-        if let Err(error) = blocking(gateway, move |store| store.remember_answer(&consumer, &case, &name, &text)).await {
-            tracing::error!(error = %error, "an answer could not be remembered in its case; what needs it will be denied");
+        let remembered = blocking(gateway, move |store| store.remember_answer(&consumer, &case, &name, &text)).await?;
+        if remembered == Remembered::Full {
+            tracing::warn!(service = %exchange.service.id, "a case remembers as many answers as it may; what needs this one will be denied");
         }
     }
+    Ok(())
 }
 
 /// Opens a case.

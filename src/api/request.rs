@@ -276,10 +276,12 @@ fn preferences(headers: &HeaderMap) -> (Option<Duration>, bool) {
     let mut respond_async = false;
     let texts = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     for preference in texts.flat_map(|text| text.split(',')).map(str::trim) {
-        if preference.eq_ignore_ascii_case("respond-async") {
+        let (name, value) = preference.split_once('=').map_or((preference, ""), |(name, value)| (name.trim(), value.trim()));
+        if name.eq_ignore_ascii_case("respond-async") {
             respond_async = true;
-        } else if let Some(seconds) = preference.strip_prefix("wait=").and_then(|text| text.parse::<u64>().ok()) {
-            wait = Some(Duration::from_secs(seconds));
+        } else if name.eq_ignore_ascii_case("wait") && wait.is_none() {
+            // The first one counts (section 2).
+            wait = value.trim_matches('"').parse().ok().map(Duration::from_secs);
         }
     }
     (wait, respond_async)
@@ -313,6 +315,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("prefer", HeaderValue::from_static("respond-async, wait=3"));
         assert_eq!(preferences(&headers), (Some(Duration::from_secs(3)), true));
+        headers.clear();
+        headers.append("prefer", HeaderValue::from_static("Wait=\"7\", wait=9"));
+        assert_eq!(preferences(&headers), (Some(Duration::from_secs(7)), false));
         headers.clear();
         headers.append("prefer", HeaderValue::from_static("wait=-1, handling=lenient"));
         assert_eq!(preferences(&headers), (None, false));

@@ -109,14 +109,14 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
 /// Why there is no usable answer, as a problem document.
 fn explain(asked: &Asked, trouble: Trouble) -> Problem {
     match trouble {
-        Trouble::Deadline => asked
+        Trouble::Deadline { retry_after } => asked
             .problem(
                 Code::DeadlinePassed,
                 Origin::Provider,
                 "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
                 "This says nothing about the person; ask again later",
             )
-            .retry_after(30),
+            .retry_after(retry_after.unwrap_or(30)),
         Trouble::Unreachable { route, retry_after } => {
             let origin = if route { Origin::Route } else { Origin::Provider };
             asked
@@ -140,8 +140,8 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
             .problem(
                 Code::SourceBusy,
                 Origin::Gateway,
-                "Mənbə ilə razılaşdırılmış hədd vaxtınız bitənədək dolub; soruşulmadı, sonra yenidən cəhd edin",
-                "The rate agreed with the source is used up until after your deadline; nothing was asked, try again later",
+                "Mənbənin sürət və ya eyni vaxtda çağırış həddi vaxtınız bitənədək dolub; soruşulmadı, sonra yenidən cəhd edin",
+                "The source's rate or calls under way leave no room before your deadline; nothing was asked, try again later",
             )
             .retry_after(retry_after),
         Trouble::NotCached => asked.problem(

@@ -136,7 +136,8 @@ fn takes(dossier: &Dossier, element: &Element) -> Vec<String> {
 fn also(dossier: &Dossier, element: &Element) -> Vec<String> {
     let mut also = Vec::new();
     if let Some(per) = &element.once_per {
-        also.push(format!("once per {}", answer(dossier, per)));
+        let until = if element.until_found { ", until one is found" } else { "" };
+        also.push(format!("once per {}{until}", answer(dossier, per)));
     }
     if let Some(members) = &element.members {
         also.push(format!("its {} join the family", members.list));

@@ -2,6 +2,7 @@
 //! it, all under one deadline; what the source answers after the deadline is taken up when it comes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::contract::{AnswerField, ConditionOf, Element, InputSource};
 use model::{Absence, Outcome, Service, Value};
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::dossier::board::{Claim, Known, Nameless, Slot, State};
+use crate::dossier::board::{Claim, Known, Nameless, State};
 use crate::dossier::{OpenDossier, Person, lock, plan};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
@@ -20,6 +21,10 @@ use crate::store_access;
 
 /// Most calls of one dossier under way at once.
 const CALLS_MAX: usize = 64;
+
+/// Longest pause between two rounds. A source that is out for days, or whose answers break their contract,
+/// is asked ever more rarely.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// One round of asking, as its elements see it.
 #[derive(Clone)]
@@ -39,7 +44,7 @@ pub(crate) async fn ask_until_settled(gateway: Arc<Gateway>, dossier: Arc<OpenDo
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(dossier.contract.retry_every) => {}
+            () = tokio::time::sleep(dossier.pause_after(round)) => {}
             () = gateway.draining() => return,
         }
         if clock::now() >= dossier.due {
@@ -54,7 +59,7 @@ async fn ask_round(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, number: u
     let round = Round { number, deadline, calls: Arc::new(Semaphore::new(CALLS_MAX)) };
     let open: Vec<usize> = {
         let board = lock(&dossier.board);
-        (0..board.slots.len()).filter(|place| dossier.is_open(&board.slots[*place])).collect()
+        (0..board.slots.len()).filter(|place| dossier.is_open(&board, &board.slots[*place])).collect()
     };
     let mut tasks = tokio::task::JoinSet::new();
     let ask = |place: usize| {
@@ -109,6 +114,10 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
             dossier.settle(place, round.number, State::NotNeeded(because));
             Vec::new()
         }
+        Prepared::Behind(place_before, because) => {
+            dossier.settle(place, round.number, State::Behind { place: place_before, because });
+            Vec::new()
+        }
         Prepared::NotYet => {
             let obtained = Obtained::not_asked(Trouble::NotYet);
             dossier.settle(place, round.number, Known::state(obtained, Arc::new(exchange)));
@@ -152,6 +161,11 @@ async fn take_up(
             obtained.absence = Some(Absence::Unknown);
         }
     }
+    // Before anything that needs it sees the answer.
+    if let Err(error) = store_access::remember(gateway, &exchange, &obtained).await {
+        tracing::error!(dossier.id = %dossier.id, %error, "an answer could not be remembered in its case");
+        obtained = Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, obtained.entry);
+    }
     let mut discovered = Vec::new();
     if element.members.is_some() && obtained.facts.is_some() {
         match discover(gateway, dossier, element_number, &obtained).await {
@@ -175,7 +189,7 @@ async fn take_up_late(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>, place: u
         let slot = &board.slots[place];
         let waits_for_it = match &slot.state {
             State::Known(known) => known.obtained.outcome == Outcome::Unavailable,
-            State::Waiting | State::NotNeeded(_) => false,
+            State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
         };
         waits_for_it.then_some(slot.round)
     };
@@ -230,6 +244,8 @@ enum Prepared {
     /// It is asked with these inputs.
     Ready(Vec<(Box<str>, Value)>),
     NotNeeded(String),
+    /// Another question may tell of the same: its slot, and why.
+    Behind(usize, String),
     /// An answer it needs is not there yet.
     NotYet,
     /// An answer it needs was refused.
@@ -252,19 +268,19 @@ impl OpenDossier {
         let Some(once_per) = &element.once_per else { return prepared };
         let looked = match &prepared {
             Prepared::Ready(_) => self.answer(once_per, person, round).await,
-            Prepared::NotNeeded(_) | Prepared::NotYet | Prepared::Denied => Looked::NotYet,
+            Prepared::NotNeeded(_) | Prepared::Behind(..) | Prepared::NotYet | Prepared::Denied => Looked::NotYet,
         };
         let value = match (&prepared, looked) {
             (Prepared::Ready(_), Looked::Value(value)) => Some(value),
             _ => None,
         };
         self.claim(place, round, value.clone());
-        match value {
-            Some(value) if !self.is_first_to_ask(element, place, round, &value).await => {
-                let name = &self.contract.elements[once_per.element].name;
-                Prepared::NotNeeded(format!("asked once per {name}.{}", once_per.field))
-            }
-            _ => prepared,
+        let Some(value) = value else { return prepared };
+        let because = || format!("asked once per {}.{}", self.contract.elements[once_per.element].name, once_per.field);
+        match self.turn(element, place, round, &value).await {
+            None => prepared,
+            Some(before) if element.until_found => Prepared::Behind(before, because()),
+            Some(_) => Prepared::NotNeeded(because()),
         }
     }
 
@@ -331,7 +347,7 @@ impl OpenDossier {
                     Looked::None(format!("{name}: {outcome}"))
                 }
             },
-            Some(State::NotNeeded(because)) => Looked::None(because),
+            Some(State::NotNeeded(because) | State::Behind { because, .. }) => Looked::None(because),
             Some(State::Waiting) | None => Looked::NotYet,
         }
     }
@@ -344,7 +360,7 @@ impl OpenDossier {
             {
                 let board = lock(&self.board);
                 let slot = board.slot_of(element, person)?;
-                if !self.is_open(slot) || slot.round == round.number {
+                if !self.is_open(&board, slot) || slot.round == round.number {
                     return Some(slot.state.clone());
                 }
             }
@@ -359,41 +375,78 @@ impl OpenDossier {
         self.changed();
     }
 
-    /// Whether no person before this one asks about the same value. Waits for those before him, since the
-    /// order of persons, not of answers, decides who asks; at most until the round's deadline.
-    async fn is_first_to_ask(&self, element: &Element, place: usize, round: &Round, value: &Value) -> bool {
+    /// The slot of an earlier person who asks about the same value; none where this one asks. Waits for
+    /// those before him, since the order of persons, not of answers, decides who asks; at most until the
+    /// round's deadline.
+    async fn turn(&self, element: &Element, place: usize, round: &Round, value: &Value) -> Option<usize> {
         let mut progress = self.progress.subscribe();
         loop {
-            {
-                let board = lock(&self.board);
-                let same_element = |slot: &&Slot| self.contract.elements[slot.element].name == element.name;
-                let before: Vec<_> = board.slots.iter().take(place).filter(same_element).collect();
-                let has_asked = |slot: &Slot| slot.claim.as_ref().is_some_and(|claim| claim.value.as_ref() == Some(value));
-                if before.iter().any(|slot| has_asked(slot)) {
-                    return false;
-                }
-                let decided = |slot: &Slot| !self.is_open(slot) || slot.claim.as_ref().is_some_and(|claim| claim.round == round.number);
-                if before.iter().all(|slot| decided(slot)) {
-                    return true;
-                }
+            if let Some(turn) = self.turn_now(element, place, round, value) {
+                return turn;
             }
             if tokio::time::timeout_at(round.deadline, progress.changed()).await.is_err() {
-                return true;
+                return None;
             }
         }
     }
 
-    fn settle(&self, place: usize, round: u32, mut state: State) {
-        let mut board = lock(&self.board);
-        if let State::Known(known) = &mut state
-            && self.is_unanswered(&self.contract.elements[board.slots[place].element], &known.obtained)
-        {
-            let next = clock::now().checked_add(self.contract.retry_every).ok();
-            known.next_attempt_at = next.filter(|next| *next < self.due);
+    /// The same as far as it is decided at this moment.
+    fn turn_now(&self, element: &Element, place: usize, round: &Round, value: &Value) -> Option<Option<usize>> {
+        let board = lock(&self.board);
+        for (before, slot) in board.slots.iter().enumerate().take(place) {
+            if self.contract.elements[slot.element].name != element.name {
+                continue;
+            }
+            let settled = !self.is_open(&board, slot) || slot.round == round.number;
+            let asks_the_same = match &slot.claim {
+                Some(claim) if claim.value.as_ref() == Some(value) => true,
+                Some(claim) if claim.round == round.number => false,
+                // What it asks about is not known yet in this round.
+                Some(_) | None if !settled => return None,
+                Some(_) | None => false,
+            };
+            match &slot.state {
+                _ if !asks_the_same => {}
+                _ if !element.until_found => return Some(Some(before)),
+                _ if !settled => return None,
+                // No record of his: the next one is asked.
+                State::Known(known)
+                    if matches!(known.obtained.outcome, Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Denied) => {}
+                State::Known(_) => return Some(Some(before)),
+                // He stands behind somebody before him, who has been looked at.
+                State::Waiting | State::NotNeeded(_) | State::Behind { .. } => {}
+            }
         }
+        Some(None)
+    }
+
+    /// The pause after a round: twice as long each time, at most an hour (or as the contract says, where
+    /// that is longer).
+    fn pause_after(&self, round: u32) -> Duration {
+        let first = self.contract.retry_every;
+        first.saturating_mul(1 << round.saturating_sub(1).min(20)).min(PAUSE_MAX.max(first))
+    }
+
+    /// Puts a state on the board. An answer is never replaced by the lack of one: it may have come late,
+    /// beside a question that was asked again.
+    fn settle(&self, place: usize, round: u32, state: State) {
+        let mut board = lock(&self.board);
+        let answered = |state: &State| match state {
+            State::Known(known) => !matches!(known.obtained.outcome, Outcome::Unavailable | Outcome::InvalidData),
+            State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
+        };
         let slot = &mut board.slots[place];
-        slot.round = round;
-        slot.state = state;
+        slot.round = slot.round.max(round);
+        if !answered(&slot.state) {
+            slot.state = state;
+            slot.changes += 1;
+        }
+        if self.is_open(&board, &board.slots[place]) {
+            let next = clock::now().checked_add(self.pause_after(round)).ok().filter(|next| *next < self.due);
+            if let State::Known(known) = &mut board.slots[place].state {
+                known.next_attempt_at = next;
+            }
+        }
         drop(board);
         self.changed();
     }

@@ -42,6 +42,8 @@ pub(crate) struct Slot {
     /// For an element that is asked once per value: what was found of it in which round.
     pub(crate) claim: Option<Claim>,
     pub(crate) state: State,
+    /// Counts the states it has had, so that a stream tells each once.
+    pub(crate) changes: u64,
 }
 
 /// What an element that is asked once per value has found of its own value.
@@ -58,6 +60,13 @@ pub(crate) enum State {
     Waiting,
     /// Not asked, for this reason.
     NotNeeded(String),
+    /// Not asked as long as another question may have told of the same.
+    Behind {
+        /// That question's slot.
+        place: usize,
+        /// Why, in words.
+        because: String,
+    },
     /// Asked, or denied.
     Known(Box<Known>),
 }
@@ -118,6 +127,6 @@ impl Board {
 
 impl Slot {
     fn waiting(element: usize, person: usize) -> Self {
-        Self { element, person, round: 0, claim: None, state: State::Waiting }
+        Self { element, person, round: 0, claim: None, state: State::Waiting, changes: 0 }
     }
 }

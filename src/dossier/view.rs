@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::answer::{FlagBody, ReceiptBody, SourceBody, baku_time, flags};
 use crate::clock;
 use crate::dossier::asking::deny_element;
-use crate::dossier::board::{Nameless, Slot, State};
+use crate::dossier::board::{Board, Nameless, Slot, State};
 use crate::dossier::{OpenDossier, lock, opens_document, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
@@ -30,6 +30,8 @@ struct View<'a> {
     subject: Subject,
     element: &'a Element,
     authorised: Option<Authorised>,
+    /// Whether it is to be asked (again).
+    open: bool,
 }
 
 /// A dossier as it is delivered.
@@ -44,7 +46,7 @@ pub async fn render(
 ) -> Result<(bool, String), Stopped> {
     let (slots, nameless) = {
         let board = lock(&dossier.board);
-        let slots: Vec<_> = board.slots.iter().map(|slot| (slot.clone(), board.persons[slot.person].subject.clone())).collect();
+        let slots: Vec<_> = board.slots.iter().map(|slot| dossier.look(&board, slot)).collect();
         (slots, board.nameless.clone())
     };
     let views = dossier.views(gateway, request_id, slots).await?;
@@ -59,7 +61,7 @@ pub async fn render(
         status,
         elements: views
             .iter()
-            .filter(|view| !matches!(view.slot.state, State::NotNeeded(_)))
+            .filter(|view| !matches!(view.slot.state, State::NotNeeded(_) | State::Behind { .. }))
             .map(|view| view.element_body(gateway, language, &disclosed))
             .collect(),
         not_needed: views.iter().filter_map(View::not_needed).collect(),
@@ -75,8 +77,8 @@ pub async fn render(
 #[derive(Debug)]
 pub struct Stream {
     progress: watch::Receiver<usize>,
-    /// The round in which each slot was told, by place; 0 for not yet.
-    told: Vec<u32>,
+    /// How many states of each slot were told, by place.
+    told: Vec<u64>,
 }
 
 impl Stream {
@@ -105,9 +107,9 @@ impl Stream {
             let board = lock(&dossier.board);
             self.told.resize(board.slots.len(), 0);
             for (slot, told) in board.slots.iter().zip(&mut self.told) {
-                if matches!(slot.state, State::Known(_)) && *told != slot.round {
-                    *told = slot.round;
-                    new.push((slot.clone(), board.persons[slot.person].subject.clone()));
+                if matches!(slot.state, State::Known(_)) && *told != slot.changes {
+                    *told = slot.changes;
+                    new.push(dossier.look(&board, slot));
                 }
             }
         }
@@ -128,12 +130,22 @@ impl Stream {
 }
 
 impl OpenDossier {
+    /// A slot as it stands, with its person and whether it is to be asked (again).
+    fn look(&self, board: &Board, slot: &Slot) -> (Slot, Subject, bool) {
+        (slot.clone(), board.persons[slot.person].subject.clone(), self.is_open(board, slot))
+    }
+
     /// What may be seen of these slots now: rights are those of this moment, not those of the moment the
     /// question was asked.
-    async fn views<'a>(&'a self, gateway: &Arc<Gateway>, request_id: Uuid, slots: Vec<(Slot, Subject)>) -> Result<Vec<View<'a>>, Stopped> {
+    async fn views<'a>(
+        &'a self,
+        gateway: &Arc<Gateway>,
+        request_id: Uuid,
+        slots: Vec<(Slot, Subject, bool)>,
+    ) -> Result<Vec<View<'a>>, Stopped> {
         let active = Arc::clone(&gateway.active());
         let mut views = Vec::with_capacity(slots.len());
-        for (mut slot, subject) in slots {
+        for (mut slot, subject, mut open) in slots {
             let element = &self.contract.elements[slot.element];
             let mut authorised = None;
             // Of what was never asked there is nothing to refuse.
@@ -148,11 +160,12 @@ impl OpenDossier {
                     Decision::Denied(denial) if known.obtained.outcome != Outcome::Denied => {
                         let exchange = Exchange { request_id, ..exchange };
                         known.obtained = deny_element(gateway, &exchange, denial.reasons().to_vec());
+                        open = false;
                     }
                     Decision::Denied(_) => {}
                 }
             }
-            views.push(View { slot, subject, element, authorised });
+            views.push(View { slot, subject, element, authorised, open });
         }
         Ok(views)
     }
@@ -171,13 +184,13 @@ impl OpenDossier {
         fn known<'a>(view: &View<'a>) -> Option<(&'a Element, Outcome, Option<Absence>)> {
             match &view.slot.state {
                 State::Known(known) => Some((view.element, known.obtained.outcome, known.obtained.absence)),
-                State::Waiting | State::NotNeeded(_) => None,
+                State::Waiting | State::NotNeeded(_) | State::Behind { .. } => None,
             }
         }
         if views.iter().filter_map(known).any(|(element, outcome, _)| element.stops && outcome == Outcome::NotFound) {
             return "stopped";
         }
-        if views.iter().any(|view| self.is_open(&view.slot)) {
+        if views.iter().any(|view| view.open) {
             return if clock::now() >= self.due { "overdue" } else { "pending" };
         }
         let states: Vec<_> = views.iter().filter_map(known).collect();
@@ -209,7 +222,7 @@ impl View<'_> {
             (State::Known(known), None) => {
                 Given { rests_on: known.obtained.entry.map(|entry| entry.index), outcome: Some(known.obtained.outcome), ..blank }
             }
-            (State::Waiting | State::NotNeeded(_), _) => blank,
+            (State::Waiting | State::NotNeeded(_) | State::Behind { .. }, _) => blank,
         }
     }
 
@@ -263,7 +276,7 @@ impl View<'_> {
     }
 
     fn not_needed(&self) -> Option<Item<'_>> {
-        let State::NotNeeded(because) = &self.slot.state else { return None };
+        let (State::NotNeeded(because) | State::Behind { because, .. }) = &self.slot.state else { return None };
         Some(Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
     }
 

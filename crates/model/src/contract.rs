@@ -655,6 +655,9 @@ pub struct Element {
     pub when: Vec<Condition>,
     /// Asked once per distinct value of this answer among its persons, such as once per dwelling.
     pub once_per: Option<AnswerField>,
+    /// With `once_per`: whether the next person of the same value is asked where the one before has no
+    /// record, since the source knows the value by one of them alone.
+    pub until_found: bool,
     /// The members of the family that its answer names.
     pub members: Option<Members>,
     /// How the service's inputs are filled.

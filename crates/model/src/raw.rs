@@ -423,6 +423,9 @@ pub struct Element {
     pub when: Vec<Condition>,
     /// `element.field`: asked once per distinct value of this answer among its persons.
     pub once_per: Option<String>,
+    /// With `once_per`: the next person of the same value is asked where the one before has no record.
+    #[serde(default)]
+    pub until_found: bool,
     /// The members of the family that its answer names.
     pub members: Option<Members>,
     /// How the service's inputs are filled.

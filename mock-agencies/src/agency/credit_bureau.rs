@@ -39,7 +39,7 @@ const INQUIRIES_MAX: usize = 100_000;
 /// Longest idempotency key, in bytes.
 const KEY_MAX: usize = 255;
 /// How much older than its inquiry the report of [`Fault::OldReport`] is.
-const OLD: SignedDuration = SignedDuration::from_hours(26);
+const OLD: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// The agency.
 pub(crate) struct CreditBureau {

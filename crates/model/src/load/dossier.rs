@@ -95,6 +95,22 @@ pub(super) fn check(
             after.insert(found.field.element);
             Some(found.field)
         });
+        if raw_element.until_found && raw_element.once_per.is_none() {
+            file.refuse_key(
+                &format!("{at}/until_found"),
+                rule::MISPLACED_KEY,
+                "there is no `once_per` that it could go on with",
+                "once_per beside it",
+            );
+        }
+        if raw_element.members.is_some() && raw_element.need == Need::Optional {
+            file.refuse_key(
+                &format!("{at}/members"),
+                rule::WRONG_MEMBERS,
+                "members of an optional element may stay unknown for ever",
+                "need: required",
+            );
+        }
         let members = raw_element.members.as_ref().map(|members| {
             let first = raw.elements.0.iter().take(place).find(|(_, element)| element.members.is_some());
             members::check(&mut file, &format!("{at}/members"), members, &raw_element.roles, service, first.map(|(name, _)| &**name))
@@ -109,6 +125,7 @@ pub(super) fn check(
             stops: raw_element.stops,
             when,
             once_per,
+            until_found: raw_element.until_found,
             members,
             inputs,
             after: after.into_iter().collect(),

@@ -796,7 +796,7 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             vec![Replace(
                 DOSSIER,
                 "  identity: {service",
-                "  second: {service: justice/notarial-application, for: [applicant], need: optional, input: {application_no: {input: application_no}}, members: {list: members, fin: fin, relation: relation, roles: {spouse: spouse, child: child, parent: adult, sibling: adult, other: other}}}\n  identity: {service",
+                "  second: {service: justice/notarial-application, for: [applicant], need: required, input: {application_no: {input: application_no}}, members: {list: members, fin: fin, relation: relation, roles: {spouse: spouse, child: child, parent: adult, sibling: adult, other: other}}}\n  identity: {service",
             )],
         ),
         (
@@ -806,6 +806,16 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 DOSSIER,
                 "    service: justice/notarial-application\n    for: [applicant]",
                 "    service: justice/notarial-application\n    for: [applicant, spouse]",
+            )],
+        ),
+        ("misplaced-key", "until found of nothing", vec![Replace(DOSSIER, "stops: true", "until_found: true")]),
+        (
+            "wrong-members",
+            "members that may stay unknown",
+            vec![Replace(
+                DOSSIER,
+                "    service: justice/notarial-application\n    for: [applicant]\n    need: required",
+                "    service: justice/notarial-application\n    for: [applicant]\n    need: optional",
             )],
         ),
         ("wrong-members", "what is no list", vec![Replace(DOSSIER, "list: members", "list: application_no")]),
