@@ -231,13 +231,18 @@ impl Journal {
     /// When there is no room, or the journal is closing.
     pub fn reserve(&self, bytes: usize) -> Result<Reservation, Refused> {
         let shared = &self.0.shared;
-        let cost = bytes.checked_add(ENTRY_OVERHEAD).ok_or(Refused::TooLarge)?;
-        let mut queue = shared.lock();
-        if queue.state != State::Running {
-            return Err(Refused::Closed);
-        }
-        queue.set_aside(cost, 0, shared.queue_bytes)?;
+        let cost = shared.set_aside(1, bytes)?;
         Ok(Reservation { shared: Arc::clone(shared), cost })
+    }
+
+    /// The same for `count` entries of `bytes` each: room for all of them, or for none.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`]; [`Refused::TooLarge`] where together they are more than the queue ever holds.
+    pub fn reserve_all(&self, count: usize, bytes: usize) -> Result<Vec<Reservation>, Refused> {
+        let shared = &self.0.shared;
+        let cost = shared.set_aside(count, bytes)?;
+        Ok((0..count).map(|_| Reservation { shared: Arc::clone(shared), cost }).collect())
     }
 
     /// Puts an entry into the log and gives its index; never waits for the disk.
@@ -644,6 +649,18 @@ impl Shared {
             stopped: OnceLock::new(),
             stopped_notify: Notify::new(),
         }
+    }
+
+    /// Sets aside room for `count` entries of `bytes` each and gives what one costs.
+    fn set_aside(&self, count: usize, bytes: usize) -> Result<usize, Refused> {
+        let cost = bytes.checked_add(ENTRY_OVERHEAD).ok_or(Refused::TooLarge)?;
+        let all = cost.checked_mul(count).ok_or(Refused::TooLarge)?;
+        let mut queue = self.lock();
+        if queue.state != State::Running {
+            return Err(Refused::Closed);
+        }
+        queue.set_aside(all, 0, self.queue_bytes)?;
+        Ok(cost)
     }
 
     /// Waits for the committer's next work. `spare` is an empty vector to fill.

@@ -28,7 +28,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Entry, OpenEntry, Role, Urgency};
+pub use entry::{BODY_BYTES_MAX, Entry, OpenEntry, Role, Urgency};
 pub use hash::Hash;
 pub use journal::{Appended, CloseError, Durable, Journal, OpenError, Options, Recovered, Refused, Reservation, Torn};
 pub use note::{Origin, SignedHead, SigningKey, VerifyingKey};

@@ -279,3 +279,24 @@ fn a_dropped_wait_loses_nothing() {
     let (_journal, recovered, _) = crash::open(&disk).expect("opens");
     assert_eq!(recovered.size, 2, "a drop without close still writes what was taken");
 }
+
+#[tokio::test]
+async fn room_for_several_entries_is_set_aside_for_all_or_for_none() {
+    let disk = FakeDisk::new(1);
+    let options = patient();
+    let queue_bytes = options.queue_bytes;
+    let journal = open(&disk, options);
+    let whole = queue_bytes / 4;
+    assert_eq!(journal.reserve_all(4, whole).expect_err("more than the queue ever holds"), Refused::TooLarge);
+    assert_eq!(journal.reserve_all(usize::MAX, 1).expect_err("no number at all"), Refused::TooLarge);
+    let three = journal.reserve_all(3, whole).expect("room");
+    assert_eq!(journal.reserve_all(2, whole).expect_err("not now"), Refused::QueueFull);
+    // The refusal left nothing behind, and each place is given back by itself.
+    let two = three.into_iter().take(2).collect::<Vec<_>>();
+    let mut one = journal.reserve_all(1, whole).expect("room again");
+    assert!(one.iter().chain(&two).all(|room| room.fits(whole) && !room.fits(whole + 1)));
+    let appended = journal.append(single(whole.min(crate::BODY_BYTES_MAX)), Urgency::Now, one.first_mut()).expect("its own room");
+    appended.durable().await;
+    drop((one, two));
+    assert_eq!(journal.reserve_all(3, whole).expect("all of it").len(), 3);
+}
