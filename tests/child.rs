@@ -62,13 +62,7 @@ impl Site {
         self
     }
 
-    /// Bounds the traffic to all providers in these words of the configuration.
-    pub(crate) fn limits(self, words: &str) -> Self {
-        self.change_config("limits: {breaker: {calls_min: 1000000}}", &format!("limits: {words}"));
-        self
-    }
-
-    /// The same for one provider.
+    /// Bounds the traffic to one provider in these words of the configuration.
     pub(crate) fn limits_of(self, provider: &str, words: &str) -> Self {
         let block = |words: &str| format!("  {provider}:\n    limits: {words}\n");
         self.change_config(&block("{breaker: {calls_min: 1000000}}"), &block(words));

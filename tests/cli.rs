@@ -76,6 +76,26 @@ fn check_prints_every_fault_with_its_place() {
 }
 
 #[test]
+fn check_finds_a_plan_that_goes_round_in_a_circle() {
+    let folder = copied_data();
+    let file = "contracts/dossiers/adsy-means-test@1.0.0.yaml";
+    // The address comes from the dwelling, whose subscriber comes from the address.
+    let from = "  residence: {service: interior/residence-registration, for: [applicant, spouse, child, adult, other], need: required}";
+    let to = "  residence:\n    service: interior/residence-registration\n    for: [applicant, spouse, child, adult, other]\n    need: required\n    \
+              when: [{answer: electricity-subscriber.active, is: [\"true\"]}]";
+    plant(folder.path(), file, from, to);
+    let ran = run(&["check", text(folder.path())]);
+    check_code(&ran, 1);
+    assert!(ran.stdout.contains(": element-cycle: "), "{}", ran.stdout);
+    // Itself is the smallest circle.
+    let folder = copied_data();
+    plant(folder.path(), file, "{answer: electricity-subscriber.subscriber_code}", "{answer: electricity-consumption.balance_qapik}");
+    let ran = run(&["check", text(folder.path())]);
+    check_code(&ran, 1);
+    assert!(ran.stdout.contains(file), "{}", ran.stdout);
+}
+
+#[test]
 fn check_of_a_folder_without_data_is_wrong_usage() {
     let folder = TempDir::new().expect("a temporary folder");
     check_code(&run(&["check", text(folder.path())]), 2);
@@ -163,6 +183,21 @@ fn explain_says_what_is_delivered_and_why_not() {
         check_code(&explain(&wrong), 2);
     }
     check_code(&run(&["explain", "sovqat", "interior/person-identity", "--data", text(&std::env::temp_dir().join("no-such"))]), 2);
+}
+
+#[test]
+fn explain_draws_a_dossiers_plan_in_waves() {
+    let ran = run(&["explain", "adsy-means-test", "--data", REPOSITORY]);
+    check_code(&ran, 0);
+    let waves: Vec<&str> = ran.stdout.split("\nwave ").collect();
+    assert_eq!(waves.len(), 4, "{}", ran.stdout);
+    for (wave, element) in [(1, "identity"), (1, "application"), (2, "income"), (2, "water"), (3, "electricity-consumption")] {
+        assert!(waves[wave].lines().any(|line| line.trim_start().starts_with(&format!("{element} "))), "{element} in {}", waves[wave]);
+    }
+    let drawn = run(&["explain", "adsy-means-test", "--data", REPOSITORY, "--mermaid"]);
+    check_code(&drawn, 0);
+    assert!(drawn.stdout.starts_with("flowchart LR\n") && drawn.stdout.contains("-->"), "{}", drawn.stdout);
+    check_code(&run(&["explain", "no-such-dossier", "--data", REPOSITORY]), 2);
 }
 
 // try and mock

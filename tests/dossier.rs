@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::child::Site;
 use crate::house::{House, SERVICES, dossier_envelope, until};
 use crate::ledger;
+use crate::played::Played;
 
 const DOSSIER: &str = "/v1/dossiers/adsy-means-test";
 const DOSSIER_FILE: &str = "contracts/dossiers/adsy-means-test@1.0.0.yaml";
@@ -404,8 +405,12 @@ async fn an_absence_that_is_unknown_asks_for_paper_and_ends_what_needs_it() {
     let fin = &*family.applicant().fin;
     let water = element(&dossier, "water", fin);
     assert_eq!((&water["outcome"], &water["absence"]), (&json!("NOT_FOUND"), &json!("unknown")));
-    let documents = json!([{"element": "water", "for": {"fin": fin}, "because": "NOT_FOUND"}]);
-    assert_eq!(dossier["documents_required"], documents);
+    // The source knows an account by its holder alone, so each adult is asked about until one is it.
+    let spouse = &*only(family, FamilyRole::Spouse).fin;
+    assert_eq!(element(&dossier, "water", spouse)["outcome"], "NOT_FOUND");
+    let documents = dossier["documents_required"].as_array().expect("a list");
+    assert!(documents.contains(&json!({"element": "water", "for": {"fin": fin}, "because": "NOT_FOUND"})), "{documents:?}");
+    assert!(documents.iter().all(|document| document["element"] == "water"), "{documents:?}");
     assert_eq!((status, &dossier["status"]), (200, &json!("awaiting_documents")));
 
     // Nobody at this address has a meter: what would be asked with its code is not needed.
@@ -464,13 +469,27 @@ async fn a_family_of_twelve_is_found_whole_and_its_grown_children_are_adults() {
     for name in OF_ADULTS {
         assert_eq!(named(&dossier, name).len(), adults, "{name}");
     }
-    assert_eq!(named(&dossier, "water").len(), 1, "one dwelling");
+    assert_eq!(named(&dossier, "electricity-subscriber").len(), 1, "one dwelling");
 
     let family = self::family(&house, "adult-child");
     let (_, dossier) = discovered(&house, &client, family).await;
     let child = only(family, FamilyRole::Child);
     let income = element(&dossier, "income", &child.fin);
     assert_eq!((&income["outcome"], &income["need"]), (&json!("FOUND"), &json!("conditional")));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_the_spouse_holds_is_found() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = family(&house, "meter-by-spouse");
+    let (status, dossier) = discovered(&house, &client, family).await;
+    let (applicant, spouse) = (&*family.applicant().fin, &*only(family, FamilyRole::Spouse).fin);
+    assert_eq!(element(&dossier, "electricity-subscriber", applicant)["data"]["holder_fin"], spouse);
+    assert_eq!(element(&dossier, "water", spouse)["outcome"], "FOUND");
+    assert_eq!(dossier["documents_required"], json!([]), "the account of the dwelling is there");
+    assert_eq!((status, &dossier["status"]), (200, &json!("complete")));
     house.stop().await;
 }
 
@@ -511,6 +530,92 @@ async fn without_the_application_those_whom_the_case_names_are_asked_about() {
     assert!(["INVALID_DATA", "NOT_FOUND"].contains(&application["outcome"].as_str().unwrap_or_default()), "{application}");
     assert_eq!(named(&dossier, "identity").len(), 1, "nobody of that family is asked about");
     check_receipts(&house, &dossier);
+    house.stop().await;
+}
+
+/// A deployment whose notary names so many members of the reference family.
+async fn with_members(count: usize) -> (House, Played) {
+    let site = Site::prepare().await;
+    let (number, representative) = {
+        let application = site.personas.reference_family().application().expect("an application");
+        (application.number.to_string(), application.representative.to_string())
+    };
+    let members: Vec<Json> = (0..count).map(|member| json!({"uzv_fin": format!("{member:06}O"), "qohumluq_kodu": "DG"})).collect();
+    // What a source of our own cannot say of the bytes it was sent is not looked at.
+    site.change_config("request_hash: required", "request_hash: ignored");
+    let notary = Played::instead_of(&site, "justice", move |path| {
+        if !path.starts_with("/v1/erizeler/") {
+            return (503, json!({"kod": "MUVEQQETI"}));
+        }
+        let application = json!({
+            "erize_nomresi": number, "tesdiq_tarixi": "2026-03-02", "etibarliliq_tarixi": "2026-05-31",
+            "temsilci_fin": representative, "uzvler": members, "arayis_nomresi": "TEST-AR-1",
+        });
+        (200, json!({"erize": application}))
+    })
+    .await;
+    (site.up().await, notary)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_names_two_hundred_is_refused_whole() {
+    // More than the contract's list takes; and as many as it takes, with the representative one too many.
+    for count in [200, 50] {
+        let (house, notary) = with_members(count).await;
+        let client = house.client();
+        let case = applicants_case(&house, &client, house.family()).await;
+        let dossier = open(&client, house.family(), &case, 5).await.json().expect("JSON");
+        let application = named(&dossier, "application")[0];
+        assert_eq!((&application["outcome"], &application["data"]), (&json!("INVALID_DATA"), &Json::Null), "{count}: {application}");
+        assert_eq!(named(&dossier, "identity").len(), 1, "nobody of them is asked about");
+        assert!(notary.asked() >= 1 && !house.lines().iter().any(|line| line.is(Kind::MembersDiscovered)));
+        check_receipts(&house, &dossier);
+        house.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_as_large_as_a_dossier_takes_is_asked_about() {
+    let (house, _notary) = with_members(49).await;
+    let client = house.client();
+    let case = applicants_case(&house, &client, house.family()).await;
+    let dossier = open(&client, house.family(), &case, 20).await.json().expect("JSON");
+    assert_eq!(named(&dossier, "identity").len(), 50);
+    // Nobody knows the others, and that is the dossier's own end.
+    assert_eq!(dossier["status"], "stopped");
+    check_receipts(&house, &dossier);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dossier_that_is_posted_again_under_its_key_is_the_same() {
+    let house = House::start().await;
+    let client = house.client();
+    let case = house.open_case(&client).await;
+    let body = dossier_envelope(house.family(), &case);
+    let key = [("idempotency-key", "a-key-of-the-client"), ("prefer", "wait=20")];
+    let first = client.post_with(DOSSIER, &body, &key).await.expect("an answer");
+    assert_eq!(first.status, 200, "{}", first.body);
+    let (asked, calls) = (first.json().expect("JSON"), house.asked());
+    let again = client.post_with(DOSSIER, &body, &key).await.expect("an answer");
+    assert_eq!((again.status, location(&again)), (200, location(&first)));
+    let again = again.json().expect("JSON");
+    assert_eq!((&again["dossier_id"], house.asked()), (&asked["dossier_id"], calls), "nobody is asked again");
+    // Authorised and journalled like any reading.
+    check_receipts(&house, &again);
+    assert_ne!(ledger::receipt(&again).index, ledger::receipt(&asked).index);
+    client.post(&format!("/v1/cases/{case}/close"), &json!({}), "en").await.expect("an answer");
+    // A repetition has no more rights than any reading at this moment.
+    let refused = client.post_with(DOSSIER, &body, &key).await.expect("an answer").json().expect("JSON");
+    assert!(outcomes(&refused).iter().all(|outcome| *outcome == "DENIED"), "{refused}");
+
+    let other_case = house.open_case(&client).await;
+    let other = client.post_with(DOSSIER, &dossier_envelope(house.family(), &other_case), &key).await.expect("an answer");
+    assert_eq!((other.status, other.json().expect("JSON")["code"].as_str()), (409, Some("idempotency-conflict")));
+    for bad in ["", "with a blank", &"k".repeat(256)] {
+        let refused = client.post_with(DOSSIER, &body, &[("idempotency-key", bad)]).await.expect("an answer");
+        assert!([400, 422].contains(&refused.status), "{bad:?}: {}", refused.body);
+    }
     house.stop().await;
 }
 

@@ -2,11 +2,13 @@
 //! agencies and a real journal on disk.
 //!
 //! `house` starts everything in the test's own process; `child` starts the program itself, to be
-//! killed, traced or starved; `program` runs other commands; `ledger` reads back what the journal holds.
+//! killed, traced or starved; `program` runs other commands; `played` is a source that says what a test
+//! wants; `ledger` reads back what the journal holds.
 
 mod child;
 mod house;
 mod ledger;
+mod played;
 mod program;
 mod raw;
 mod trace;

@@ -317,7 +317,8 @@ async fn kept_shared_late_and_streamed_answers_leave_after_their_own_entries() {
     assert_eq!((&first["source"]["via"], &kept["source"]["via"]), (&json!("provider"), &json!("cache")));
     // Told that the time is up, while the source is still asked; answered late.
     site.agencies["property"].set_fault("ownership", "slow", Some(1)).expect("known");
-    let late = connection.post(&path("property/ownership"), Some(1), &body_for("property/ownership", fin, &case, "")).await.expect("an answer");
+    let late =
+        connection.post(&path("property/ownership"), Some(1), &body_for("property/ownership", fin, &case, "")).await.expect("an answer");
     assert_eq!(late.status, 504);
     expected.insert(connection.port, [&first, &kept, &late.json()].map(index).to_vec());
 
@@ -371,8 +372,11 @@ fn check_stream(events: &[Event], lines: &[Line], internal: u16, port: u16, stre
         match event {
             Event::Durable(frame) => durable_at.extend(frames[frame].iter().map(|line| (line.index, at))),
             Event::Sent { local, remote, records } if *local == internal && *remote == port => {
-                let content: usize =
-                    records.iter().filter(|record| record.kind == 23).map(|record| record.bytes.saturating_sub(trace::RECORD_OVERHEAD)).sum();
+                let content: usize = records
+                    .iter()
+                    .filter(|record| record.kind == 23)
+                    .map(|record| record.bytes.saturating_sub(trace::RECORD_OVERHEAD))
+                    .sum();
                 sent.push((bytes, at));
                 bytes += content;
             }
@@ -381,7 +385,8 @@ fn check_stream(events: &[Event], lines: &[Line], internal: u16, port: u16, stre
     }
     // The stream is the last thing on its connection but for the goodbye: two bytes of an alert.
     let goodbye = 2;
-    let begins = bytes.checked_sub(streamed.len() + goodbye).or_else(|| bytes.checked_sub(streamed.len())).expect("the whole stream was seen");
+    let begins =
+        bytes.checked_sub(streamed.len() + goodbye).or_else(|| bytes.checked_sub(streamed.len())).expect("the whole stream was seen");
     let text = String::from_utf8_lossy(streamed);
     assert_eq!(text.len(), streamed.len(), "UTF-8");
     let mut told = 0;
