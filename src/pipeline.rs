@@ -479,15 +479,14 @@ async fn disclose(
     authorised: &Authorised,
     obtained: &Obtained,
 ) -> Result<Journalled<Disclosed>, NoRecord> {
-    let subjects = exchange.envelope.subject.iter().map(|subject| gateway.recorder.token(subject)).collect();
     let given = given(None, authorised, obtained);
-    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str()), subjects, given: vec![given] };
+    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str()), given: vec![given] };
     gateway.recorder.disclosed(&disclosure).await
 }
 
 /// What one answer gives, for the disclosure's entry.
 #[must_use]
-pub fn given<'a>(element: Option<&'a str>, authorised: &Authorised, obtained: &'a Obtained) -> Given<'a> {
+pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained: &'a Obtained) -> Given<'a> {
     let fields = match &obtained.facts {
         // In the facts' own contract, which may be an older version than the right's.
         Some(facts) => {
@@ -497,6 +496,7 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &Authorised, obtained: &'
         None => Vec::new(),
     };
     Given {
+        subject: authorised.subject(),
         element,
         rests_on: obtained.entry.map(|entry| entry.index),
         outcome: Some(obtained.outcome),

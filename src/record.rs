@@ -11,6 +11,12 @@
 //!
 //! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
 //! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
+//!
+//! - `record/disclosure.rs`: what is given, divided over as many entries as it takes. Pure.
+
+mod disclosure;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,13 +25,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use jiff::Timestamp;
-use journal::{Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
+use journal::{BODY_BYTES_MAX, Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
 use model::{Outcome, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use self::disclosure::{Disclosure, Given};
 use crate::cache::Source;
 use crate::clock;
 
@@ -98,12 +105,29 @@ kinds! {
 /// The journal cannot take the entry: nothing may be sent and nothing released.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRecord {
-    /// Queue or disk has no room (R6), or the journal has stopped.
+    /// Queue or disk has no room (R6), or the journal has stopped: the same may be taken later.
     #[error("the journal takes no entry")]
     Refused(#[source] journal::Refused),
+    /// Larger than an entry, or all that is queued, may be: the same is refused again, however often it is
+    /// tried. A larger `journal.segment_bytes` may help.
+    #[error("the entry is larger than the journal takes")]
+    TooLarge,
     /// The metadata could not be written as JSON.
     #[error("the entry's metadata could not be written")]
     Metadata(#[source] serde_json::Error),
+}
+
+impl From<journal::Refused> for NoRecord {
+    fn from(refused: journal::Refused) -> Self {
+        match refused {
+            journal::Refused::TooLarge => Self::TooLarge,
+            other @ (journal::Refused::QueueFull
+            | journal::Refused::DiskFull
+            | journal::Refused::TooManyOpen
+            | journal::Refused::NotOpen(_)
+            | journal::Refused::Closed) => Self::Refused(other),
+        }
+    }
 }
 
 /// A value together with the proof that its entry is durable. Only this module makes one, and only
@@ -133,9 +157,14 @@ pub struct Intent {
     outcome_place: Option<Reservation>,
 }
 
-/// A disclosure that is durable.
+/// A disclosure that is durable, with all its parts.
 #[derive(Debug)]
-pub struct Disclosed(());
+pub struct Disclosed {
+    /// Where the parts stand, in order.
+    parts: Vec<Place>,
+    /// For each item of what was given, the part that tells of it.
+    part_of: Vec<usize>,
+}
 
 /// A denial that is durable.
 #[derive(Debug)]
@@ -282,12 +311,12 @@ impl Recorder {
             question: &'a Question<'a>,
             subject: Option<String>,
         }
-        let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::Refused)?;
+        let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
         let metadata = Metadata { question, subject: subject.map(|subject| self.token(subject)) };
         let payload = serde_json::to_vec(asked).map_err(NoRecord::Metadata)?;
         let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&payload))?;
         let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
-        let appended = self.journal.append(entry, Urgency::Now, None).map_err(NoRecord::Refused)?;
+        let appended = self.journal.append(entry, Urgency::Now, None).map_err(NoRecord::from)?;
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
             recorder: Arc::clone(self),
@@ -302,11 +331,30 @@ impl Recorder {
 
     /// DISCLOSED: writes what is about to be given to a consumer and waits until it is durable (R3).
     ///
+    /// What does not fit into one entry is divided over several. They are handed over one after the other
+    /// without a pause, so that one flush covers them; the last one names the others and is acknowledged
+    /// when all are durable (R4).
+    ///
     /// # Errors
-    /// When the journal has no room: nothing may be released.
+    /// When the journal has no room for all of it: nothing may be released.
     pub async fn disclosed(&self, disclosure: &Disclosure<'_>) -> Result<Journalled<Disclosed>, NoRecord> {
-        let durable = self.write(Kind::Disclosed, disclosure).await?;
-        Ok(Journalled { value: Disclosed(()), durable })
+        let divided = disclosure::divide(disclosure, |subject| self.token(subject))?;
+        // Room for all of them or for none: parts without their last one would speak of what was never given.
+        let mut rooms = match divided.count() {
+            1 => Vec::new(),
+            several => self.journal.reserve_all(several, BODY_BYTES_MAX)?,
+        };
+        let mut parts = Vec::with_capacity(divided.count());
+        for part in &divided.rest {
+            let metadata = divided.metadata(disclosure.question, part, &parts);
+            let appended = self.append(Kind::Disclosed, Role::Single, Urgency::Lazy, &metadata, None, rooms.pop().as_mut())?;
+            parts.push(Place::of(&appended));
+        }
+        let metadata = divided.metadata(disclosure.question, &divided.last, &parts);
+        let appended = self.append(Kind::Disclosed, Role::Single, Urgency::Now, &metadata, None, rooms.pop().as_mut())?;
+        parts.push(Place::of(&appended));
+        let durable = appended.durable().await;
+        Ok(Journalled { value: Disclosed { parts, part_of: divided.part_of }, durable })
     }
 
     /// DENIED: writes a refusal with its reasons and waits until it is durable (R3).
@@ -331,7 +379,7 @@ impl Recorder {
     pub fn denied_element(&self, question: &Question<'_>, subject: Option<&Subject>, reasons: &[&'static str]) -> Result<Place, NoRecord> {
         let appended =
             self.append(Kind::Denied, Role::Single, Urgency::Lazy, &DenialMetadata::new(self, question, subject, reasons), None, None)?;
-        Ok(Place { index: appended.index(), leaf_hash: *appended.leaf_hash() })
+        Ok(Place::of(&appended))
     }
 
     /// Writes an event that concerns no answer (cases, configuration, node) and waits until it is durable.
@@ -367,7 +415,7 @@ impl Recorder {
     ) -> Result<journal::Appended, NoRecord> {
         let sealed = self.seal(kind, role, metadata, payload)?;
         let entry = Entry { kind: kind.number(), role, body: sealed.body, payload: sealed.payload };
-        self.journal.append(entry, urgency, place).map_err(NoRecord::Refused)
+        self.journal.append(entry, urgency, place).map_err(NoRecord::from)
     }
 
     fn seal(&self, kind: Kind, role: Role, metadata: &impl Serialize, payload: Option<&[u8]>) -> Result<Sealed, NoRecord> {
@@ -415,35 +463,6 @@ impl<'a> DenialMetadata<'a> {
     }
 }
 
-/// What is about to be given to a consumer.
-#[derive(Debug, Serialize)]
-pub struct Disclosure<'a> {
-    /// Who asked what.
-    #[serde(flatten)]
-    pub question: &'a Question<'a>,
-    /// Tokens of the persons it tells about.
-    pub subjects: Vec<String>,
-    /// One item per question answered: one for a service, one per element for a dossier.
-    pub given: Vec<Given<'a>>,
-}
-
-/// What one answer gives.
-#[derive(Debug, Serialize)]
-pub struct Given<'a> {
-    /// The dossier's element; none for a single service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub element: Option<&'a str>,
-    /// The entry it rests on: Answered, Failed or Denied.
-    pub rests_on: Option<u64>,
-    /// The outcome told; none where the element is not answered yet.
-    pub outcome: Option<Outcome>,
-    /// Where the answer was got from: `provider`, or `cache` for one that was obtained for another question.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub via: Option<&'static str>,
-    /// Paths of the fields given.
-    pub fields: Vec<&'a str>,
-}
-
 /// What the provider answered, as evidence.
 #[derive(Debug, Serialize)]
 pub struct AnswerEvidence<'a> {
@@ -467,6 +486,12 @@ pub struct AnswerEvidence<'a> {
     pub took_ms: u64,
 }
 
+impl Place {
+    fn of(appended: &journal::Appended) -> Self {
+        Self { index: appended.index(), leaf_hash: *appended.leaf_hash() }
+    }
+}
+
 impl From<Source> for Place {
     fn from(source: Source) -> Self {
         Self { index: source.index, leaf_hash: Hash(source.leaf_hash) }
@@ -476,6 +501,16 @@ impl From<Source> for Place {
 impl From<Place> for Source {
     fn from(place: Place) -> Self {
         Self { index: place.index, leaf_hash: place.leaf_hash.0 }
+    }
+}
+
+impl Journalled<Disclosed> {
+    /// Where the entry stands that tells of an item, by the item's place in [`Disclosure::given`].
+    #[must_use]
+    pub fn place_of(&self, item: usize) -> Place {
+        let last = Place { index: self.durable.index(), leaf_hash: *self.durable.leaf_hash() };
+        let part = self.value.part_of.get(item).and_then(|part| self.value.parts.get(*part));
+        part.copied().unwrap_or(last)
     }
 }
 
@@ -509,7 +544,7 @@ impl Journalled<Intent> {
         // The place set aside is for the bare outcome; captured bytes ask for room of their own.
         let room = if captured.is_some() { None } else { place.as_mut() };
         match recorder.append(Kind::Answered, Role::Closes(index), Urgency::Lazy, &metadata, captured, room) {
-            Ok(appended) => Ok(Place { index: appended.index(), leaf_hash: *appended.leaf_hash() }),
+            Ok(appended) => Ok(Place::of(&appended)),
             Err(_) => {
                 self.value.outcome_place = place;
                 Err(self.failed("capture-did-not-fit", "gateway", true))
@@ -539,7 +574,7 @@ impl Intent {
         let mut place = self.outcome_place.take();
         let written = self.recorder.append(Kind::Failed, Role::Closes(self.index), Urgency::Lazy, &metadata, None, place.as_mut());
         match written {
-            Ok(appended) => Place { index: appended.index(), leaf_hash: *appended.leaf_hash() },
+            Ok(appended) => Place::of(&appended),
             // The place was set aside for exactly this entry, so only a journal that has already
             // failed comes here, and that ends the process; recovery then writes Abandoned.
             Err(error) => {

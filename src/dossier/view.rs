@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 use crate::obtained::Via;
 use crate::pipeline::{self, Stopped};
 use crate::problem::{FieldError, Language};
-use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord};
+use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::refusal;
 
 /// A slot with its person and the right it may be seen under at this reading.
@@ -61,8 +61,9 @@ pub async fn render(
         status,
         elements: views
             .iter()
-            .filter(|view| !matches!(view.slot.state, State::NotNeeded(_) | State::Behind { .. }))
-            .map(|view| view.element_body(gateway, language, &disclosed))
+            .enumerate()
+            .filter(|(_, view)| !matches!(view.slot.state, State::NotNeeded(_) | State::Behind { .. }))
+            .map(|(place, view)| view.element_body(gateway, language, disclosed.place_of(place)))
             .collect(),
         not_needed: views.iter().filter_map(View::not_needed).collect(),
         documents_required: documents.collect(),
@@ -118,7 +119,9 @@ impl Stream {
         }
         let views = dossier.views(gateway, request_id, new).await?;
         let disclosed = dossier.disclose(gateway, request_id, &views).await?;
-        let bodies = views.iter().map(|view| serde_json::to_string(&view.element_body(gateway, language, &disclosed)));
+        let body =
+            |(place, view): (usize, &View<'_>)| serde_json::to_string(&view.element_body(gateway, language, disclosed.place_of(place)));
+        let bodies = views.iter().enumerate().map(body);
         Ok(bodies.collect::<Result<_, _>>().map_err(NoRecord::Metadata)?)
     }
 
@@ -170,14 +173,12 @@ impl OpenDossier {
         Ok(views)
     }
 
+    /// Writes what is about to be told of these views; the items stand in their order.
     async fn disclose(&self, gateway: &Arc<Gateway>, request_id: Uuid, views: &[View<'_>]) -> Result<Journalled<Disclosed>, NoRecord> {
         let active = Arc::clone(&gateway.active());
-        let mut subjects: Vec<String> = views.iter().map(|view| gateway.recorder.token(&view.subject)).collect();
-        subjects.sort();
-        subjects.dedup();
         let given = views.iter().map(View::given).collect();
         let question = question(request_id, Some(self.id), &self.consumer, &active, &self.contract, &self.envelope);
-        gateway.recorder.disclosed(&Disclosure { question: &question, subjects, given }).await
+        gateway.recorder.disclosed(&Disclosure { question: &question, given }).await
     }
 
     fn status(&self, views: &[View<'_>], nameless: &[Nameless]) -> &'static str {
@@ -216,7 +217,8 @@ impl OpenDossier {
 
 impl View<'_> {
     fn given(&self) -> Given<'_> {
-        let blank = Given { element: Some(&self.element.name), rests_on: None, outcome: None, via: None, fields: Vec::new() };
+        let (subject, element) = (Some(&self.subject), Some(&*self.element.name));
+        let blank = Given { subject, element, rests_on: None, outcome: None, via: None, fields: Vec::new() };
         match (&self.slot.state, &self.authorised) {
             (State::Known(known), Some(authorised)) => pipeline::given(Some(&self.element.name), authorised, &known.obtained),
             (State::Known(known), None) => {
@@ -226,7 +228,7 @@ impl View<'_> {
         }
     }
 
-    fn element_body<'a>(&'a self, gateway: &Gateway, language: Language, disclosed: &Journalled<Disclosed>) -> ElementBody<'a> {
+    fn element_body<'a>(&'a self, gateway: &Gateway, language: Language, disclosed: Place) -> ElementBody<'a> {
         let blank = ElementBody {
             element: &self.element.name,
             subject: &self.subject,
@@ -247,11 +249,8 @@ impl View<'_> {
         let origin = gateway.recorder.origin();
         let receipt = match obtained.via {
             Via::Provider => obtained.entry.map(|entry| ReceiptBody::short(origin, entry.index, entry.leaf_hash)),
-            // A hit has no call of its own: this disclosure is what proves it.
-            Via::Flight | Via::Cache => {
-                let durable = disclosed.durable();
-                Some(ReceiptBody::short(origin, durable.index(), *durable.leaf_hash()))
-            }
+            // A hit has no call of its own: the part of this disclosure that tells of it is what proves it.
+            Via::Flight | Via::Cache => Some(ReceiptBody::short(origin, disclosed.index, disclosed.leaf_hash)),
         };
         let mut body = ElementBody {
             outcome: Some(obtained.outcome),
