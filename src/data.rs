@@ -12,6 +12,7 @@ use model::document::Document;
 use model::{Problems, ServiceId, Snapshot};
 
 use crate::call::Calls;
+use crate::config::Config;
 
 /// Most files read from a data folder.
 const FILES_MAX: usize = 10_000;
@@ -64,6 +65,19 @@ pub fn load(contracts: &Path, mappings: &Path, today: Date, problems: &mut Probl
     let remembered = snapshot.services.values().flat_map(|service| &service.inputs).filter_map(|input| input.comes_from.clone()).collect();
     let hash = hash_of(contracts, mappings, problems);
     Active { snapshot, plans, calls: Calls::default(), remembered, hash }
+}
+
+/// Whether the configuration leads to every provider of the data, and to no other.
+pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
+    for provider in active.snapshot.providers.keys().filter(|id| !config.providers.contains_key(*id)) {
+        let message = format!("no way to the provider {provider} is configured: all its services are UNAVAILABLE");
+        problems.push_file(&config.file, "no-way-to-provider", message, format!("providers: {provider}: …"));
+    }
+    for provider in config.providers.keys().filter(|id| !active.snapshot.providers.contains_key(*id)) {
+        let known: Vec<&str> = active.snapshot.providers.keys().map(model::ProviderId::as_str).collect();
+        let message = format!("the data know no provider {provider}");
+        problems.push_file(&config.file, "provider-without-contract", message, known.join(", "));
+    }
 }
 
 fn is_mapping(file: &Path) -> bool {

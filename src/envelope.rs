@@ -384,6 +384,8 @@ impl Reader<'_> {
         // Months and days of one form sort as texts do.
         if to < from {
             self.refuse(&format!("/input/{}", window.to), Rule::WindowOrder(window.from.to_string()));
+        } else if to > &*latest(to) {
+            self.refuse(&format!("/input/{}", window.to), Rule::WindowFuture);
         } else if !within(from, to, window.months_max) {
             self.refuse(&format!("/input/{}", window.to), Rule::WindowSpan(window.from.to_string(), window.months_max));
         }
@@ -500,6 +502,12 @@ fn month_number(text: &str) -> Option<i64> {
     let well_formed = year.len() == 4 && month.len() == 2 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let (year, month): (i64, i64) = (year.parse().ok()?, month.parse().ok()?);
     (well_formed && (1..=12).contains(&month)).then_some(year * 12 + month)
+}
+
+/// The last month or day, in the form of `text`, that is not in the future (Asia/Baku).
+fn latest(text: &str) -> String {
+    let today = model::time::day(crate::clock::now());
+    if month_number(text).is_some() { today.strftime("%Y-%m").to_string() } else { today.to_string() }
 }
 
 /// Whether two months, or two days, lie within so many months: both ends counted for months; for days

@@ -224,6 +224,11 @@ fn load(config: &Config, transports: &Transports) -> Result<Active, StartError> 
         tracing::warn!(%problem, "the data have a problem that one can live with");
     }
     metrics::gauge!("qovsaq_data_problems").set(f64::from(u32::try_from(tolerable.len()).unwrap_or(u32::MAX)));
+    let mut ways = Problems::default();
+    data::check_ways(config, &active, &mut ways);
+    for problem in ways.into_sorted() {
+        tracing::warn!(%problem, "configuration and data do not meet");
+    }
     active.calls = Calls::build(config, transports, &active.plans)?;
     Ok(active)
 }

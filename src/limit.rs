@@ -647,6 +647,7 @@ impl Drop for Waiting {
 
 /// Handles of an instance's metrics; labels are the provider's code and words of closed lists.
 struct Meters {
+    provider: ProviderId,
     in_flight: Gauge,
     queued: Gauge,
     waited: Histogram,
@@ -663,6 +664,7 @@ impl Meters {
         let state = gauge!("qovsaq_breaker_state", "provider" => name());
         state.set(0.0);
         Self {
+            provider: provider.clone(),
             in_flight: gauge!("qovsaq_provider_calls_in_flight", "provider" => name()),
             queued: gauge!("qovsaq_provider_queued", "provider" => name()),
             waited: histogram!("qovsaq_provider_queue_seconds", "provider" => name()),
@@ -681,6 +683,7 @@ impl Meters {
         };
         self.state.set(value);
         counter.increment(1);
+        tracing::warn!(provider = %self.provider, breaker = state.as_str(), "a source's breaker changed");
     }
 
     fn refused(&self, refused: &Refused) {

@@ -372,6 +372,9 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         attempts,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
+    if evidence.outcome == Outcome::Unavailable {
+        tracing::warn!(request.id = %exchange.request_id, service = %service.id, status = wire.status, attempts, "a source says that it is out of order");
+    }
     permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took: last_took });
     gateway.metrics.answered(service, &evidence);
     let captured = match (service.capture, &read) {
@@ -394,7 +397,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
 /// The key under which a provider that takes one knows every repetition of this question in this case.
 fn repeat_key(gateway: &Gateway, errand: &Errand) -> Uuid {
     let exchange = &errand.exchange;
-    let consents: Vec<[u8; 32]> = errand.consent.iter().filter_map(|consent| crate::wire::sha256_from_base64(&consent.sha256)).collect();
+    // A consent that was given anew is another question.
+    let consents: Vec<[u8; 32]> = errand.consent.iter().filter_map(|consent| crate::wire::sha256_from_base64(&consent.sha256).map(|hash| crate::wire::sha256_of(&[&hash, consent.reference.as_bytes()]))).collect();
     let repeated = Repeated {
         service: &exchange.service,
         consumer: &exchange.consumer,
@@ -442,7 +446,8 @@ fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAn
         absence: (reading.outcome == Outcome::NotFound).then(|| exchange.absence(reading.absence)),
         facts: reading.facts.map(Arc::new),
         at,
-        expires_at: if lifetime.is_zero() { None } else { at.checked_add(lifetime).ok() },
+        // Only a record is kept.
+        expires_at: if lifetime.is_zero() || reading.outcome != Outcome::Found { None } else { at.checked_add(lifetime).ok() },
         via: Via::Provider,
         entry: Some(entry),
         trouble,

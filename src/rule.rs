@@ -39,6 +39,8 @@ pub enum Rule {
     Code,
     /// A case's name.
     CaseName,
+    /// A case is not named by a person's or taxpayer's number.
+    CaseNamesPerson,
     /// Null or a text of at most so many bytes.
     OptionalText(usize),
     /// An official's number or a robot's name.
@@ -73,6 +75,10 @@ pub enum Rule {
     InputList(usize, Type, String, Profile),
     /// A purpose from the closed list.
     KnownPurpose,
+    /// A purpose that the consumer has a grant for.
+    OwnPurpose,
+    /// The last month or day lies in the future.
+    WindowFuture,
     /// One of these words.
     OneOf(&'static str),
     /// Each person once.
@@ -105,6 +111,10 @@ impl Rule {
             Self::CaseName => {
                 pick("1-64 latın hərfi, rəqəm, '-', '_' və ya '.' olmalıdır", "must be 1 to 64 letters, digits, '-', '_' or '.'")
             }
+            Self::CaseNamesPerson => pick(
+                "FİN və ya VÖEN kimi görünür; işi öz nömrənizlə adlandırın, çünki ad ünvanlarda və mənbələrə sorğularda görünür",
+                "looks like a FIN or VÖEN; name a case by a number of your own, since the name stands in addresses and in questions to sources",
+            ),
             Self::OptionalText(max) => match language {
                 Language::Az => format!("null və ya 1-{max} baytlıq mətn olmalıdır"),
                 Language::En => format!("must be null or a text of 1 to {max} bytes"),
@@ -160,6 +170,14 @@ impl Rule {
             Self::KnownPurpose => pick(
                 "məqsədlərin qapalı siyahısında yoxdur; /v1/catalogue-a baxın",
                 "not in the closed list of purposes; see /v1/catalogue",
+            ),
+            Self::OwnPurpose => pick(
+                "bu məqsəd üçün icazəniz yoxdur; /v1/catalogue-a baxın",
+                "you have no grant for this purpose; see /v1/catalogue",
+            ),
+            Self::WindowFuture => pick(
+                "gələcəkdədir; gələcək haqqında heç bir mənbə bilmir",
+                "lies in the future, of which no source knows",
             ),
             Self::OneOf(words) => match language {
                 Language::Az => format!("bunlardan biri olmalıdır: {words}"),

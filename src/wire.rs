@@ -18,6 +18,16 @@ pub fn question(wire: WireQuestion) -> Question {
     }
 }
 
+/// SHA-256 over parts, one after the other; the first of them has a fixed length.
+#[must_use]
+pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
 /// Reads a SHA-256 in base64.
 #[must_use]
 pub fn sha256_from_base64(text: &str) -> Option<[u8; 32]> {

@@ -7,8 +7,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use model::contract::{PersonRole, SubjectForm};
-use model::{CaseId, PurposeId, Subject};
+use model::contract::{Consumer, PersonRole, SubjectForm};
+use model::{CaseId, Profile, PurposeId, Subject};
 use serde_json::{Map, Value as Json, json};
 use store::{Closed, Conflict, Opened, PERSONS_MAX};
 
@@ -28,6 +28,10 @@ use crate::store_access;
 pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let json = asked.json(&headers, body).await?;
     let request = read(&json, &gateway, &asked).map_err(|broken| asked.contract_broken(&broken))?;
+    let has_purpose = |consumer: &Consumer| consumer.grants.iter().any(|grant| grant.purposes.contains(&request.purpose));
+    if !asked.active.snapshot.consumers.get(&asked.consumer).is_some_and(|consumer| has_purpose(consumer)) {
+        return Err(asked.contract_broken(&[Broken::new("/purpose", Rule::OwnPurpose)]));
+    }
     let known = store_access::persons(&gateway, &asked.consumer, &request.case).await.map_err(|error| asked.stopped(&error.into()))?;
     if known.is_none() {
         // The entry comes first: a crash between the two leaves an entry without effect, never an
@@ -102,6 +106,10 @@ fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<B
     let case = CaseId::new(text("case")).ok();
     if case.is_none() {
         broken.push(Broken::new("/case", or_required("case", Rule::CaseName)));
+    }
+    let names_person = |profile: Profile| profile.accepts_fin(text("case")) || profile.accepts_tin(text("case"));
+    if [Profile::Test, Profile::Production].into_iter().any(names_person) {
+        broken.push(Broken::new("/case", Rule::CaseNamesPerson));
     }
     let purpose = PurposeId::new(text("purpose")).ok().filter(|purpose| asked.active.snapshot.purposes.contains_key(purpose));
     if purpose.is_none() {

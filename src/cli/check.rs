@@ -27,12 +27,14 @@ impl Check {
     /// When the folder holds nothing to check, or standard output is closed.
     pub fn run(self) -> anyhow::Result<Ended> {
         let mut problems = Problems::default();
+        let mut configured = None;
         let mut folders = (self.dir.join("contracts"), self.dir.join("mappings"));
         let file = self.dir.join("qovsaq.yaml");
         if file.is_file()
             && let Some(config) = Config::load(&file, &mut problems)
         {
-            folders = (config.contracts, config.mappings);
+            folders = (config.contracts.clone(), config.mappings.clone());
+            configured = Some(config);
         }
         if !folders.0.is_dir() || !folders.1.is_dir() {
             return Err(
@@ -40,6 +42,9 @@ impl Check {
             );
         }
         let active = data::load(&folders.0, &folders.1, model::time::day(clock::now()), &mut problems);
+        if let Some(config) = &configured {
+            data::check_ways(config, &active, &mut problems);
+        }
         if !problems.is_empty() {
             say_problems(problems)?;
             return Ok(Ended::Badly);

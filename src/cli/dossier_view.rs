@@ -12,15 +12,15 @@ use serde_json::Value as Json;
 use super::table::Table;
 
 /// Most characters of an element's values in the table.
-const VALUES_CHARS_MAX: usize = 60;
+const VALUES_CHARS_MAX: usize = 44;
 
 /// The dossier as a table.
 ///
 /// # Errors
 /// When the dossier has no elements.
-pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow::Result<String> {
+pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String> + Copy) -> anyhow::Result<String> {
     let elements = dossier["elements"].as_array().context("the dossier has no elements")?;
-    let mut table = Table::new(&["Element", "For", "Outcome", "Source", "Age", "Values", "Withheld", "Receipt"]);
+    let mut table = Table::new(&["Element", "For", "Outcome", "Source", "Age", "Says", "Receipt"]);
     for element in elements {
         let fin = element["for"]["fin"].as_str().unwrap_or_default();
         let outcome = element["outcome"].as_str().unwrap_or("…");
@@ -30,12 +30,11 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow
         };
         let source = &element["source"];
         let from = match (source["provider"].as_str(), source["route"].as_str()) {
-            (Some(provider), Some(route)) if source["via"] == "provider" => format!("{provider} by {route}"),
-            (Some(provider), Some(_)) => format!("{provider}, kept"),
+            (Some(provider), Some(route)) if source["via"] == "provider" => format!("{provider} ({route})"),
+            (Some(provider), Some(_)) => format!("{provider} (kept)"),
             _ => String::new(),
         };
         let age = source["age_seconds"].as_u64().map(|age| format!("{age} s")).unwrap_or_default();
-        let withheld: Vec<String> = element["withheld"].as_array().into_iter().flatten().map(withheld).collect();
         let receipt = element["receipt"]["index"].as_u64().map(|index| format!("#{index}")).unwrap_or_default();
         table.row(vec![
             element["element"].as_str().unwrap_or_default().to_owned(),
@@ -44,14 +43,13 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow
             from,
             age,
             values(&element["data"]),
-            withheld.join(", "),
             receipt,
         ]);
     }
     let mut text = table.to_string();
     for (key, words) in [("not_needed", "not asked"), ("documents_required", "document wanted")] {
-        // One line for each element and reason, with those it concerns.
-        let mut lines: Vec<((&str, &str), Vec<String>)> = Vec::new();
+        // One line for each reason and those it concerns, with the elements.
+        let mut of_element: Vec<((&str, &str), Vec<String>)> = Vec::new();
         for item in dossier[key].as_array().into_iter().flatten() {
             let of = (item["element"].as_str().unwrap_or_default(), item["because"].as_str().unwrap_or_default());
             let whom = match (item["for"]["fin"].as_str(), item["for"]["member"].as_u64()) {
@@ -59,21 +57,39 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String>) -> anyhow
                 (None, Some(number)) => format!("member {number}"),
                 (None, None) => String::new(),
             };
-            match lines.iter_mut().find(|(there, _)| *there == of) {
+            match of_element.iter_mut().find(|(there, _)| *there == of) {
                 Some((_, whom_all)) => whom_all.push(whom),
-                None => lines.push((of, vec![whom])),
+                None => of_element.push((of, vec![whom])),
             }
         }
-        for ((element, because), whom) in lines {
-            text.push_str(&format!("{words}: {element} for {} ({because})\n", whom.join(", ")));
+        let mut lines: Vec<(&str, Vec<String>, Vec<&str>)> = Vec::new();
+        for ((element, because), whom) in of_element {
+            match lines.iter_mut().find(|(reason, persons, _)| *reason == because && *persons == whom) {
+                Some((_, _, elements)) => elements.push(element),
+                None => lines.push((because, whom, vec![element])),
+            }
+        }
+        for (because, whom, elements) in lines {
+            text.push_str(&format!("{words}: {} for {} ({because})\n", elements.join(", "), whom.join(", ")));
         }
     }
-    text.push_str(&format!("status: {}", dossier["status"].as_str().unwrap_or_default()));
+    text.push_str(&format!("status: {}{}", dossier["status"].as_str().unwrap_or_default(), why(elements, name_of)));
     Ok(text)
 }
 
-fn withheld(item: &Json) -> String {
-    format!("{} ({})", item["field"].as_str().unwrap_or_default(), item["reason"].as_str().unwrap_or_default())
+/// What keeps a dossier from being complete: the elements without a usable answer.
+fn why(elements: &[Json], name_of: impl Fn(&str) -> Option<String>) -> String {
+    let missing = elements.iter().filter(|element| {
+        !matches!(element["outcome"].as_str(), Some("FOUND" | "NOT_FOUND" | "STALE"))
+    });
+    let one = |element: &Json| {
+        let text = |value: &Json| value.as_str().unwrap_or("not answered yet").to_owned();
+        let fin = element["for"]["fin"].as_str().unwrap_or_default();
+        let whom = name_of(fin).unwrap_or_else(|| fin.to_owned());
+        format!("{} of {whom} {} ({})", text(&element["element"]), text(&element["outcome"]), text(&element["need"]))
+    };
+    let missing: Vec<String> = missing.map(one).collect();
+    if missing.is_empty() { String::new() } else { format!(": {}", missing.join(", ")) }
 }
 
 fn values(data: &Json) -> String {

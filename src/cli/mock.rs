@@ -31,8 +31,11 @@ pub struct Mock {
     /// List faults that each service can be told to show, and stop
     #[arg(long)]
     faults: bool,
+    /// List the synthetic families that the agencies know, and stop
+    #[arg(long)]
+    people: bool,
     /// Play a REST source from the files of a folder instead
-    #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults"])]
+    #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults", "people"])]
     answers: Option<PathBuf>,
     /// Where that source listens, such as 127.0.0.1:9505
     #[arg(long, requires = "answers")]
@@ -66,6 +69,9 @@ impl Mock {
         if self.faults {
             return Self::list_faults();
         }
+        if self.people {
+            return Self::list_people();
+        }
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
         let (dir, _, running) = Environment::start_agencies(&Options { dir: self.dir, ports, latency }).await?;
@@ -83,6 +89,18 @@ impl Mock {
         for (_, agency) in running {
             agency.shutdown().await;
         }
+        Ok(Ended::Well)
+    }
+
+    fn list_people() -> anyhow::Result<Ended> {
+        let personas = mock_agencies::Personas::embedded();
+        let mut table = Table::new(&["Family", "Applicant", "Members", "Application", "Shows"]);
+        for family in personas.families() {
+            let application = family.applications.first().map(|application| application.number.to_string()).unwrap_or_default();
+            let members = family.members.len().to_string();
+            table.row(vec![family.name.to_string(), family.applicant().fin.to_string(), members, application, family.shows.to_string()]);
+        }
+        say(&table.to_string())?;
         Ok(Ended::Well)
     }
 

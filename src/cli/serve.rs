@@ -95,11 +95,18 @@ pub async fn serve_until_told_to_stop(running: &Running, mut signals: Signals) {
 /// SIGHUP: what cannot be used is told, and what was active stays active.
 async fn reload(running: &Running) {
     match running.reload().await {
-        Ok(()) => complain("reloaded"),
+        Ok(()) => {
+            tracing::info!("reloaded");
+            complain("reloaded");
+        }
         Err(StartError::Problems(problems)) => {
             problems.into_sorted().iter().for_each(|problem| complain(&problem.to_string()));
-            complain("not reloaded; the old data stay active");
+            tracing::error!("the data were not reloaded; certificates and the revocation list were");
+            complain("certificates and the revocation list were reloaded, the data were not: the old ones stay active");
         }
-        Err(StartError::Other(error)) => complain(&format!("not reloaded: {error:#}")),
+        Err(StartError::Other(error)) => {
+            tracing::error!(error = format!("{error:#}"), "not reloaded");
+            complain(&format!("not reloaded: {error:#}"));
+        }
     }
 }

@@ -115,10 +115,10 @@ impl Try {
             }
         }
         for wanted in service.inputs.iter().filter(|wanted| wanted.required) {
-            let Some((source, field)) = wanted.comes_from.as_ref().filter(|_| !input.contains_key(&*wanted.name)) else { continue };
+            let Some((source, field)) = &wanted.comes_from else { continue };
             // What must stem from an answer in the same case is asked for first, as a consumer would.
             let answer = client.post(&format!("/v1/services/{source}"), &envelope(&Map::new()), "en").await?.json()?;
-            input.insert(wanted.name.to_string(), answer["data"][&**field].clone());
+            input.entry(wanted.name.to_string()).or_insert_with(|| answer["data"][&**field].clone());
         }
         if let Some(fault) = &self.fault {
             let agency = environment.agencies.get(service.id.provider()).context("no mock plays this provider")?;
