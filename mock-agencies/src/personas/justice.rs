@@ -1,8 +1,10 @@
 //! What the Ministry of Justice knows: civil acts, notarial applications, enforcement writs.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::day::Day;
 use super::hidden;
 
 /// A civil act. `Debug` hides it.
@@ -92,15 +94,22 @@ pub struct Application {
     /// Its number, `TEST-NOT-…`, unique.
     pub number: Box<str>,
     /// Day of notarisation.
-    pub notarised_on: Date,
-    /// Last day it can be used on: 90 days later.
-    pub valid_until: Date,
+    pub notarised_on: Day,
     /// Who represents the family.
     pub representative: Box<str>,
     /// The other members, unless the family is there to show something else.
     pub members: Vec<ApplicationMember>,
     /// Number of the family's certificate, `TEST-IH-…`.
     pub certificate: Box<str>,
+}
+
+impl Application {
+    /// Last day it can be used on, seen from `today`: 90 days after it was notarised (agency catalogue,
+    /// `justice.notarial-application`).
+    #[must_use]
+    pub fn valid_until(&self, today: Date) -> Date {
+        self.notarised_on.seen_from(today).saturating_add(90.days())
+    }
 }
 
 /// A member an application names. `Debug` hides it.

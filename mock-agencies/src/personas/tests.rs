@@ -237,15 +237,31 @@ fn childrens_birth_acts_name_their_parents() {
 }
 
 #[test]
+fn applications_stay_in_force_but_for_those_that_are_there_to_have_lapsed() {
+    let personas = Personas::embedded();
+    let reference = personas.reference_family().application().expect("an application");
+    assert_eq!(reference.valid_until(TODAY), jiff::civil::date(2026, 5, 10), "90 days after it was notarised, 30 days ago");
+    // Whatever the day: one that is fixed lapses once and for all.
+    for today in [TODAY, jiff::civil::date(2031, 12, 31)] {
+        for family in personas.families() {
+            let newest = family.application();
+            let lapsed = newest.is_some_and(|application| application.valid_until(today) < today);
+            assert_eq!(lapsed, &*family.name == "upper-floor", "{}", family.name);
+            assert!(family.applications.iter().skip(1).all(|older| older.valid_until(today) < today), "{}", family.name);
+            let any = family.applications.iter().any(|application| application.valid_until(today) < today);
+            assert_eq!(any, family.shows.contains("lapsed"), "{}", family.name);
+        }
+    }
+}
+
+#[test]
 fn applications_list_the_family_but_where_they_are_there_to_do_otherwise() {
     let personas = Personas::embedded();
     for family in personas.families() {
-        let ages: Vec<_> = family.applications.iter().map(|application| application.notarised_on).collect();
+        let ages: Vec<_> = family.applications.iter().map(|application| application.notarised_on.seen_from(TODAY)).collect();
         assert!(ages.is_sorted_by(|newer, older| newer > older), "{}", family.name);
         for application in &family.applications {
-            use jiff::ToSpan;
-            assert_eq!(application.valid_until, application.notarised_on + 90.days(), "{}", application.number);
-            assert!(application.notarised_on <= TODAY, "{}", application.number);
+            assert!(application.notarised_on.seen_from(TODAY) <= TODAY, "{}", application.number);
             assert_eq!(application.representative, family.applicant().fin, "{}", application.number);
             let listed: Vec<_> = application.members.iter().filter_map(|member| member.fin.as_deref()).collect();
             assert!(listed.iter().all(|fin| personas.by_fin(fin).is_some()), "{}", application.number);

@@ -1,6 +1,7 @@
 //! What stands behind the REST services: Elektron notariat and Elektron icra.
 
 use http::{Method, StatusCode};
+use jiff::civil::Date;
 use model::Profile;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +24,7 @@ pub(super) fn application(personas: &Personas, request: &Request<'_>, path: &str
         _ => own,
     };
     let found = found.ok_or_else(|| json_answer(StatusCode::NOT_FOUND, &json!({"kod": "ERIZE_TAPILMADI"})))?;
-    Ok(json_answer(StatusCode::OK, &json!({"erize": write_application(found, request.fault)})))
+    Ok(json_answer(StatusCode::OK, &json!({"erize": write_application(found, request.today, request.fault)})))
 }
 
 /// `GET /v1/borclular/{fin}`: the writs against a person.
@@ -84,7 +85,7 @@ fn committed(request: &Request<'_>, list: &str) -> Result<(), Answer> {
     }
 }
 
-fn write_application(application: &Application, fault: Option<Fault>) -> Value {
+fn write_application(application: &Application, today: Date, fault: Option<Fault>) -> Value {
     let relation = |relation| match relation {
         Relation::Spouse => "HY",
         Relation::Child => "OV",
@@ -96,8 +97,8 @@ fn write_application(application: &Application, fault: Option<Fault>) -> Value {
     let members: Vec<_> = members.map(|member| json!({"uzv_fin": member.fin, "qohumluq_kodu": relation(member.relation)})).collect();
     let mut out = json!({
         "erize_nomresi": application.number,
-        "tesdiq_tarixi": application.notarised_on.to_string(),
-        "etibarliliq_tarixi": application.valid_until.to_string(),
+        "tesdiq_tarixi": application.notarised_on.seen_from(today).to_string(),
+        "etibarliliq_tarixi": application.valid_until(today).to_string(),
         "temsilci_fin": application.representative,
         "uzvler": members,
         "arayis_nomresi": application.certificate,
