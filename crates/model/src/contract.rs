@@ -721,6 +721,9 @@ pub struct Members {
     pub relation: Box<str>,
     /// The role that each relation gives; every code of the relation has one.
     pub roles: Vec<(Box<str>, PersonRole)>,
+    /// Top-level date that every answer has: the last day (Asia/Baku) on which it names anybody. `None`
+    /// where it names its members for ever.
+    pub until: Option<Box<str>>,
 }
 
 /// What a missing answer does to the dossier.

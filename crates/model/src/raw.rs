@@ -474,6 +474,9 @@ pub struct Members {
     pub relation: String,
     /// The role that each relation gives.
     pub roles: Ordered<PersonRole>,
+    /// Top-level date with the last day on which the answer names anybody, such as `valid_until`: once it
+    /// has passed, nobody joins the dossier, and a new answer is wanted.
+    pub until: Option<String>,
 }
 
 /// Where an input is taken from.

@@ -83,7 +83,7 @@ rules! {
     ELEMENT_ROLES = "element-roles": "An answer comes from an element asked about the same persons, or about the applicant alone.";
     WRONG_NEED = "wrong-need": "An element is conditional where it has conditions; one with conditions is never simply required.";
     WRONG_CONDITION = "wrong-condition": "A condition tests one answer or input in one way that fits its type.";
-    WRONG_MEMBERS = "wrong-members": "Members are named by one element, asked about the applicant alone, in a list of its answer with a FIN and a relation.";
+    WRONG_MEMBERS = "wrong-members": "Members are named by one element, asked about the applicant alone, in a list of its answer with a FIN and a relation, until a day that every answer states.";
     UNFILLED_INPUT = "unfilled-input": "A required input of the service is not filled.";
     WRONG_INPUT_TYPE = "wrong-input-type": "The input takes another type.";
     WRONG_ANSWER = "wrong-answer": "The contract demands that this input comes from another answer.";

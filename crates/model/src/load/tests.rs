@@ -92,6 +92,7 @@ fn an_element_knows_all_that_it_needs() {
     let members = element("application").members.as_ref().expect("members");
     assert_eq!((&*members.list, &*members.fin, &*members.relation), ("members", "fin", "relation"));
     assert_eq!(members.roles[2], ("parent".into(), PersonRole::Adult));
+    assert_eq!(members.until.as_deref(), Some("valid_until"));
 }
 
 #[test]
@@ -827,6 +828,18 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             vec![Replace(NOTARIAL, "other], class: S}", "other], class: S, optional: true}")],
         ),
         ("wrong-members", "a relation without a role", vec![Replace(DOSSIER, " sibling: adult,", "")]),
+        ("wrong-members", "until what is no day", vec![Replace(DOSSIER, "until: valid_until", "until: application_no")]),
+        ("wrong-members", "until a day of the members", vec![Replace(DOSSIER, "until: valid_until", "until: members")]),
+        (
+            "wrong-members",
+            "until a day that may be missing",
+            vec![Replace(NOTARIAL, "valid_until: {type: date, class: C}", "valid_until: {type: date, class: C, optional: true}")],
+        ),
+        (
+            "wrong-members",
+            "until a day that is not agreed",
+            vec![Replace(NOTARIAL, "valid_until: {type: date, class: C}", "valid_until: {type: date, class: C, agreed: false}")],
+        ),
         ("wrong-members", "another applicant", vec![Replace(DOSSIER, "sibling: adult", "sibling: applicant")]),
         (
             "unfilled-input",

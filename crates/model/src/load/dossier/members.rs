@@ -40,11 +40,21 @@ pub(super) fn check(
             relations(file, at, raw, shape);
         }
     }
+    if let Some(until) = &raw.until {
+        // A day that may be missing would have to mean either never or for ever.
+        let day = |field: &FieldDef| matches!(field.kind, FieldKind::Scalar { kind: Type::Date, .. }) && !field.optional;
+        if item(&service.shape, until).is_none_or(|field| !day(field)) {
+            let days = service.shape.fields.iter().filter(|field| field.agreed && day(field));
+            let message = format!("`{until}` is not a date that every answer of `{}` has", service.id);
+            file.refuse(&format!("{at}/until"), rule::WRONG_MEMBERS, message, file::words(days.map(|field| &*field.name)));
+        }
+    }
     Members {
         list: raw.list.as_str().into(),
         fin: raw.fin.as_str().into(),
         relation: raw.relation.as_str().into(),
         roles: raw.roles.0.iter().map(|(code, role)| (code.as_str().into(), *role)).collect(),
+        until: raw.until.as_deref().map(Box::from),
     }
 }
 
