@@ -29,7 +29,7 @@ pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
     let json = asked.json(&headers, body).await?;
     let request = read(&json, &gateway, &asked).map_err(|broken| asked.contract_broken(&broken))?;
     let has_purpose = |consumer: &Consumer| consumer.grants.iter().any(|grant| grant.purposes.contains(&request.purpose));
-    if !asked.active.snapshot.consumers.get(&asked.consumer).is_some_and(|consumer| has_purpose(consumer)) {
+    if !asked.active.snapshot.consumers.get(&asked.consumer).is_some_and(has_purpose) {
         return Err(asked.contract_broken(&[Broken::new("/purpose", Rule::OwnPurpose)]));
     }
     let known = store_access::persons(&gateway, &asked.consumer, &request.case).await.map_err(|error| asked.stopped(&error.into()))?;
