@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::contract::{Dossier, Element, Need, PersonRole};
 use model::{Absence, CaseId, ConsumerId, Outcome, Subject};
 use tokio::sync::watch;
@@ -56,6 +57,9 @@ pub struct OpenDossier {
     contract: Arc<Dossier>,
     envelope: Envelope,
     due: Timestamp,
+    /// The day of applying (Asia/Baku). Whether an answer has lapsed is judged by it, so that a source's
+    /// outage does not cost an applicant the last days of his application.
+    opened_on: Date,
     board: Mutex<Board>,
     /// Counts changes of the board, so that waiters notice.
     progress: watch::Sender<usize>,
@@ -112,6 +116,7 @@ pub fn open(
         id: Uuid::now_v7(),
         consumer,
         due: now.checked_add(contract.due).unwrap_or(now),
+        opened_on: model::time::day(now),
         board: Mutex::new(Board::new(&contract, persons)),
         contract,
         envelope,
@@ -147,6 +152,12 @@ impl OpenDossier {
     fn is_unanswered(&self, element: &Element, obtained: &Obtained) -> bool {
         matches!(element.need, Need::Required | Need::Conditional)
             && matches!(obtained.outcome, Outcome::Unavailable | Outcome::InvalidData)
+    }
+
+    /// Whether an answer that names members had lapsed when the dossier was opened: then it names nobody.
+    fn has_lapsed(&self, element: &Element, obtained: &Obtained) -> bool {
+        let naming = element.members.as_ref().zip(obtained.facts.as_ref());
+        naming.is_some_and(|(declared, facts)| plan::has_lapsed(declared, facts, self.opened_on))
     }
 
     /// Whether a slot is to be asked (again).

@@ -540,6 +540,8 @@ async fn with_members(count: usize) -> (House, Played) {
         let application = site.personas.reference_family().application().expect("an application");
         (application.number.to_string(), application.representative.to_string())
     };
+    let today = model::time::day(qovsaq::clock::now());
+    let (notarised_on, valid_until) = (today.to_string(), today.saturating_add(jiff::Span::new().days(90)).to_string());
     let members: Vec<Json> = (0..count).map(|member| json!({"uzv_fin": format!("{member:06}O"), "qohumluq_kodu": "DG"})).collect();
     // What a source of our own cannot say of the bytes it was sent is not looked at.
     site.change_config("request_hash: required", "request_hash: ignored");
@@ -548,7 +550,7 @@ async fn with_members(count: usize) -> (House, Played) {
             return (503, json!({"kod": "MUVEQQETI"}));
         }
         let application = json!({
-            "erize_nomresi": number, "tesdiq_tarixi": "2026-03-02", "etibarliliq_tarixi": "2026-05-31",
+            "erize_nomresi": number, "tesdiq_tarixi": notarised_on, "etibarliliq_tarixi": valid_until,
             "temsilci_fin": representative, "uzvler": members, "arayis_nomresi": "TEST-AR-1",
         });
         (200, json!({"erize": application}))

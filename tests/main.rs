@@ -21,6 +21,7 @@ mod drops;
 mod faults;
 mod flight;
 mod guide;
+mod lapsed;
 mod life;
 mod limits;
 mod privacy;

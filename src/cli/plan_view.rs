@@ -140,7 +140,8 @@ fn also(dossier: &Dossier, element: &Element) -> Vec<String> {
         also.push(format!("once per {}{until}", answer(dossier, per)));
     }
     if let Some(members) = &element.members {
-        also.push(format!("its {} join the family", members.list));
+        let until = members.until.as_deref().map(|until| format!(", until {until}")).unwrap_or_default();
+        also.push(format!("its {} join the family{until}", members.list));
     }
     if element.stops {
         also.push("stops the dossier where there is none".to_owned());

@@ -202,6 +202,9 @@ async fn take_up_late(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>, place: u
 /// Takes the members that an answer names into the case and the dossier. Gives the new slots.
 async fn discover(gateway: &Arc<Gateway>, dossier: &OpenDossier, element: usize, obtained: &Obtained) -> Result<Vec<usize>, Trouble> {
     let (Some(declared), Some(facts)) = (&dossier.contract.elements[element].members, &obtained.facts) else { return Ok(Vec::new()) };
+    if dossier.has_lapsed(&dossier.contract.elements[element], obtained) {
+        return Ok(Vec::new());
+    }
     let mut named = Vec::new();
     let mut nameless = Vec::new();
     for (place, (subject, role)) in plan::members(declared, facts).into_iter().enumerate() {

@@ -73,10 +73,61 @@ pub(crate) fn members(declared: &Members, facts: &Facts) -> Vec<(Option<Subject>
     items.iter().map(member).collect()
 }
 
+/// Whether an answer that names members has lapsed on a day. Its own last day is one of those it is good for.
+pub(crate) fn has_lapsed(declared: &Members, facts: &Facts, on: Date) -> bool {
+    let Some(until) = &declared.until else { return false };
+    let last = facts.top_level(until).and_then(Value::as_text).and_then(|text| text.parse::<Date>().ok());
+    // Its contract demands the day. Without it there is no ground to ask about anybody.
+    last.is_none_or(|last| last < on)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
     use jiff::civil::date;
+    use model::Record;
+    use model::load::load;
+    use model::problem::Problems;
+    use proptest::prelude::*;
+
+    /// How the shipped dossier finds the members, and an application that is good until then.
+    fn application(valid_until: Value) -> (Members, Facts) {
+        let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
+        let snapshot = load(&contracts, date(2026, 11, 22), &mut Problems::default());
+        let dossier = snapshot.dossiers.values().next().expect("a dossier");
+        let element = dossier.elements.iter().find(|element| element.members.is_some()).expect("an element that names members");
+        let service = Arc::clone(&snapshot.services[&element.service]);
+        let value = |name: &str| if name == "valid_until" { valid_until.clone() } else { Value::Null };
+        let values = service.shape.fields.iter().map(|field| value(&field.name)).collect();
+        (element.members.clone().expect("members"), Facts { service, record: Record { values }, flags: Vec::new() })
+    }
+
+    #[test]
+    fn an_application_is_good_on_its_last_day_and_never_without_one() {
+        let (mut declared, facts) = application(Value::Text("2026-11-22".into()));
+        for (on, lapsed) in [(date(2026, 11, 21), false), (date(2026, 11, 22), false), (date(2026, 11, 23), true)] {
+            assert_eq!(has_lapsed(&declared, &facts, on), lapsed, "{on}");
+        }
+        for nothing in [Value::Null, Value::Text("31.05.2026".into()), Value::Text("".into()), Value::Bool(true)] {
+            assert!(has_lapsed(&declared, &application(nothing).1, Date::MIN));
+        }
+        declared.until = Some("no_such_field".into());
+        assert!(has_lapsed(&declared, &facts, date(2026, 11, 22)));
+        declared.until = None;
+        assert!(!has_lapsed(&declared, &facts, Date::MAX), "it names its members for ever");
+    }
+
+    #[test]
+    fn what_has_lapsed_stays_so() {
+        let today = date(2026, 11, 22);
+        let (declared, facts) = application(Value::Text(today.to_string().into()));
+        proptest!(|(days in -40_000..40_000_i64)| {
+            prop_assert_eq!(has_lapsed(&declared, &facts, today.saturating_add(days.days())), days > 0);
+        });
+    }
 
     #[test]
     fn years_are_whole_and_begin_on_the_birthday() {

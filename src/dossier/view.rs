@@ -32,6 +32,8 @@ struct View<'a> {
     authorised: Option<Authorised>,
     /// Whether it is to be asked (again).
     open: bool,
+    /// Whether its answer would name members and has lapsed.
+    lapsed: bool,
 }
 
 /// A dossier as it is delivered.
@@ -168,7 +170,11 @@ impl OpenDossier {
                     Decision::Denied(_) => {}
                 }
             }
-            views.push(View { slot, subject, element, authorised, open });
+            let lapsed = match &slot.state {
+                State::Known(known) => self.has_lapsed(element, &known.obtained),
+                State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
+            };
+            views.push(View { slot, subject, element, authorised, open, lapsed });
         }
         Ok(views)
     }
@@ -198,7 +204,7 @@ impl OpenDossier {
         let wants_document = |(element, outcome, absence): &(&Element, Outcome, Option<Absence>)| {
             element.need != Need::Optional && opens_document(*outcome, *absence)
         };
-        if !nameless.is_empty() || states.iter().any(wants_document) {
+        if !nameless.is_empty() || views.iter().any(|view| view.lapsed) || states.iter().any(wants_document) {
             return "awaiting_documents";
         }
         let complete = states.iter().all(|(_, outcome, _)| match outcome {
@@ -281,8 +287,9 @@ impl View<'_> {
 
     fn document_required(&self) -> Option<Item<'_>> {
         let State::Known(known) = &self.slot.state else { return None };
-        let wanted = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
-        wanted.then(|| Item { element: &self.element.name, whom: Whom::Person(&self.subject), because: known.obtained.outcome.as_str() })
+        let absent = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
+        let because = if self.lapsed { "LAPSED" } else { known.obtained.outcome.as_str() };
+        (absent || self.lapsed).then(|| Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
     }
 }
 
