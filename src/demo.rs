@@ -13,7 +13,8 @@ use jiff::ToSpan as _;
 use mock_agencies::{
     AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls,
 };
-use model::{Problems, Service, Type};
+use model::contract::Grant;
+use model::{Problems, Service, Snapshot, Type};
 use serde_json::{Value as Json, json};
 
 use crate::client::Client;
@@ -248,10 +249,10 @@ impl Environment {
         let case = self.open_case(&client, family).await?;
         let active = Arc::clone(&self.gateway.gateway.active());
         let request = |body: Json| json!({"consumer": CONSUMER, "body": body});
-        let granted = active.snapshot.consumers.values().filter(|consumer| consumer.id.as_str() == CONSUMER).flat_map(|own| &own.grants);
+        let own = grants(&active.snapshot);
         let mut requests = serde_json::Map::new();
-        for service in granted.filter_map(|grant| active.snapshot.services.get(&grant.service)) {
-            let mut input = inputs(service, family);
+        for service in own.iter().filter_map(|grant| active.snapshot.services.get(&grant.service)) {
+            let mut input = inputs(service, own, family);
             for wanted in service.inputs.iter().filter(|input| input.required) {
                 // An identifying value may be asked with only where an answer in the same case gave it.
                 let Some((origin, field)) = &wanted.comes_from else { continue };
@@ -289,10 +290,17 @@ pub fn dossier_inputs(family: &Family) -> Json {
     }
 }
 
-/// The inputs of a service that can be told beforehand: months and days up to now, a family's
-/// application, the kinds of acts that a means test asks for.
+/// The grants of the consumer as whom the demo asks.
 #[must_use]
-pub fn inputs(service: &Service, family: &Family) -> Json {
+pub fn grants(snapshot: &Snapshot) -> &[Grant] {
+    snapshot.consumers.values().find(|consumer| consumer.id.as_str() == CONSUMER).map_or(&[], |own| &own.grants)
+}
+
+/// The inputs of a service that can be told beforehand: months and days up to now, a family's
+/// application, the codes whose rows the grants cover.
+#[must_use]
+pub fn inputs(service: &Service, grants: &[Grant], family: &Family) -> Json {
+    let rules = || grants.iter().filter(|grant| grant.service == service.id).flat_map(|grant| grant.rows.iter());
     let window = service.window.as_ref();
     let mut inputs = json!({});
     for input in service.inputs.iter().filter(|input| input.required && input.comes_from.is_none()) {
@@ -304,7 +312,8 @@ pub fn inputs(service: &Service, family: &Family) -> Json {
             Type::Month => json!(month_ago(back)),
             Type::Date => json!(model::time::day(clock::now()).saturating_sub(back.months()).to_string()),
             Type::Code => {
-                let codes: Vec<&str> = input.codes.iter().map(|code| &**code).filter(|code| *code != "adoption").collect();
+                let granted = |code: &&str| rules().filter(|rule| rule.input.as_ref() == Some(&input.name)).all(|rule| rule.allows(code));
+                let codes: Vec<&str> = input.codes.iter().map(|code| &**code).filter(granted).collect();
                 if input.list_max.is_some() { json!(codes) } else { json!(codes.first()) }
             }
             _ => dossier_inputs(family)[&*input.name].clone(),

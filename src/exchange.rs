@@ -1,8 +1,10 @@
 //! One question as the gateway works on it: who asks what of which source, under which data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::contract::Type;
 use model::{Absence, ConsumerId, Service, Subject, Value};
 use policy::{Ask, Official};
 use uuid::Uuid;
@@ -97,8 +99,20 @@ impl Exchange {
             role: envelope.role.clone(),
             assertion: envelope.assertion.clone(),
             consents: envelope.consents.clone(),
+            codes: self.codes(),
             fields: envelope.fields.clone(),
         }
+    }
+
+    /// What is asked with in the service's inputs of codes.
+    fn codes(&self) -> BTreeMap<Box<str>, Vec<Box<str>>> {
+        let of_codes = self.service.inputs.iter().filter(|input| input.kind == Type::Code);
+        let given = of_codes.filter_map(|input| self.envelope.inputs.iter().find(|(name, _)| *name == input.name));
+        let codes = |value: &Value| match value {
+            Value::Values(values) => values.iter().filter_map(Value::as_text).map(Box::from).collect(),
+            one => one.as_text().map(Box::from).into_iter().collect(),
+        };
+        given.map(|(name, value)| (name.clone(), codes(value))).collect()
     }
 
     /// What absence means: the outcome rule's word where it has one, else the contract's. A rule may

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter_core::{CallError, CallErrorKind, Origin};
 use jiff::Timestamp;
 use model::{Absence, Facts, Outcome};
-use policy::DenialReason;
+use policy::{DenialReason, Sight};
 
 use crate::clock;
 use crate::limit::Refused;
@@ -139,6 +139,16 @@ impl Obtained {
             entry,
             trouble: Some(trouble),
             reasons: Vec::new(),
+        }
+    }
+
+    /// The same as a right shows it: a record of which it shows nothing is told as none. That tells less than
+    /// the source said, so it is what its absence means by the contract, `absence`, and never less.
+    #[must_use]
+    pub fn seen(self, sight: &Sight, absence: Absence) -> Self {
+        match &self.facts {
+            Some(facts) if sight.hides(facts) => Self { outcome: Outcome::NotFound, absence: Some(absence), facts: None, ..self },
+            Some(_) | None => self,
         }
     }
 

@@ -24,7 +24,7 @@ use adapter_core::{CallError, Context, Origin, Sent};
 use mapping::Reading;
 use model::contract::{Capture, Retry};
 use model::{ActId, Consent, Outcome, Subject};
-use policy::{Authorised, Decision, Denial, DenialReason};
+use policy::{Authorised, Decision, Denial, DenialReason, Sight};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -94,7 +94,7 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: Exchange, deadline: Instant) 
     let obtained = asking.until(deadline).await;
     let disclosed = disclose(gateway, &exchange, &authorised, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
-    store_access::remember(gateway, &exchange, &obtained).await?;
+    store_access::remember(gateway, &exchange, authorised.sight(), &obtained).await?;
     Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
 }
 
@@ -147,6 +147,8 @@ struct Errand {
     subject: Option<Subject>,
     act: ActId,
     consent: Option<Consent>,
+    /// What the right shows of an answer.
+    sight: Sight,
     /// None where answers are neither kept nor shared.
     key: Option<Key>,
     /// Where the intent stands, once it is durable.
@@ -162,6 +164,7 @@ impl Asking {
             subject: authorised.subject().cloned(),
             act: authorised.act().clone(),
             consent: authorised.consent().cloned(),
+            sight: authorised.sight().clone(),
             key: gateway.keys.key(&exchange.asked(authorised.subject())),
             intent: OnceLock::new(),
         });
@@ -174,7 +177,8 @@ impl Asking {
         Self { gateway: Arc::clone(gateway), errand, state, landed: None }
     }
 
-    /// Waits for the answer until `deadline`. May be called again after that: the flight goes on.
+    /// Waits for the answer until `deadline`, and gives it as the right shows it. May be called again after
+    /// that: the flight goes on.
     pub async fn until(&mut self, deadline: Instant) -> Obtained {
         for _ in 0..FLIGHTS_MAX {
             let State::Flying(flight) = &mut self.state else { break };
@@ -209,9 +213,15 @@ impl Asking {
             }
         }
         match &self.state {
-            State::Known(obtained) => Obtained::clone(obtained),
+            State::Known(obtained) => Obtained::clone(obtained).seen(&self.errand.sight, self.errand.exchange.service.absence),
             State::Flying(_) => Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, self.errand.intent.get().copied()),
         }
+    }
+
+    /// What the right shows of an answer.
+    #[must_use]
+    pub fn sight(&self) -> &Sight {
+        &self.errand.sight
     }
 
     /// Whether the source has not answered yet.
@@ -225,7 +235,11 @@ impl Asking {
 fn kept(gateway: &Gateway, errand: &Errand) -> Option<Obtained> {
     let freshness = errand.exchange.freshness;
     let found = match errand.key.as_ref().filter(|_| !freshness.no_cache) {
-        Some(key) => gateway.cache.get(key, clock::now(), freshness.max_age),
+        Some(key) => match gateway.cache.get(key, clock::now(), freshness.max_age) {
+            // "No record" is never kept: a hit would tell that there is one after all.
+            Lookup::Hit(hit) if errand.sight.hides(&hit.facts) => Lookup::Miss,
+            found => found,
+        },
         None => Lookup::Miss,
     };
     gateway.metrics.looked_up(&errand.exchange.service, &found);
@@ -398,7 +412,13 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
 fn repeat_key(gateway: &Gateway, errand: &Errand) -> Uuid {
     let exchange = &errand.exchange;
     // A consent that was given anew is another question.
-    let consents: Vec<[u8; 32]> = errand.consent.iter().filter_map(|consent| crate::wire::sha256_from_base64(&consent.sha256).map(|hash| crate::wire::sha256_of(&[&hash, consent.reference.as_bytes()]))).collect();
+    let consents: Vec<[u8; 32]> = errand
+        .consent
+        .iter()
+        .filter_map(|consent| {
+            crate::wire::sha256_from_base64(&consent.sha256).map(|hash| crate::wire::sha256_of(&[&hash, consent.reference.as_bytes()]))
+        })
+        .collect();
     let repeated = Repeated {
         service: &exchange.service,
         consumer: &exchange.consumer,
@@ -455,11 +475,12 @@ fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAn
     }
 }
 
-/// Keeps a record for later questions; anything else the source says ends what was kept.
+/// Keeps a record for later questions; anything else the source says ends what was kept, and so does a
+/// record of which the asking right shows nothing.
 fn keep(gateway: &Gateway, errand: &Errand, obtained: &Obtained, mark: Mark) {
     let Some(key) = errand.key else { return };
     match (&obtained.facts, obtained.entry) {
-        (Some(facts), Some(entry)) if obtained.outcome == Outcome::Found => {
+        (Some(facts), Some(entry)) if obtained.outcome == Outcome::Found && !errand.sight.hides(facts) => {
             let lifetime = errand.exchange.service.lifetime;
             let fresh = Fresh { facts, obtained_at: obtained.at, source: entry.into(), lifetime, mark };
             gateway.cache.put(key, &fresh, clock::now());

@@ -1,6 +1,6 @@
 //! A denial's reasons as the caller sees them: code, words, and the part of the envelope each speaks of.
 
-use policy::DenialReason;
+use policy::{Denial, DenialReason};
 
 use crate::problem::{FieldError, Language};
 
@@ -9,6 +9,24 @@ use crate::problem::{FieldError, Language};
 pub fn field_error(reason: DenialReason, language: Language) -> FieldError {
     let words = language.pick(reason.azerbaijani(), reason.english());
     FieldError { pointer: pointer(reason).to_owned(), detail: format!("{}: {words}", reason.code()) }
+}
+
+/// Every reason of a denial with its place, one for each input where it is an input's codes.
+#[must_use]
+pub fn field_errors(denial: &Denial, language: Language) -> Vec<FieldError> {
+    let mut errors = Vec::with_capacity(denial.reasons().len());
+    for reason in denial.reasons() {
+        let error = field_error(*reason, language);
+        match reason {
+            DenialReason::CodesNotGranted => {
+                for input in denial.inputs() {
+                    errors.push(FieldError { pointer: format!("{}/{input}", error.pointer), detail: error.detail.clone() });
+                }
+            }
+            _ => errors.push(error),
+        }
+    }
+    errors
 }
 
 /// JSON pointer into the envelope.
@@ -23,7 +41,7 @@ fn pointer(reason: DenialReason) -> &'static str {
         DenialReason::AssertionRequired | DenialReason::AssertionNotVerified => "/assertion",
         DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
         DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose => "/case",
-        DenialReason::InputNotFromCase => "/input",
+        DenialReason::InputNotFromCase | DenialReason::CodesNotGranted => "/input",
         DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "/consent",
         DenialReason::NothingLeft => "/fields",
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::contract::{Dossier, PersonRole};
 use model::{CaseId, ConsumerId, PurposeId, Subject, Value};
-use policy::{CaseView, Denial, DenialReason};
+use policy::{CaseView, Denial, DenialReason, Sight};
 use store::{Added, Closed, Opened, Remembered, Store, StoreError};
 
 use crate::dossier::OpenDossier;
@@ -76,15 +76,16 @@ fn answer_name(service: &model::ServiceId, field: &str) -> String {
     format!("{service}.{field}")
 }
 
-/// Remembers, in the case, identifying values that other contracts want to stem from it.
+/// Remembers, in the case, identifying values that other contracts want to stem from it, as far as the right
+/// shows them: what a consumer was not told it cannot have from there.
 ///
 /// # Errors
 /// When the store fails: what needs the value would be refused as if nobody had answered it.
-pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, obtained: &Obtained) -> Result<(), StoreFailed> {
+pub async fn remember(gateway: &Arc<Gateway>, exchange: &Exchange, sight: &Sight, obtained: &Obtained) -> Result<(), StoreFailed> {
     let Some(facts) = &obtained.facts else { return Ok(()) };
     let wanted = exchange.active.remembered.iter().filter(|(service, _)| *service == exchange.service.id);
     for (service, field) in wanted {
-        let Some(text) = facts.top_level(field).and_then(Value::as_text).map(str::to_owned) else { continue };
+        let Some(text) = sight.value(facts, field).and_then(Value::as_text).map(str::to_owned) else { continue };
         let (consumer, case) = (exchange.consumer.clone(), exchange.envelope.case.clone());
         let name = answer_name(service, field);
         // Asked again, the same value is there already; and a write would wait for its flush.

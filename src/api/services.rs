@@ -68,7 +68,6 @@ pub async fn ask(
 /// The 403 of a denial: says every reason, and what each is about.
 #[must_use]
 pub fn refusal(asked: &Asked, denial: &policy::Denial) -> Problem {
-    let errors = denial.reasons().iter().map(|reason| crate::refusal::field_error(*reason, asked.language));
     asked
         .problem(
             Code::Denied,
@@ -77,7 +76,7 @@ pub fn refusal(asked: &Asked, denial: &policy::Denial) -> Problem {
             "`errors` lists every reason; nothing was asked of the source",
         )
         .outcome(Outcome::Denied)
-        .errors(errors.collect())
+        .errors(crate::refusal::field_errors(denial, asked.language))
 }
 
 fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Response, Problem> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use model::contract::Grant;
 use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot, Subject};
 use policy::{Ask, CaseView, Official};
 
@@ -102,6 +103,10 @@ impl Explain {
             expires_at: now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now),
         });
         let consents = consents.into_iter().collect();
+        // And the codes asked for are those whose rows are granted.
+        let fits = |grant: &&Grant| grant.service == service && grant.purposes.contains(&purpose) && grant.roles.contains(&role);
+        let rows = consumer.grants.iter().filter(fits).flat_map(|grant| grant.rows.iter());
+        let codes = rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect();
         let ask = Ask {
             service,
             subject: takes_person.then(|| Subject::Fin(fin.to_owned())),
@@ -111,6 +116,7 @@ impl Explain {
             role,
             assertion: None,
             consents,
+            codes,
             fields: None,
         };
         let case = CaseView { open: true, purpose, has_subject: true, inputs_known: true };

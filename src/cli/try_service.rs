@@ -108,7 +108,8 @@ impl Try {
         anyhow::ensure!(opened.status == 201, "the case was refused: {}", opened.body);
         let consents = family.map(crate::demo::consents).unwrap_or_else(|| json!([]));
         let envelope = |input: &Map<String, Json>| json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer", "consent": consents});
-        if let Some(Json::Object(usual)) = family.map(|family| crate::demo::inputs(&service, family)) {
+        let grants = crate::demo::grants(&active.snapshot);
+        if let Some(Json::Object(usual)) = family.map(|family| crate::demo::inputs(&service, grants, family)) {
             // What can be told beforehand of this family need not be typed.
             for (name, value) in usual {
                 input.entry(name).or_insert(value);

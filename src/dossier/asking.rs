@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::contract::{AnswerField, ConditionOf, Element, InputSource};
-use model::{Absence, Outcome, Service, Value};
-use policy::{Decision, DenialReason};
+use model::contract::{AnswerField, ConditionOf, Element, InputSource, PersonRole};
+use model::{Absence, Outcome, Service, Subject, Value};
+use policy::{Decision, DenialReason, Sight};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
 use crate::pipeline::{self, Asking};
+use crate::record::Place;
 use crate::store_access;
 
 /// Most calls of one dossier under way at once.
@@ -102,12 +103,13 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
             match begin(gateway, &exchange, round.deadline).await {
                 Ok(mut asking) => {
                     let obtained = asking.until(round.deadline).await;
+                    let sight = asking.sight().clone();
                     if asking.is_flying() {
                         gateway.exchanges.spawn(take_up_late(Arc::clone(gateway), Arc::clone(dossier), place, exchange.clone(), asking));
                     }
-                    take_up(gateway, dossier, place, round.number, obtained, exchange).await
+                    take_up(gateway, dossier, place, round.number, (obtained, Some(sight)), exchange).await
                 }
-                Err(obtained) => take_up(gateway, dossier, place, round.number, obtained, exchange).await,
+                Err(obtained) => take_up(gateway, dossier, place, round.number, (obtained, None), exchange).await,
             }
         }
         Prepared::NotNeeded(because) => {
@@ -120,12 +122,12 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
         }
         Prepared::NotYet => {
             let obtained = Obtained::not_asked(Trouble::NotYet);
-            dossier.settle(place, round.number, Known::state(obtained, Arc::new(exchange)));
+            dossier.settle(place, round.number, Known::state(obtained, None, Arc::new(exchange)));
             Vec::new()
         }
         Prepared::Denied => {
             let obtained = deny_element(gateway, &exchange, vec![DenialReason::InputNotFromCase]);
-            dossier.settle(place, round.number, Known::state(obtained, Arc::new(exchange)));
+            dossier.settle(place, round.number, Known::state(obtained, None, Arc::new(exchange)));
             Vec::new()
         }
     }
@@ -150,7 +152,7 @@ async fn take_up(
     dossier: &Arc<OpenDossier>,
     place: usize,
     round: u32,
-    mut obtained: Obtained,
+    (mut obtained, sight): (Obtained, Option<Sight>),
     exchange: Arc<Exchange>,
 ) -> Vec<usize> {
     let element_number = lock(&dossier.board).slots[place].element;
@@ -162,21 +164,29 @@ async fn take_up(
         }
     }
     // Before anything that needs it sees the answer.
-    if let Err(error) = store_access::remember(gateway, &exchange, &obtained).await {
+    if let Some(sight) = &sight
+        && let Err(error) = store_access::remember(gateway, &exchange, sight, &obtained).await
+    {
         tracing::error!(dossier.id = %dossier.id, %error, "an answer could not be remembered in its case");
         obtained = Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, obtained.entry);
     }
     let mut discovered = Vec::new();
-    if element.members.is_some() && obtained.facts.is_some() {
-        match discover(gateway, dossier, element_number, &obtained).await {
-            Ok(places) => discovered = places,
-            Err(trouble) => {
-                let outcome = if trouble == Trouble::Broken { Outcome::InvalidData } else { Outcome::Unavailable };
-                obtained = Obtained::without_answer(outcome, trouble, obtained.entry);
-            }
+    if let (Some(declared), Some(facts), Some(sight)) = (&element.members, &obtained.facts, &sight)
+        && !dossier.has_lapsed(element, &obtained)
+    {
+        match plan::members(declared, facts, sight) {
+            Some(members) => match discover(gateway, dossier, element_number, members, obtained.entry).await {
+                Ok(places) => discovered = places,
+                Err(trouble) => {
+                    let outcome = if trouble == Trouble::Broken { Outcome::InvalidData } else { Outcome::Unavailable };
+                    obtained = Obtained::without_answer(outcome, trouble, obtained.entry);
+                }
+            },
+            // A dossier about a part of the family would pass for one about all of it.
+            None => obtained = deny_element(gateway, &exchange, vec![DenialReason::NothingLeft]),
         }
     }
-    dossier.settle(place, round, Known::state(obtained, exchange));
+    dossier.settle(place, round, Known::state(obtained, sight, exchange));
     discovered
 }
 
@@ -195,19 +205,21 @@ async fn take_up_late(gateway: Arc<Gateway>, dossier: Arc<OpenDossier>, place: u
     };
     if let Some(round) = round.filter(|_| obtained.outcome != Outcome::Unavailable) {
         tracing::info!(dossier.id = %dossier.id, service = %exchange.service.id, "an answer came after the dossier's deadline");
-        take_up(&gateway, &dossier, place, round, obtained, exchange).await;
+        take_up(&gateway, &dossier, place, round, (obtained, Some(asking.sight().clone())), exchange).await;
     }
 }
 
 /// Takes the members that an answer names into the case and the dossier. Gives the new slots.
-async fn discover(gateway: &Arc<Gateway>, dossier: &OpenDossier, element: usize, obtained: &Obtained) -> Result<Vec<usize>, Trouble> {
-    let (Some(declared), Some(facts)) = (&dossier.contract.elements[element].members, &obtained.facts) else { return Ok(Vec::new()) };
-    if dossier.has_lapsed(&dossier.contract.elements[element], obtained) {
-        return Ok(Vec::new());
-    }
+async fn discover(
+    gateway: &Arc<Gateway>,
+    dossier: &OpenDossier,
+    element: usize,
+    members: Vec<(Option<Subject>, PersonRole)>,
+    rests_on: Option<Place>,
+) -> Result<Vec<usize>, Trouble> {
     let mut named = Vec::new();
     let mut nameless = Vec::new();
-    for (place, (subject, role)) in plan::members(declared, facts).into_iter().enumerate() {
+    for (place, (subject, role)) in members.into_iter().enumerate() {
         match subject {
             Some(subject) => named.push((subject, role)),
             None => nameless.push(Nameless { element, number: place + 1, role }),
@@ -220,7 +232,7 @@ async fn discover(gateway: &Arc<Gateway>, dossier: &OpenDossier, element: usize,
         return Err(Trouble::Broken);
     }
     // First the case, durably: a question about a person who is not in it is refused.
-    store_access::add_persons(gateway, dossier, named.clone(), obtained.entry).await.map_err(|error| {
+    store_access::add_persons(gateway, dossier, named.clone(), rests_on).await.map_err(|error| {
         tracing::error!(dossier.id = %dossier.id, %error, "discovered members could not be taken into the case");
         Trouble::Gateway
     })?;
@@ -251,7 +263,7 @@ enum Prepared {
     Behind(usize, String),
     /// An answer it needs is not there yet.
     NotYet,
-    /// An answer it needs was refused.
+    /// An answer it needs was refused or withheld.
     Denied,
 }
 
@@ -335,13 +347,15 @@ impl OpenDossier {
         self.envelope.inputs.iter().find(|(key, _)| **key == *name).map(|(_, value)| value.clone())
     }
 
-    /// A field of another element's answer, once this round has settled it.
+    /// A field of another element's answer, once this round has settled it. One that the consumer may not see
+    /// is refused like the whole answer would be: what is asked next would tell of it.
     async fn answer(&self, wanted: &AnswerField, person: usize, round: &Round) -> Looked {
         let name = &self.contract.elements[wanted.element].name;
         match self.answer_of(wanted.element, person, round).await {
             Some(State::Known(known)) => match (&known.obtained.facts, known.obtained.outcome) {
-                (Some(facts), _) => match facts.top_level(&wanted.field) {
-                    Some(Value::Null) | None => Looked::None(format!("{name}.{}: none", wanted.field)),
+                (Some(facts), _) => match known.sight.as_ref().and_then(|sight| sight.value(facts, &wanted.field)) {
+                    None => Looked::Denied,
+                    Some(Value::Null) => Looked::None(format!("{name}.{}: none", wanted.field)),
                     Some(value) => Looked::Value(value.clone()),
                 },
                 (None, Outcome::Unavailable | Outcome::InvalidData) => Looked::NotYet,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::Value;
 use model::contract::{Dossier, PersonRole};
+use policy::Sight;
 
 use crate::dossier::Person;
 use crate::exchange::Exchange;
@@ -73,14 +74,18 @@ pub(crate) enum State {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
+    /// As the right showed it under which it was asked: what a consumer may not see must not steer what is
+    /// asked next, nor what the dossier comes to.
     pub(crate) obtained: Obtained,
+    /// What that right shows; none where the element was refused or not asked.
+    pub(crate) sight: Option<Sight>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) next_attempt_at: Option<Timestamp>,
 }
 
 impl Known {
-    pub(crate) fn state(obtained: Obtained, exchange: Arc<Exchange>) -> State {
-        State::Known(Box::new(Self { obtained, exchange, next_attempt_at: None }))
+    pub(crate) fn state(obtained: Obtained, sight: Option<Sight>, exchange: Arc<Exchange>) -> State {
+        State::Known(Box::new(Self { obtained, sight, exchange, next_attempt_at: None }))
     }
 }
 

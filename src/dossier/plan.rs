@@ -4,7 +4,8 @@
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use model::contract::{Input, Members, PersonRole, Test, Type};
-use model::{Facts, FieldKind, Record, Subject, Value};
+use model::{Facts, Subject, Value};
+use policy::Sight;
 
 /// Whether a condition holds of a value; the text says what does not, without the value.
 pub(crate) fn holds(test: &Test, value: Option<&Value>, today: Date) -> Result<(), String> {
@@ -53,24 +54,16 @@ pub(crate) fn months_ago(input: Option<&Input>, now: Timestamp, months: u32) -> 
     Value::Text(month.strftime("%Y-%m").to_string().into())
 }
 
-/// The members an answer names: each with his FIN, where the source has one, and his role.
-pub(crate) fn members(declared: &Members, facts: &Facts) -> Vec<(Option<Subject>, PersonRole)> {
-    let fields = &facts.service.shape.fields;
-    let list = fields.iter().position(|field| *field.name == *declared.list);
-    let Some((place, FieldKind::List { shape, .. })) = list.and_then(|place| Some((place, &fields.get(place)?.kind))) else {
-        return Vec::new();
+/// The members an answer names to whom this right shows it: each with his FIN, where the source has one, and
+/// his role. `None` where the right does not show who they are.
+pub(crate) fn members(declared: &Members, facts: &Facts, sight: &Sight) -> Option<Vec<(Option<Subject>, PersonRole)>> {
+    let fins = sight.column(facts, &declared.list, &declared.fin)?;
+    let relations = sight.column(facts, &declared.list, &declared.relation)?;
+    let member = |(fin, relation): (&Value, &Value)| {
+        let role = declared.roles.iter().find(|(code, _)| Some(&**code) == relation.as_text()).map(|(_, role)| *role);
+        (fin.as_text().map(|fin| Subject::Fin(fin.to_owned())), role.unwrap_or(PersonRole::Other))
     };
-    let Some(Value::Records(items)) = facts.record.values.get(place) else { return Vec::new() };
-    let of = |item: &Record, name: &str| {
-        let place = shape.fields.iter().position(|field| *field.name == *name)?;
-        item.values.get(place)?.as_text().map(str::to_owned)
-    };
-    let member = |item: &Record| {
-        let relation = of(item, &declared.relation);
-        let role = declared.roles.iter().find(|(code, _)| Some(&**code) == relation.as_deref()).map(|(_, role)| *role);
-        (of(item, &declared.fin).map(Subject::Fin), role.unwrap_or(PersonRole::Other))
-    };
-    items.iter().map(member).collect()
+    Some(fins.into_iter().zip(relations).map(member).collect())
 }
 
 /// Whether an answer that names members has lapsed on a day. Its own last day is one of those it is good for.

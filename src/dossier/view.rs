@@ -159,7 +159,10 @@ impl OpenDossier {
             {
                 let exchange = Exchange { active: Arc::clone(&active), ..Exchange::clone(&known.exchange) };
                 match pipeline::authorise(gateway, &exchange).await? {
-                    Decision::Authorised(right) => authorised = Some(right),
+                    Decision::Authorised(right) => {
+                        known.obtained = known.obtained.clone().seen(right.sight(), element.absence);
+                        authorised = Some(right);
+                    }
                     // A right withdrawn since then: what was obtained is not shown any more, and that is a
                     // decision of its own.
                     Decision::Denied(denial) if known.obtained.outcome != Outcome::Denied => {

@@ -2,6 +2,7 @@
 //! only by [`crate::load`]; once here, nothing needs checking again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -579,8 +580,8 @@ pub struct Grant {
     pub roles: Vec<RoleId>,
     /// Fields some roles may not see although the grant covers them.
     pub role_withholds: BTreeMap<RoleId, FieldSet>,
-    /// Rows delivered, where not all are.
-    pub rows: Vec<RowRule>,
+    /// Rows delivered, where not all are; shared with every right that rests on the grant.
+    pub rows: Arc<[RowRule]>,
 }
 
 /// Delivers only the items of a list whose code is among those allowed.
@@ -594,6 +595,18 @@ pub struct RowRule {
     pub allow: Vec<Box<str>>,
     /// Leaves of the list (what `withheld` names with reason `row`).
     pub leaves: FieldSet,
+    /// The input that narrows the question to some of these codes, where the service has one. A question
+    /// for any other code, and one that leaves the input out and so asks for all, is refused: its outcome
+    /// would tell of rows that are withheld.
+    pub input: Option<Box<str>>,
+}
+
+impl RowRule {
+    /// Whether rows of this code are delivered.
+    #[must_use]
+    pub fn allows(&self, code: &str) -> bool {
+        self.allow.iter().any(|allowed| **allowed == *code)
+    }
 }
 
 /// A role of a person in a case.

@@ -344,6 +344,9 @@ pub struct Row {
     pub field: String,
     /// Codes whose rows are delivered.
     pub allow: Vec<String>,
+    /// The service's input that asks for some of these codes; demanded where there is one. A question for
+    /// any other code is refused.
+    pub input: Option<String>,
 }
 
 /// The purposes of processing (`contracts/purposes.yaml`), by code.

@@ -74,7 +74,8 @@ rules! {
     LAPSED_ACT = "lapsed-act": "The grant names an act that is not in force today.";
     OVERLAPPING_GRANTS = "overlapping-grants": "Two grants fit the same service, purpose and role.";
     CLASS_ABOVE_ROLES = "class-above-roles": "The grant covers fields of a class that none of its roles may see.";
-    WRONG_ROW_RULE = "wrong-row-rule": "A row rule needs a top-level list and an agreed code field of its items.";
+    WRONG_ROW_RULE = "wrong-row-rule": "A row rule needs a top-level list, an agreed code field of its items, and the input with the same codes.";
+    ROWS_COUNTED = "rows-counted": "The grant covers a count of rows that its row rule leaves out.";
     // Dossiers.
     DUPLICATE_DOSSIER = "duplicate-dossier": "Two versions of one dossier are active at once.";
     ELEMENT_WITHOUT_GRANT = "element-without-grant": "No consumer may ask this service for the dossier's purpose.";

@@ -127,6 +127,18 @@ impl Facts {
         Shown { shape: &self.service.shape, record: &self.record, shown, rows }
     }
 
+    /// The records of a top-level list that the rules for it allow, with their shape; none where there is no
+    /// such list.
+    pub fn rows<'a>(&'a self, list: &'a str, rules: &'a [RowRule]) -> impl Iterator<Item = (&'a Shape, &'a Record)> {
+        let place = self.service.shape.fields.iter().position(|field| *field.name == *list);
+        let found = place.and_then(|place| Some((&self.service.shape.fields.get(place)?.kind, self.record.values.get(place)?)));
+        let (shape, records) = match found {
+            Some((FieldKind::List { shape, .. }, Value::Records(records))) => (Some(shape), records.as_slice()),
+            _ => (None, [].as_slice()),
+        };
+        shape.into_iter().flat_map(move |shape| allowed_rows(shape, records, list, rules).map(move |record| (shape, record)))
+    }
+
     /// Finds the value of a top-level field by name.
     #[must_use]
     pub fn top_level(&self, name: &str) -> Option<&Value> {
@@ -164,21 +176,23 @@ struct ShownValue<'a> {
     rows: &'a [RowRule],
 }
 
-fn row_allowed(rule: &RowRule, shape: &Shape, record: &Record) -> bool {
-    let place = shape.fields.iter().position(|field| field.name == rule.field);
-    let code = place.and_then(|place| record.values.get(place)).and_then(Value::as_text);
-    code.is_some_and(|code| rule.allow.iter().any(|allowed| **allowed == *code))
+/// The rows of a list that every rule for it allows.
+fn allowed_rows<'a>(shape: &'a Shape, records: &'a [Record], list: &'a str, rules: &'a [RowRule]) -> impl Iterator<Item = &'a Record> {
+    let allows = move |rule: &RowRule, record: &Record| {
+        let place = shape.fields.iter().position(|field| field.name == rule.field);
+        place.and_then(|place| record.values.get(place)).and_then(Value::as_text).is_some_and(|code| rule.allows(code))
+    };
+    records.iter().filter(move |record| rules.iter().filter(|rule| *rule.list == *list).all(|rule| allows(rule, record)))
 }
 
 impl Serialize for ShownValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.value, &self.field.kind) {
             (Value::Records(records), FieldKind::List { shape, .. }) => {
-                let rules = || self.rows.iter().filter(|rule| rule.list == self.field.name);
-                let allowed = |record: &&Record| rules().all(|rule| row_allowed(rule, shape, record));
+                let is_ruled = self.rows.iter().any(|rule| rule.list == self.field.name);
                 // A serialiser is told the number of rows only where none can be left out.
-                let mut seq = serializer.serialize_seq(rules().next().is_none().then_some(records.len()))?;
-                for record in records.iter().filter(allowed) {
+                let mut seq = serializer.serialize_seq((!is_ruled).then_some(records.len()))?;
+                for record in allowed_rows(shape, records, &self.field.name, self.rows) {
                     seq.serialize_element(&Shown { shape, record, shown: self.shown, rows: &[] })?;
                 }
                 seq.end()

@@ -1,5 +1,6 @@
 //! The question as it is stored and decided.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{CaseId, Consent, PurposeId, RoleId, ServiceId, Subject};
@@ -29,6 +30,10 @@ pub struct Ask {
     /// The consents the consumer holds; a service that needs none looks at none.
     #[serde(default)]
     pub consents: Vec<Consent>,
+    /// What it asks with in the service's inputs of codes, by their names: a row rule may bound them. An
+    /// input that is not given stands here without a code or not at all.
+    #[serde(default)]
+    pub codes: BTreeMap<Box<str>, Vec<Box<str>>>,
     /// Narrower field set: paths of leaves, or of lists for all below them. A name the contract does
     /// not know narrows to nothing; the surface refuses it before.
     pub fields: Option<Vec<String>>,
@@ -45,6 +50,7 @@ impl fmt::Debug for Ask {
             .field("role", &self.role)
             .field("assertion", &self.assertion.as_ref().map(|_| "…"))
             .field("consents", &self.consents)
+            .field("codes", &self.codes)
             .field("fields", &self.fields)
             .finish()
     }

@@ -10,6 +10,7 @@ use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot};
 
 use crate::ask::{Ask, CaseView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+use crate::sight::Sight;
 
 /// Decides one ask of one consumer.
 ///
@@ -20,7 +21,6 @@ pub fn decide(ask: &Ask, consumer: &Consumer, snapshot: &Snapshot, case: Option<
     let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
     match (&findings.reasons[..], findings.service, findings.basis) {
         ([], Some(service), Some(Basis { grant, act })) => Decision::Authorised(Authorised {
-            service: Arc::clone(service),
             consumer: consumer.id.clone(),
             subject: ask.subject.clone(),
             case: ask.case.clone(),
@@ -28,11 +28,10 @@ pub fn decide(ask: &Ask, consumer: &Consumer, snapshot: &Snapshot, case: Option<
             role: ask.role.clone(),
             act: act.clone(),
             consent: findings.consent.in_force().cloned().map(Box::new),
-            fields: findings.sets.delivered(),
             withheld: findings.sets.withheld(service, &grant.rows),
-            rows: findings.sets.rows(&grant.rows).cloned().collect(),
+            sight: Sight { service: Arc::clone(service), fields: findings.sets.delivered(), rows: Arc::clone(&grant.rows) },
         }),
-        _ => Decision::Denied(Denial { reasons: findings.reasons }),
+        _ => Decision::Denied(Denial { reasons: findings.reasons, inputs: findings.inputs }),
     }
 }
 
@@ -45,6 +44,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) basis: Option<Basis<'a>>,
     pub(crate) consent: ConsentFound<'a>,
     pub(crate) sets: Sets,
+    /// Inputs that ask for codes whose rows the grant does not cover.
+    pub(crate) inputs: Vec<Box<str>>,
     /// In the order of [`DenialReason::ALL`].
     pub(crate) reasons: Vec<DenialReason>,
 }
@@ -79,6 +80,13 @@ impl<'a> Findings<'a> {
         // Function: what this consumer may ask, for what, in which role, under which act.
         let role = consumer.roles.get(&ask.role);
         let basis = basis(ask, consumer, role, snapshot, today, &mut reasons);
+        let inputs = match (service, basis) {
+            (Some(service), Some(basis)) => inputs_beyond_rows(ask, service, basis.grant),
+            _ => Vec::new(),
+        };
+        if !inputs.is_empty() {
+            reasons.push(DenialReason::CodesNotGranted);
+        }
 
         // Powers: who asks.
         official(&ask.official, role, &mut reasons);
@@ -126,7 +134,7 @@ impl<'a> Findings<'a> {
         if service.is_some() && basis.is_some() && sets.delivered().is_empty() {
             reasons.push(DenialReason::NothingLeft);
         }
-        Self { service, role, basis, consent, sets, reasons }
+        Self { service, role, basis, consent, sets, inputs, reasons }
     }
 }
 
@@ -204,6 +212,21 @@ fn basis<'a>(
         reasons.push(DenialReason::ActNotInForce);
     }
     standing.filter(|_| for_purpose && for_role)
+}
+
+/// The inputs by which the ask wants rows that the grant does not cover. Left out, or empty, an input asks for
+/// all of its codes.
+fn inputs_beyond_rows(ask: &Ask, service: &Service, grant: &Grant) -> Vec<Box<str>> {
+    let beyond = |rule: &&RowRule| {
+        let Some(name) = &rule.input else { return false };
+        let declared = service.inputs.iter().find(|input| input.name == *name).map(|input| input.codes.as_slice());
+        let asked = ask.codes.get(name).map(Vec::as_slice).filter(|codes| !codes.is_empty()).or(declared);
+        !asked.is_some_and(|codes| codes.iter().all(|code| rule.allows(code)))
+    };
+    let mut inputs: Vec<Box<str>> = grant.rows.iter().filter(beyond).filter_map(|rule| rule.input.clone()).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs
 }
 
 fn official(official: &Official, role: Option<&Role>, reasons: &mut Vec<DenialReason>) {

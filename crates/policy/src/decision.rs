@@ -7,6 +7,8 @@ use model::contract::RowRule;
 use model::{ActId, CaseId, Consent, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::sight::Sight;
+
 /// The result of [`crate::decide`].
 #[derive(Debug)]
 #[must_use]
@@ -55,7 +57,7 @@ impl Decision {
 #[derive(Debug)]
 #[must_use]
 pub struct Authorised {
-    pub(crate) service: Arc<Service>,
+    pub(crate) sight: Sight,
     pub(crate) consumer: ConsumerId,
     pub(crate) subject: Option<Subject>,
     pub(crate) case: CaseId,
@@ -63,16 +65,20 @@ pub struct Authorised {
     pub(crate) role: RoleId,
     pub(crate) act: ActId,
     pub(crate) consent: Option<Box<Consent>>,
-    pub(crate) fields: FieldSet,
     pub(crate) withheld: Vec<Withheld>,
-    pub(crate) rows: Vec<RowRule>,
 }
 
 impl Authorised {
     /// The contract it was decided under.
     #[must_use]
     pub fn service(&self) -> &Arc<Service> {
-        &self.service
+        &self.sight.service
+    }
+
+    /// What it shows of facts, cut loose from the right to ask and to be told.
+    #[must_use]
+    pub fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// Who may have the answer.
@@ -121,12 +127,12 @@ impl Authorised {
     /// Delivered leaves of [`Self::service`]; never empty.
     #[must_use]
     pub fn fields(&self) -> FieldSet {
-        self.fields
+        self.sight.fields
     }
 
     /// Paths of the delivered leaves, in the contract's order.
     pub fn field_paths(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter_map(|index| Some(&*self.service.leaves.get(index)?.path))
+        self.sight.fields.iter().filter_map(|index| Some(&*self.sight.service.leaves.get(index)?.path))
     }
 
     /// What is withheld and why, in the contract's order: from contract and grant, never from data.
@@ -135,10 +141,10 @@ impl Authorised {
         &self.withheld
     }
 
-    /// Row rules of the grant for lists of which something is delivered.
+    /// Row rules of the grant, also those for lists of which nothing is delivered.
     #[must_use]
     pub fn rows(&self) -> &[RowRule] {
-        &self.rows
+        &self.sight.rows
     }
 }
 
@@ -193,12 +199,13 @@ impl fmt::Display for WithheldReason {
 #[must_use]
 pub struct Denial {
     pub(crate) reasons: Vec<DenialReason>,
+    pub(crate) inputs: Vec<Box<str>>,
 }
 
 impl Denial {
     /// A denial for one reason, decided outside [`crate::decide`] (a consumer that is gone).
     pub fn of(reason: DenialReason) -> Self {
-        Self { reasons: vec![reason] }
+        Self { reasons: vec![reason], inputs: Vec::new() }
     }
 
     /// A denial for these reasons, decided outside [`crate::decide`] (a dossier as a whole).
@@ -206,7 +213,7 @@ impl Denial {
     /// # Errors
     /// The denial, where there is any reason.
     pub fn unless_none(reasons: Vec<DenialReason>) -> Result<(), Self> {
-        if reasons.is_empty() { Ok(()) } else { Err(Self { reasons }) }
+        if reasons.is_empty() { Ok(()) } else { Err(Self { reasons, inputs: Vec::new() }) }
     }
 
     /// The stable codes of all reasons.
@@ -219,6 +226,12 @@ impl Denial {
     #[must_use]
     pub fn reasons(&self) -> &[DenialReason] {
         &self.reasons
+    }
+
+    /// Names of the inputs that [`DenialReason::CodesNotGranted`] speaks of; empty without it.
+    #[must_use]
+    pub fn inputs(&self) -> &[Box<str>] {
+        &self.inputs
     }
 
     /// Whether this reason is among them.
@@ -294,6 +307,8 @@ denial_reasons! {
     RoleNotGranted = "role-not-granted", "the grant does not cover this role", "icazə bu rolu əhatə etmir";
     /// None of the grant's acts is in force.
     ActNotInForce = "act-not-in-force", "no legal act of the grant is in force", "icazənin əsaslandığı hüquqi akt qüvvədə deyil";
+    /// An input asks for codes whose rows the grant does not cover, or is left out and so asks for all.
+    CodesNotGranted = "codes-not-granted", "the grant does not cover every code that is asked for", "icazə soruşulan kodların hamısını əhatə etmir";
     /// Nobody is named as asking.
     OfficialMissing = "official-missing", "no official is named", "vəzifəli şəxs göstərilməyib";
     /// An automated caller without a person answerable for it.

@@ -166,6 +166,7 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::RoleUnknown
         | DenialReason::RoleNotGranted
         | DenialReason::ActNotInForce
+        | DenialReason::CodesNotGranted
         | DenialReason::NothingLeft => "function",
         DenialReason::OfficialMissing
         | DenialReason::RobotWithoutResponsible

@@ -8,7 +8,8 @@ use crate::decision::Authorised;
 
 /// The deliverable part of some facts; serialises as the answer's `data`.
 ///
-/// Rows that the grant does not cover are left out without a trace: not even their number shows.
+/// Rows that the grant does not cover are left out without a trace: not even their number shows. Where they
+/// were all there is, not even a record is told of ([`crate::Sight::hides`]).
 #[derive(Debug)]
 #[must_use]
 pub struct Filtered<'a> {
@@ -23,21 +24,7 @@ pub struct Filtered<'a> {
 /// answer that was under way during a reload) yield the fields whose paths are authorised: grants
 /// name paths, and the versions may count them differently.
 pub fn filter<'a>(authorised: &'a Authorised, facts: &'a Facts) -> Filtered<'a> {
-    let contract = &authorised.service;
-    let fields = if std::sync::Arc::ptr_eq(contract, &facts.service) || contract.leaves == facts.service.leaves {
-        if contract.id == facts.service.id { authorised.fields } else { FieldSet::EMPTY }
-    } else if contract.id == facts.service.id {
-        let mut translated = FieldSet::EMPTY;
-        for (index, leaf) in facts.service.leaves.iter().enumerate() {
-            if contract.leaf(&leaf.path).is_some_and(|known| authorised.fields.contains(known)) {
-                translated.insert(index);
-            }
-        }
-        translated
-    } else {
-        FieldSet::EMPTY
-    };
-    Filtered { facts, fields, rows: &authorised.rows }
+    Filtered { facts, fields: authorised.sight().fields_of(facts), rows: authorised.rows() }
 }
 
 impl Filtered<'_> {

@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 mod explain;
 mod filter;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -24,3 +25,4 @@ pub use decide::decide;
 pub use decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
 pub use explain::{Check, ConsentUse, Explanation, Step, explain};
 pub use filter::{Filtered, filter};
+pub use sight::Sight;

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::Names;
 use super::file::{self, File};
-use crate::contract::{Consumer, FieldKind, FieldSet, Grant, Quota, Role, RowRule, Service, Type};
+use crate::contract::{Confirmed, Consumer, FieldKind, FieldSet, Grant, Input, Quota, Role, RowRule, Service, Type};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ConsumerId, PurposeId, RoleId, ServiceId};
 use crate::problem::Problems;
@@ -159,7 +159,8 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
             rows.push(row);
         }
     }
-    Some(Grant { service: service.id.clone(), fields, purposes, acts, roles, role_withholds, rows })
+    counted_rows(file, &format!("{at}/fields"), fields, &rows, service);
+    Some(Grant { service: service.id.clone(), fields, purposes, acts, roles, role_withholds, rows: rows.into() })
 }
 
 fn codes<T: PartialEq>(file: &mut File<'_>, at: &str, words: &[String], new: impl Fn(&str) -> Result<T, crate::id::IdError>) -> Vec<T> {
@@ -248,7 +249,53 @@ fn row(file: &mut File<'_>, at: &str, raw: &raw::Row, service: &Service) -> Opti
             file.refuse(&format!("{at}/allow/{place}"), rule::UNKNOWN_CODE, message, file::words(codes.iter().map(|code| &**code)));
         }
     }
-    Some(RowRule { list: list.name.clone(), field: raw.field.as_str().into(), allow: file::boxed(&raw.allow), leaves: list.leaves })
+    let input = row_input(file, at, raw, codes, service).ok()?;
+    Some(RowRule { list: list.name.clone(), field: raw.field.as_str().into(), allow: file::boxed(&raw.allow), leaves: list.leaves, input })
+}
+
+/// The input that a row rule bounds: one that takes the field's own codes. Where the service has one and the
+/// rule leaves it open, whoever asks for a code that is withheld learns from the outcome whether there are
+/// such rows.
+fn row_input(file: &mut File<'_>, at: &str, raw: &raw::Row, codes: &[Box<str>], service: &Service) -> Result<Option<Box<str>>, Refused> {
+    let same_codes =
+        |input: &&Input| input.kind == Type::Code && !input.codes.is_empty() && input.codes.iter().all(|code| codes.contains(code));
+    let fitting = || service.inputs.iter().filter(same_codes);
+    let Some(name) = &raw.input else {
+        if fitting().next().is_some() {
+            let message = format!("`{}` asks for rows by an input that the rule does not bound", service.id);
+            let names = file::words(fitting().map(|input| &*input.name));
+            file.refuse(at, rule::WRONG_ROW_RULE, message, format!("input: {names}"));
+            return Err(Refused);
+        }
+        return Ok(None);
+    };
+    let at = format!("{at}/input");
+    let Some(input) = service.inputs.iter().find(|input| *input.name == **name) else {
+        let message = format!("`{}` has no input `{name}`", service.id);
+        file.refuse(&at, rule::UNKNOWN_INPUT, message, file::words(fitting().map(|input| &*input.name)));
+        return Err(Refused);
+    };
+    if !same_codes(&input) {
+        let message = format!("`{name}` does not take the codes of `{}`", raw.field);
+        file.refuse(&at, rule::WRONG_ROW_RULE, message, file::words(fitting().map(|input| &*input.name)));
+        return Err(Refused);
+    }
+    Ok(Some(input.name.clone()))
+}
+
+/// A part of the file was refused; the problem has been told.
+struct Refused;
+
+/// A count beside a list tells how many of its rows are left out.
+fn counted_rows(file: &mut File<'_>, at: &str, fields: FieldSet, rows: &[RowRule], service: &Service) {
+    for confirm in &service.confirms {
+        let Confirmed::Count(list) = &confirm.with else { continue };
+        let Some(count) = service.leaf(&confirm.field).filter(|count| fields.contains(*count)) else { continue };
+        if rows.iter().any(|rule| rule.list == *list) {
+            let message = format!("`{}` counts the rows of `{list}`, also those that are left out", service.leaves[count].path);
+            file.refuse(at, rule::ROWS_COUNTED, message, format!("fields without `{}`", confirm.field));
+        }
+    }
 }
 
 fn is_dns_name(name: &str) -> bool {

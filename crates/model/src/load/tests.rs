@@ -597,6 +597,45 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "  - service: taxes/person-income\n    rows: [{list: \"months[]\", field: payer_tin, allow: [wage]}]\n",
             )],
         ),
+        (
+            "wrong-row-rule",
+            "rows that an input asks for and nothing bounds",
+            vec![Replace(
+                AID,
+                "  - service: justice/family-acts\n",
+                "  - service: justice/family-acts\n    rows: [{list: acts, field: act_kind, allow: [birth]}]\n",
+            )],
+        ),
+        (
+            "wrong-row-rule",
+            "an input of something else",
+            vec![
+                Replace(ACTS, "  act_kinds:", "  office: {type: code, codes: [north, south], need: optional}\n  act_kinds:"),
+                Replace(
+                    AID,
+                    "  - service: justice/family-acts\n",
+                    "  - service: justice/family-acts\n    rows: [{list: acts, field: act_kind, allow: [birth], input: office}]\n",
+                ),
+            ],
+        ),
+        (
+            "unknown-input",
+            "of a row rule",
+            vec![Replace(
+                AID,
+                "  - service: justice/family-acts\n",
+                "  - service: justice/family-acts\n    rows: [{list: acts, field: act_kind, allow: [birth], input: kinds}]\n",
+            )],
+        ),
+        (
+            "rows-counted",
+            "a count of what is left out",
+            vec![Replace(
+                AID,
+                "  - service: justice/notarial-application\n",
+                "  - service: justice/notarial-application\n    rows: [{list: members, field: relation, allow: [child]}]\n",
+            )],
+        ),
         // Dossiers.
         (
             "duplicate-dossier",

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use model::contract::Class;
+use model::contract::{Class, RowRule};
 use model::{FieldSet, Profile};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::world::{CODES, TODAY, World, allowed, consent, now, spoil, world};
+use super::world::{CODES, TODAY, World, allowed, consent, kinds, now, spoil, world};
 use crate::{Authorised, ConsentUse, Decision, DenialReason, WithheldReason, filter};
 
 fn authorised(world: &World) -> Authorised {
@@ -17,6 +17,10 @@ fn authorised(world: &World) -> Authorised {
 /// The leaves this world delivers; none where it denies.
 fn delivered(world: &World) -> FieldSet {
     world.decide().into_result().map_or(FieldSet::EMPTY, |authorised| authorised.fields())
+}
+
+fn row() -> impl Strategy<Value = Option<&'static str>> {
+    proptest::option::weighted(0.9, proptest::sample::select(CODES.to_vec()))
 }
 
 /// Paths of the leaves that JSON shows, and the codes of the rows.
@@ -44,7 +48,7 @@ fn shown(json: &Json) -> (BTreeSet<String>, Vec<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, max_global_rejects: 100_000, max_local_rejects: 1_000_000, ..ProptestConfig::default() })]
 
     #[test]
     fn delivered_is_within_agreement_function_and_powers(world in allowed()) {
@@ -274,7 +278,7 @@ proptest! {
     #[test]
     fn a_row_without_its_code_is_left_out(world in allowed()) {
         let authorised = authorised(&world);
-        prop_assume!(!authorised.rows().is_empty());
+        prop_assume!(authorised.withheld().iter().any(|entry| entry.reason == WithheldReason::Row));
         let mut facts = world.facts();
         for value in &mut facts.record.values {
             if let model::Value::Records(rows) = value {
@@ -283,6 +287,103 @@ proptest! {
         }
         let json = serde_json::to_value(filter(&authorised, &facts)).expect("JSON");
         prop_assert_eq!(json["items"].as_array().map(Vec::len), Some(0));
+    }
+
+    #[test]
+    fn what_is_told_follows_from_the_shown_rows_alone(
+        world in allowed(),
+        rows in proptest::collection::vec(row(), 0..4),
+        others in proptest::collection::vec((0..4_usize, row()), 0..4),
+    ) {
+        let authorised = authorised(&world);
+        let shows = |code: &Option<&str>| authorised.rows().iter().all(|rule| code.is_some_and(|code| rule.allows(code)));
+        // The same record with other withheld rows, more of them or fewer.
+        let mut changed: Vec<_> = rows.iter().copied().filter(shows).collect();
+        for (place, code) in others.into_iter().filter(|(_, code)| !shows(code)) {
+            changed.insert(place.min(changed.len()), code);
+        }
+        let (one, two) = (world.facts_with(&rows), world.facts_with(&changed));
+        let sight = authorised.sight();
+        prop_assert_eq!(sight.hides(&one), sight.hides(&two));
+        let bytes = |facts| serde_json::to_string(&filter(&authorised, facts)).expect("JSON");
+        prop_assert_eq!(bytes(&one), bytes(&two));
+        for field in &world.service().shape.fields {
+            prop_assert_eq!(sight.value(&one, &field.name), sight.value(&two, &field.name));
+        }
+        for leaf in &world.service().leaves {
+            let name = leaf.path.strip_prefix("items[].").unwrap_or(&leaf.path);
+            prop_assert_eq!(sight.column(&one, "items", name), sight.column(&two, "items", name));
+        }
+        // A record of withheld rows alone is none, and no other is.
+        let repeated = world.service().confirms.first().map(|confirm| &*confirm.field);
+        let says_nothing = authorised.field_paths().all(|path| path.starts_with("items[].") || Some(path) == repeated);
+        let withheld_alone = !authorised.rows().is_empty() && !rows.iter().any(shows);
+        prop_assert_eq!(sight.hides(&one), withheld_alone && says_nothing);
+    }
+
+    #[test]
+    fn a_hidden_record_is_hidden_from_every_narrower_question(mut world in allowed(), path in any::<proptest::sample::Index>()) {
+        let hides = |world: &World| authorised(world).sight().hides(&world.facts_with(&[Some("adoption")]));
+        let rule = RowRule { list: "items".into(), field: "kind".into(), allow: ["birth".into()].into(), leaves: FieldSet::EMPTY, input: None };
+        world.consumer.grants.iter_mut().for_each(|grant| grant.rows = [rule.clone()].into());
+        if !hides(&world) {
+            return Ok(());
+        }
+        let paths: Vec<String> = authorised(&world).field_paths().map(str::to_owned).collect();
+        world.ask.fields = Some(vec![path.get(&paths).clone()]);
+        prop_assert!(hides(&world));
+    }
+
+    #[test]
+    fn what_a_plan_may_build_on_is_what_is_delivered(world in allowed()) {
+        let authorised = authorised(&world);
+        let (facts, sight) = (world.facts(), authorised.sight());
+        for (index, leaf) in world.service().leaves.iter().enumerate() {
+            let delivered = authorised.fields().contains(index);
+            match leaf.path.strip_prefix("items[].") {
+                Some(name) => {
+                    prop_assert!(sight.value(&facts, name).is_none());
+                    let codes = CODES.iter().filter(|code| authorised.rows().iter().all(|rule| rule.allows(code)));
+                    let wanted = delivered.then(|| codes.count());
+                    prop_assert_eq!(sight.column(&facts, "items", name).map(|values| values.len()), wanted);
+                }
+                None => prop_assert_eq!(sight.value(&facts, &leaf.path).is_some(), delivered),
+            }
+        }
+        prop_assert!(sight.value(&facts, "items").is_none() && sight.column(&facts, "field_0", "kind").is_none());
+    }
+
+    #[test]
+    fn codes_are_asked_for_within_the_rows_alone(
+        mut world in allowed(),
+        allow in proptest::sample::subsequence(CODES.to_vec(), 1..=3),
+        asked in proptest::option::of(proptest::sample::subsequence(CODES.to_vec(), 0..=3)),
+    ) {
+        world.change_service(|service| service.inputs = vec![kinds()]);
+        let rule = RowRule {
+            list: "items".into(),
+            field: "kind".into(),
+            allow: allow.iter().copied().map(Box::from).collect(),
+            leaves: FieldSet::EMPTY,
+            input: Some("kinds".into()),
+        };
+        for grant in &mut world.consumer.grants {
+            grant.rows = [rule.clone()].into();
+        }
+        world.ask.codes.clear();
+        if let Some(asked) = &asked {
+            world.ask.codes.insert("kinds".into(), asked.iter().copied().map(Box::from).collect());
+        }
+        // None named means all.
+        let wants = asked.filter(|codes| !codes.is_empty()).unwrap_or(CODES.to_vec());
+        match world.decide() {
+            Decision::Authorised(_) => prop_assert!(wants.iter().all(|code| allow.contains(code))),
+            Decision::Denied(denial) => {
+                prop_assert_eq!(denial.reasons(), [DenialReason::CodesNotGranted]);
+                prop_assert_eq!(denial.inputs(), [Box::from("kinds")]);
+                prop_assert!(wants.iter().any(|code| !allow.contains(code)));
+            }
+        }
     }
 
     #[test]
@@ -331,10 +432,16 @@ fn the_worlds_allow_and_deny() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let decisions: Vec<_> = (0..2_000).map(|_| world().new_tree(&mut runner).expect("a world").current().decide()).collect();
+    let worlds: Vec<_> = (0..2_000).map(|_| world().new_tree(&mut runner).expect("a world").current()).collect();
+    let decisions: Vec<_> = worlds.iter().map(World::decide).collect();
     let allowed = decisions.iter().filter(|decision| matches!(decision, Decision::Authorised(_))).count();
     // Laws over denials alone, or over allowances alone, would prove little.
     assert!((100..1_900).contains(&allowed), "{allowed} of 2000");
+    let hidden = worlds.iter().zip(&decisions).filter(|(world, decision)| match decision {
+        Decision::Authorised(authorised) => authorised.sight().hides(&world.facts_with(&[None])),
+        Decision::Denied(_) => false,
+    });
+    assert!((5..allowed).contains(&hidden.count()));
     let seen: BTreeSet<_> = decisions
         .iter()
         .filter_map(|decision| match decision {

@@ -1,5 +1,6 @@
 //! The decisions of the repository's own contracts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::{CaseId, ConsumerId, Problems, Profile, PurposeId, RoleId, ServiceId, Snapshot, Subject};
@@ -29,6 +30,7 @@ impl Reference {
             role: RoleId::new(role).expect("a role"),
             assertion: None,
             consents: Vec::new(),
+            codes: BTreeMap::new(),
             fields: None,
         }
     }
@@ -77,12 +79,35 @@ fn fields_narrow_without_being_called_withheld() {
     ask.fields = Some(vec!["months[]".to_owned()]);
     let reference = Reference::load();
     let authorised = reference.decide("targeted-aid", &ask).expect("allowed");
-    assert_eq!(authorised.fields().iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert!(authorised.field_paths().count() > 1 && authorised.field_paths().all(|path| path.starts_with("months[].")));
     assert!(authorised.withheld().is_empty());
     ask.service = ServiceId::new("interior/person-identity").expect("a service");
     ask.fields = Some(vec!["photo".to_owned()]);
     let denial = reference.decide("targeted-aid", &ask).expect_err("nothing is left");
     assert_eq!(denial.reasons(), [DenialReason::NothingLeft]);
+}
+
+#[test]
+fn an_act_of_adoption_is_not_even_asked_for() {
+    let reference = Reference::load();
+    let mut ask = Reference::ask("justice/family-acts", "labour-pension", "case-officer");
+    let mut kinds = |kinds: &[&str]| {
+        ask.codes.insert("act_kinds".into(), kinds.iter().map(|kind| Box::from(*kind)).collect());
+        reference.decide("pension", &ask)
+    };
+    assert!(kinds(&["birth", "death"]).is_ok());
+    for beyond in [&["adoption"][..], &["birth", "adoption"], &[]] {
+        let denial = kinds(beyond).expect_err("withheld rows");
+        assert_eq!(denial.reasons(), [DenialReason::CodesNotGranted]);
+        assert_eq!(denial.inputs(), [Box::from("act_kinds")]);
+    }
+    ask.purpose = PurposeId::new("child-protection").expect("a purpose");
+    ask.codes.insert("act_kinds".into(), vec!["adoption".into()]);
+    let protection = &reference.snapshot.consumers[&ConsumerId::new("child-protection").expect("a consumer")];
+    let grant = protection.grants.iter().find(|grant| grant.service == ask.service).expect("a grant");
+    ask.purpose = grant.purposes[0].clone();
+    ask.role = grant.roles[0].clone();
+    assert!(reference.decide("child-protection", &ask).is_ok());
 }
 
 #[test]

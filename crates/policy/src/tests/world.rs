@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use model::contract::{
-    Act, Agreement, Bilingual, Capture, Class, Consumer, Grant, Leaf, Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm,
+    Act, Agreement, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, Grant, Input, Leaf, Purpose, Quota, Retry, Role, Route,
+    RowRule, SubjectForm, SubjectPart,
 };
 use model::{
     Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
@@ -57,11 +58,16 @@ impl World {
 
     /// Facts in which every leaf's value is its own path, and the list has one row per code.
     pub(super) fn facts(&self) -> Facts {
+        self.facts_with(&CODES.map(Some))
+    }
+
+    /// The same with these rows; one of none has no code.
+    pub(super) fn facts_with(&self, rows: &[Option<&str>]) -> Facts {
         let service = Arc::clone(self.service());
         let leaf = |field: &FieldDef| Value::Text(field.path.clone());
         let values = service.shape.fields.iter().map(|field| match &field.kind {
             FieldKind::List { shape, .. } => Value::Records(
-                CODES.iter().map(|code| Record { values: shape.fields.iter().map(|field| row_value(field, code)).collect() }).collect(),
+                rows.iter().map(|code| Record { values: shape.fields.iter().map(|field| row_value(field, *code)).collect() }).collect(),
             ),
             FieldKind::Scalar { .. } | FieldKind::Values { .. } => leaf(field),
         });
@@ -70,8 +76,12 @@ impl World {
     }
 }
 
-fn row_value(field: &FieldDef, code: &str) -> Value {
-    Value::Text(if &*field.name == "kind" { code.into() } else { field.path.clone() })
+fn row_value(field: &FieldDef, code: Option<&str>) -> Value {
+    match (&*field.name, code) {
+        ("kind", Some(code)) => Value::Text(code.into()),
+        ("kind", None) => Value::Null,
+        _ => Value::Text(field.path.clone()),
+    }
 }
 
 pub(super) fn name() -> Bilingual {
@@ -103,8 +113,9 @@ fn rarely() -> impl Strategy<Value = bool> {
 }
 
 /// A service whose first leaves stand alone and whose last are the items of `items[]`, of which the
-/// first is the code field `kind`.
-fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bool) -> Service {
+/// first is the code field `kind`. The first leaf repeats the question where `repeats`; the kinds are asked
+/// for where `by_kind`.
+fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bool, (repeats, by_kind): (bool, bool)) -> Service {
     let mut flat = Vec::new();
     let mut fields: Vec<FieldDef> = Vec::new();
     let mut items: Vec<FieldDef> = Vec::new();
@@ -162,10 +173,10 @@ fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bo
         },
         route: Route::Ehis,
         subject: vec![SubjectForm::Fin],
-        inputs: Vec::new(),
+        inputs: if by_kind { vec![kinds()] } else { Vec::new() },
         window: None,
         consent,
-        confirms: Vec::new(),
+        confirms: if repeats && alone > 0 { vec![repetition()] } else { Vec::new() },
         absence: Absence::Fact,
         lifetime: Duration::ZERO,
         quota: Quota { per_second: 1, burst: 1 },
@@ -178,6 +189,16 @@ fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bo
     }
 }
 
+/// The input that asks for some kinds of items.
+pub(super) fn kinds() -> Input {
+    let codes = CODES.iter().map(|code| Box::from(*code)).collect();
+    Input { name: "kinds".into(), kind: Type::Code, codes, list_max: Some(3), required: false, comes_from: None }
+}
+
+fn repetition() -> Confirm {
+    Confirm { field: "field_0".into(), with: Confirmed::Subject(SubjectPart::Fin), unless: None }
+}
+
 fn field_set(mask: u16, count: usize) -> FieldSet {
     let mut set = FieldSet::EMPTY;
     (0..count.min(16)).filter(|index| mask & (1 << index) != 0).for_each(|index| set.insert(index));
@@ -185,11 +206,11 @@ fn field_set(mask: u16, count: usize) -> FieldSet {
 }
 
 prop_compose! {
-    fn grant(leaves: usize, list: FieldSet)(
+    fn grant(leaves: usize, list: FieldSet, by_kind: bool)(
         mask in prop_oneof![3 => Just(u16::MAX), 1 => any::<u16>()],
-        purposes in proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+        purposes in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         acts in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
-        roles in proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+        roles in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         kept in proptest::option::weighted(0.3, (0..3_usize, any::<u16>())),
         rows in proptest::option::weighted(0.4, proptest::sample::subsequence(CODES.to_vec(), 1..=2)),
     ) -> Grant {
@@ -197,7 +218,8 @@ prop_compose! {
         if let Some((place, mask)) = kept {
             role_withholds.insert(role(place), field_set(mask, leaves));
         }
-        let rule = |allow: Vec<&str>| RowRule { list: "items".into(), field: "kind".into(), allow: allow.into_iter().map(Box::from).collect(), leaves: list };
+        let input = by_kind.then(|| "kinds".into());
+        let rule = |allow: Vec<&str>| RowRule { list: "items".into(), field: "kind".into(), allow: allow.into_iter().map(Box::from).collect(), leaves: list, input };
         Grant {
             service: ServiceId::new("justice/acts").expect("a service"),
             fields: field_set(mask, leaves),
@@ -276,11 +298,12 @@ fn case() -> impl Strategy<Value = Option<CaseView>> {
     proptest::option::weighted(0.95, view)
 }
 
-/// Any world of this kind; about a third of them allow the ask.
+/// Any world of this kind; about one in twelve allows the ask.
 pub(super) fn world() -> impl Strategy<Value = World> {
     let contract = (1..12_usize).prop_flat_map(|count| {
-        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly(), proptest::bool::weighted(0.4))
-            .prop_map(|(leaves, alone, in_force, consent)| service(leaves, alone, in_force, consent))
+        let rows = (any::<bool>(), proptest::bool::weighted(0.3));
+        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly(), proptest::bool::weighted(0.4), rows)
+            .prop_map(|(leaves, alone, in_force, consent, rows)| service(leaves, alone, in_force, consent, rows))
     });
     contract
         .prop_flat_map(|service| {
@@ -289,11 +312,13 @@ pub(super) fn world() -> impl Strategy<Value = World> {
             let paths: Vec<String> = service.leaves.iter().map(|leaf| leaf.path.to_string()).chain(["items".to_owned()]).collect();
             let asked = proptest::option::weighted(0.2, proptest::sample::subsequence(paths.clone(), 1..=paths.len()));
             let consumer = (
-                proptest::collection::vec(grant(count, list), 0..4),
+                proptest::collection::vec(grant(count, list, !service.inputs.is_empty()), 0..5),
                 proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
             );
             let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject(), consents());
-            let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, proptest::option::weighted(0.3, Just("a.b.c".to_owned())));
+            let codes = proptest::option::weighted(0.8, proptest::sample::subsequence(CODES.to_vec(), 0..=1));
+            let what =
+                (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, proptest::option::weighted(0.3, Just("a.b.c".to_owned())));
             let acts = proptest::collection::vec(mostly(), 3);
             (Just(service), consumer, who, what, acts, case(), rarely(), rarely())
         })
@@ -302,7 +327,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 service,
                 (grants, roles),
                 (role_place, official, subject, consents),
-                (purpose_place, fields, assertion),
+                (purpose_place, fields, codes, assertion),
                 acts,
                 case,
                 production,
@@ -341,6 +366,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     role: role(role_place),
                     assertion,
                     consents,
+                    codes: codes.into_iter().map(|codes| ("kinds".into(), codes.into_iter().map(Box::from).collect())).collect(),
                     fields,
                 };
                 World { snapshot, consumer, ask, case, profile: if production { Profile::Production } else { Profile::Test } }
