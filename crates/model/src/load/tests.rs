@@ -1061,6 +1061,45 @@ fn the_guide_lists_every_rule() {
     assert_eq!(listed, rows.len(), "docs/guide/check.md lists rules that do not exist");
 }
 
+#[test]
+fn the_grammars_page_names_every_key_and_its_examples_are_sound() {
+    let page = fs::read_to_string(repository().join("contracts/README.md")).expect("the page");
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    copy_folder(&repository().join("contracts"), copy.path());
+    let mut examples = 0;
+    // A block stands under the name of its file: the whole file, or its end.
+    for (above, block) in page.split("```").collect::<Vec<_>>().chunks(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?))) {
+        let line = above.trim_end().lines().last().expect("a name");
+        let file = line.split('`').nth(1).and_then(|file| file.strip_prefix("contracts/")).expect("a file's name");
+        let text = block.strip_prefix("yaml\n").expect("a block of YAML");
+        let before = if line.starts_with("At the end") { fs::read_to_string(copy.path().join(file)).expect(file) } else { String::new() };
+        fs::write(copy.path().join(file), before + text).expect(file);
+        examples += 1;
+    }
+    assert_eq!(examples, 6);
+    let mut problems = Problems::default();
+    load(copy.path(), today(), &mut problems);
+    assert!(problems.as_slice().is_empty(), "{:#?}", problems.as_slice());
+
+    let words: BTreeSet<&str> = page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    for (name, schema) in schemas() {
+        let unnamed: Vec<_> = keys_of(&schema).into_iter().filter(|key| !words.contains(&**key)).collect();
+        assert!(unnamed.is_empty(), "contracts/README.md does not name {unnamed:?} of {name}");
+    }
+}
+
+/// The keys that a schema knows, at every depth.
+fn keys_of(schema: &serde_json::Value) -> BTreeSet<String> {
+    match schema {
+        serde_json::Value::Object(members) => {
+            let own = members.get("properties").and_then(serde_json::Value::as_object).into_iter().flat_map(|keys| keys.keys().cloned());
+            own.chain(members.values().flat_map(keys_of)).collect()
+        }
+        serde_json::Value::Array(items) => items.iter().flat_map(keys_of).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The checks outside this crate name their rules where they apply them: every hyphenated word in
 /// quotes there is a rule, but for these: a type's word and one of serde's.
 const NO_RULES: &[&str] = &["partial-date", "kebab-case"];
