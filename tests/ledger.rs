@@ -1,6 +1,6 @@
 //! The journal read back with the node's keys: what the gateway wrote, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use journal::{Hash, Receipt, Role, SigningKey, VerifyingKey};
@@ -103,9 +103,10 @@ pub(crate) fn check_so_far(lines: &[Line]) {
         assert!(intent < closed.index);
         assert_eq!(closed.metadata["intent"], intent);
     }
+    check_parts(lines);
     let by_index: BTreeMap<u64, &Line> = lines.iter().map(|line| (line.index, line)).collect();
     for line in lines.iter().filter(|line| line.is(Kind::Disclosed)) {
-        for given in line.metadata["given"].as_array().expect("what is given") {
+        for given in &given(line) {
             let Some(source) = given["rests_on"].as_u64() else {
                 // What was not asked has nothing to rest on, and gives nothing.
                 assert!(given["outcome"] != "FOUND" && given["fields"] == Json::from(Vec::<Json>::new()), "{line:?}");
@@ -117,15 +118,67 @@ pub(crate) fn check_so_far(lines: &[Line]) {
     }
 }
 
+/// The items that a disclosure's entry tells of, each with the fields it gives.
+pub(crate) fn given(line: &Line) -> Vec<Json> {
+    let items = line.metadata["given"].as_array().expect("what is given");
+    let whole = |(place, item): (usize, &Json)| {
+        let mut item = item.clone();
+        if let Some(same) = item.as_object_mut().expect("an object").remove("fields_as") {
+            let same = usize::try_from(same.as_u64().expect("a place")).expect("a place");
+            assert!(same < place && item["fields"].is_null(), "{line:?} names fields that come later or twice");
+            item["fields"] = items[same]["fields"].clone();
+        }
+        assert!(item["fields"].is_array(), "{line:?} does not say which fields it gives");
+        item
+    };
+    items.iter().enumerate().map(whole).collect()
+}
+
+/// All parts of what was told at once, by the last of them: mostly this entry alone.
+pub(crate) fn parts<'a>(lines: &'a [Line], last: &'a Line) -> Vec<&'a Line> {
+    let before = last.metadata["part"]["before"].as_array().into_iter().flatten();
+    let of = |index: &Json| lines.iter().find(|line| line.index == *index).expect("a part is in the journal");
+    before.map(of).chain(std::iter::once(last)).collect()
+}
+
+/// A disclosure of several parts is whole where its last part is there: that names the others, all before
+/// it and with the same question. Parts without their last one were told to nobody.
+fn check_parts(lines: &[Line]) {
+    let disclosures = || lines.iter().filter(|line| line.is(Kind::Disclosed));
+    let mut named = BTreeSet::new();
+    for last in disclosures().filter(|line| line.metadata["part"]["before"].is_array()) {
+        let parts = parts(lines, last);
+        assert!(parts.len() > 1 && parts.is_sorted_by(|one, next| one.index < next.index), "{last:?}");
+        let question = |line: &Line| {
+            let mut question = line.metadata.as_object().expect("an object").clone();
+            question.retain(|member, _| !["subjects", "given", "part"].contains(&member.as_str()));
+            question
+        };
+        for (place, part) in parts.iter().enumerate() {
+            assert!(part.is(Kind::Disclosed) && question(part) == question(last), "{part:?} is no part of {last:?}");
+            let part_of = &part.metadata["part"];
+            assert!(part_of["number"] == place + 1 && part_of["of"] == parts.len(), "{part:?} is no part of {last:?}");
+            assert!(!given(part).is_empty() && named.insert(part.index), "{part:?} tells nothing, or is a part of two");
+        }
+    }
+    for line in disclosures().filter(|line| !line.metadata["part"].is_null() && !named.contains(&line.index)) {
+        assert!(line.metadata["part"]["number"].as_u64() < line.metadata["part"]["of"].as_u64(), "{line:?} names no parts before it");
+    }
+}
+
 /// Whether what a disclosure gives may rest on an entry: a record on its Answered alone, and what is
 /// disclosed while the source is still being asked on the Intent.
 fn check_ground(line: &Line, given: &Json, ground: &Line) {
     let found = given["outcome"] == "FOUND";
     let via_cache = given["via"] == "cache";
     if ground.is(Kind::Answered) {
-        // A dossier may refuse to use an answer, such as one that names too many members.
-        let unused = given["outcome"] == "INVALID_DATA" || given["outcome"] == "UNAVAILABLE";
-        assert!(unused && !found || given["outcome"] == ground.metadata["outcome"], "{line:?} says another outcome than {ground:?}");
+        // A dossier may refuse to use an answer, such as one that names too many members; and of a record
+        // whose every row is withheld nothing is left to be seen.
+        let unused = ["INVALID_DATA", "UNAVAILABLE", "NOT_FOUND"].iter().any(|outcome| given["outcome"] == *outcome);
+        assert!(
+            unused && given["fields"] == Json::from(Vec::<Json>::new()) || given["outcome"] == ground.metadata["outcome"],
+            "{line:?} says another outcome than {ground:?}"
+        );
     } else if ground.is(Kind::Intent) {
         assert!(given["outcome"] == "UNAVAILABLE" && !via_cache, "{line:?} rests on {ground:?}");
     } else if ground.is(Kind::Failed) {
