@@ -33,7 +33,11 @@ pub fn field_errors(denial: &Denial, language: Language) -> Vec<FieldError> {
 #[must_use]
 fn pointer(reason: DenialReason) -> &'static str {
     match reason {
-        DenialReason::ServiceUnknown | DenialReason::AgreementNotInForce | DenialReason::NoGrant | DenialReason::ActNotInForce => "",
+        DenialReason::ServiceUnknown
+        | DenialReason::AgreementNotInForce
+        | DenialReason::NoGrant
+        | DenialReason::ActNotInForce
+        | DenialReason::AnswerDenied => "",
         DenialReason::PurposeNotGranted => "/purpose",
         DenialReason::RoleUnknown | DenialReason::RoleNotGranted | DenialReason::RobotNotAllowed => "/role",
         DenialReason::OfficialMissing => "/official",

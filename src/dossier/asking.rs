@@ -126,7 +126,7 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
             Vec::new()
         }
         Prepared::Denied => {
-            let obtained = deny_element(gateway, &exchange, vec![DenialReason::InputNotFromCase]);
+            let obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied]);
             dossier.settle(place, round.number, Known::state(obtained, None, Arc::new(exchange)));
             Vec::new()
         }
@@ -171,10 +171,9 @@ async fn take_up(
         obtained = Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, obtained.entry);
     }
     let mut discovered = Vec::new();
-    if let (Some(declared), Some(facts), Some(sight)) = (&element.members, &obtained.facts, &sight)
-        && !dossier.has_lapsed(element, &obtained)
-    {
+    if let (Some(declared), Some(facts), Some(sight)) = (&element.members, &obtained.facts, &sight) {
         match plan::members(declared, facts, sight) {
+            Some(_) if dossier.has_lapsed(element, &obtained) => {}
             Some(members) => match discover(gateway, dossier, element_number, members, obtained.entry).await {
                 Ok(places) => discovered = places,
                 Err(trouble) => {
@@ -183,7 +182,7 @@ async fn take_up(
                 }
             },
             // A dossier about a part of the family would pass for one about all of it.
-            None => obtained = deny_element(gateway, &exchange, vec![DenialReason::NothingLeft]),
+            None => obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied]),
         }
     }
     dossier.settle(place, round, Known::state(obtained, sight, exchange));

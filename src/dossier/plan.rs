@@ -55,8 +55,11 @@ pub(crate) fn months_ago(input: Option<&Input>, now: Timestamp, months: u32) -> 
 }
 
 /// The members an answer names to whom this right shows it: each with his FIN, where the source has one, and
-/// his role. `None` where the right does not show who they are.
+/// his role. `None` where the right does not show who they are, or until when it names them.
 pub(crate) fn members(declared: &Members, facts: &Facts, sight: &Sight) -> Option<Vec<(Option<Subject>, PersonRole)>> {
+    if let Some(until) = &declared.until {
+        sight.value(facts, until)?;
+    }
     let fins = sight.column(facts, &declared.list, &declared.fin)?;
     let relations = sight.column(facts, &declared.list, &declared.relation)?;
     let member = |(fin, relation): (&Value, &Value)| {
@@ -87,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// How the shipped dossier finds the members, and an application that is good until then.
-    fn application(valid_until: Value) -> (Members, Facts) {
+    fn application(valid_until: &Value) -> (Members, Facts) {
         let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
         let snapshot = load(&contracts, date(2026, 11, 22), &mut Problems::default());
         let dossier = snapshot.dossiers.values().next().expect("a dossier");
@@ -100,12 +103,12 @@ mod tests {
 
     #[test]
     fn an_application_is_good_on_its_last_day_and_never_without_one() {
-        let (mut declared, facts) = application(Value::Text("2026-11-22".into()));
+        let (mut declared, facts) = application(&Value::Text("2026-11-22".into()));
         for (on, lapsed) in [(date(2026, 11, 21), false), (date(2026, 11, 22), false), (date(2026, 11, 23), true)] {
             assert_eq!(has_lapsed(&declared, &facts, on), lapsed, "{on}");
         }
         for nothing in [Value::Null, Value::Text("31.05.2026".into()), Value::Text("".into()), Value::Bool(true)] {
-            assert!(has_lapsed(&declared, &application(nothing).1, Date::MIN));
+            assert!(has_lapsed(&declared, &application(&nothing).1, Date::MIN));
         }
         declared.until = Some("no_such_field".into());
         assert!(has_lapsed(&declared, &facts, date(2026, 11, 22)));
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn what_has_lapsed_stays_so() {
         let today = date(2026, 11, 22);
-        let (declared, facts) = application(Value::Text(today.to_string().into()));
+        let (declared, facts) = application(&Value::Text(today.to_string().into()));
         proptest!(|(days in -40_000..40_000_i64)| {
             prop_assert_eq!(has_lapsed(&declared, &facts, today.saturating_add(days.days())), days > 0);
         });

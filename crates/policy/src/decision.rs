@@ -334,6 +334,10 @@ denial_reasons! {
     /// An identifying input (a subscriber code, say) does not stem from an answer in this case.
     InputNotFromCase = "input-not-from-case", "an identifying input does not stem from an answer in this case",
         "müəyyənləşdirici məlumat bu işdəki cavabdan gəlmir";
+    /// An answer of the same dossier that this question builds on was refused, or does not show what it builds
+    /// on. Only a dossier finds this, before it asks for a decision.
+    AnswerDenied = "answer-denied", "an answer that this question builds on was refused or withheld",
+        "bu sorğunun əsaslandığı cavab verilməyib və ya açıqlanmayıb";
     /// The contract needs the person's own consent, and none of the ask's is for this provider and
     /// this subject.
     ConsentMissing = "consent-missing", "the person's consent to this provider is missing",

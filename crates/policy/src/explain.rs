@@ -100,8 +100,9 @@ pub fn explain(
     now: Timestamp,
 ) -> Explanation {
     let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
-    let checks =
-        DenialReason::ALL.iter().map(|reason| Check { part: part(*reason), reason: *reason, passed: !findings.reasons.contains(reason) });
+    // A dossier's own reason is never a decision's.
+    let decided = DenialReason::ALL.iter().filter(|reason| **reason != DenialReason::AnswerDenied);
+    let checks = decided.map(|reason| Check { part: part(*reason), reason: *reason, passed: !findings.reasons.contains(reason) });
     let mut explanation = Explanation {
         consumer: consumer.id.clone(),
         service: ask.service.clone(),
@@ -178,7 +179,8 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::CaseClosed
         | DenialReason::CasePurpose
         | DenialReason::PersonNotInCase
-        | DenialReason::InputNotFromCase => "case",
+        | DenialReason::InputNotFromCase
+        | DenialReason::AnswerDenied => "case",
         DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "consent",
     }
 }
