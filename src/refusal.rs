@@ -43,7 +43,7 @@ fn pointer(reason: DenialReason) -> &'static str {
         DenialReason::OfficialMissing => "/official",
         DenialReason::RobotWithoutResponsible => "/responsible",
         DenialReason::AssertionRequired | DenialReason::AssertionNotVerified => "/assertion",
-        DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
+        DenialReason::SubjectNotGranted | DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
         DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose => "/case",
         DenialReason::InputNotFromCase | DenialReason::CodesNotGranted => "/input",
         DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "/consent",

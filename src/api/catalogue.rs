@@ -99,7 +99,8 @@ fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: 
         "state": source["state"],
         "source": source,
         "grants": grants.iter().map(|grant| json!({
-            "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles,
+            "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles, "subject": grant.subject,
+            "rows": grant.rows.iter().map(|rule| json!({"list": rule.list, "field": rule.field, "allow": rule.allow, "input": rule.input})).collect::<Vec<_>>(),
             "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class})).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use model::contract::Grant;
+use model::contract::{Grant, SubjectForm};
+use model::subject::{Document, DocumentSubject};
 use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot, Subject};
 use policy::{Ask, CaseView, Official};
 
@@ -88,15 +89,15 @@ impl Explain {
             other => return Err(Usage(format!("`{other}` is no profile; accepted: test, production")).into()),
         };
         // The case and the person are taken as given: this is about rights, not about one person.
-        let fin = match profile {
-            Profile::Test => "1A2B3CO",
-            Profile::Production => "1A2B3C4",
+        let forms = match granted {
+            Some(grant) => grant.subject.as_slice(),
+            None => snapshot.services.get(&service).map_or(&[SubjectForm::Fin][..], |service| &service.subject),
         };
-        let takes_person = snapshot.services.get(&service).is_none_or(|service| !service.subject.is_empty());
+        let subject = forms.first().map(|form| somebody(*form, profile));
         // So is the person's consent.
-        let consents = ProviderId::new(service.provider()).map(|provider| Consent {
+        let consents = ProviderId::new(service.provider()).ok().zip(subject.clone()).map(|(provider, subject)| Consent {
             provider,
-            subject: Subject::Fin(fin.to_owned()),
+            subject,
             reference: "explain".to_owned(),
             sha256: String::new(),
             signed_at: now,
@@ -109,7 +110,7 @@ impl Explain {
         let codes = rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect();
         let ask = Ask {
             service,
-            subject: takes_person.then(|| Subject::Fin(fin.to_owned())),
+            subject,
             purpose: purpose.clone(),
             case: CaseId::new("explain")?,
             official: Official::Person("AZ-0001".to_owned()),
@@ -136,5 +137,22 @@ impl Explain {
         };
         say(&if self.mermaid { plan_view::mermaid(dossier) } else { plan_view::text(dossier) })?;
         Ok(Ended::Well)
+    }
+}
+
+/// A subject that nobody is, named in this form.
+fn somebody(form: SubjectForm, profile: Profile) -> Subject {
+    let of = |test: &str, production: &str| match profile {
+        Profile::Test => test.to_owned(),
+        Profile::Production => production.to_owned(),
+    };
+    match form {
+        SubjectForm::Fin => Subject::Fin(of("1A2B3CO", "1A2B3C4")),
+        SubjectForm::Pin => Subject::Pin(of("1A2B3CO", "1A2B3C4")),
+        SubjectForm::Tin => Subject::Tin(of("9900001233", "9900001231")),
+        SubjectForm::Document => Subject::Document(DocumentSubject {
+            document: Document { series: of("ZZ", "AA"), number: "0000000".to_owned() },
+            birth_date: jiff::civil::date(2000, 1, 1),
+        }),
     }
 }

@@ -224,6 +224,17 @@ pub enum SubjectForm {
 impl SubjectForm {
     /// Every form.
     pub const ALL: [Self; 4] = [Self::Fin, Self::Pin, Self::Document, Self::Tin];
+
+    /// The word of the contracts and of the envelope, such as `fin`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Pin => "pin",
+            Self::Document => "document",
+            Self::Tin => "tin",
+        }
+    }
 }
 
 /// An input besides the subject.
@@ -570,6 +581,8 @@ pub struct Role {
 pub struct Grant {
     /// The service.
     pub service: ServiceId,
+    /// Forms of subject it covers, each one that the contract takes; empty where that asks about no person.
+    pub subject: Vec<SubjectForm>,
     /// Granted leaves.
     pub fields: FieldSet,
     /// Purposes it serves.

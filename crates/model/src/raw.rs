@@ -300,6 +300,9 @@ pub struct Role {
 pub struct Grant {
     /// `provider/service`.
     pub service: String,
+    /// Ways to name the subject that it covers; all of the contract's where left out.
+    #[schemars(length(min = 1))]
+    pub subject: Option<Vec<SubjectForm>>,
     /// `all`, or paths; a list's path (`months[]`) grants all below it.
     pub fields: Fields,
     /// Purposes it serves.

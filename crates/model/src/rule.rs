@@ -71,6 +71,7 @@ rules! {
     GRANT_WITHOUT_PURPOSE = "grant-without-purpose": "The grant serves no purpose.";
     GRANT_WITHOUT_ACT = "grant-without-act": "The grant rests on no legal act.";
     GRANT_WITHOUT_ROLE = "grant-without-role": "No role may use the grant.";
+    WRONG_SUBJECT = "wrong-subject": "The contract does not take a subject of this form.";
     LAPSED_ACT = "lapsed-act": "The grant names an act that is not in force today.";
     OVERLAPPING_GRANTS = "overlapping-grants": "Two grants fit the same service, purpose and role.";
     CLASS_ABOVE_ROLES = "class-above-roles": "The grant covers fields of a class that none of its roles may see.";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Act, Class, Consumer, Grant, Role, RowRule};
-use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot};
+use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
 
 use crate::ask::{Ask, CaseView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
@@ -79,7 +79,7 @@ impl<'a> Findings<'a> {
 
         // Function: what this consumer may ask, for what, in which role, under which act.
         let role = consumer.roles.get(&ask.role);
-        let basis = basis(ask, consumer, role, snapshot, today, &mut reasons);
+        let basis = basis(ask, consumer, (service.map(|service| &**service), role), snapshot, today, &mut reasons);
         let inputs = match (service, basis) {
             (Some(service), Some(basis)) => inputs_beyond_rows(ask, service, basis.grant),
             _ => Vec::new(),
@@ -177,12 +177,12 @@ impl<'a> ConsentFound<'a> {
     }
 }
 
-/// Narrows the consumer's grants by service, purpose, role and act, and says at which step none was
-/// left. `check` refuses two grants that fit the same ask; were there two, the first would count.
+/// Narrows the consumer's grants by service, purpose, role, form of subject and act, and says at which step
+/// none was left. `check` refuses two grants that fit the same ask; were there two, the first would count.
 fn basis<'a>(
     ask: &Ask,
     consumer: &'a Consumer,
-    role: Option<&Role>,
+    (service, role): (Option<&Service>, Option<&Role>),
     snapshot: &Snapshot,
     today: Date,
     reasons: &mut Vec<DenialReason>,
@@ -206,12 +206,20 @@ fn basis<'a>(
     } else if granted && !for_role {
         reasons.push(DenialReason::RoleNotGranted);
     }
-    let narrowed = || for_service().filter(|grant| (!for_purpose || has_purpose(grant)) && (!for_role || has_role(grant)));
+    let fitting = || for_service().filter(|grant| (!for_purpose || has_purpose(grant)) && (!for_role || has_role(grant)));
+    // A form that the contract does not take is the contract's to refuse.
+    let form = ask.subject.as_ref().map(Subject::form).filter(|form| service.is_some_and(|service| service.subject.contains(form)));
+    let has_form = |grant: &&Grant| form.is_none_or(|form| grant.subject.contains(&form));
+    let for_form = fitting().any(|grant| has_form(&grant));
+    if granted && !for_form {
+        reasons.push(DenialReason::SubjectNotGranted);
+    }
+    let narrowed = || fitting().filter(|grant| !for_form || has_form(grant));
     let standing = narrowed().find_map(|grant| Some(Basis { grant, act: grant.acts.iter().find(in_force)? }));
     if granted && standing.is_none() {
         reasons.push(DenialReason::ActNotInForce);
     }
-    standing.filter(|_| for_purpose && for_role)
+    standing.filter(|_| for_purpose && for_role && for_form)
 }
 
 /// The inputs by which the ask wants rows that the grant does not cover. Left out, or empty, an input asks for

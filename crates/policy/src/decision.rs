@@ -305,6 +305,9 @@ denial_reasons! {
     RoleUnknown = "role-unknown", "this consumer has no such role", "bu istehlakçıda belə rol yoxdur";
     /// The role may not use the grant.
     RoleNotGranted = "role-not-granted", "the grant does not cover this role", "icazə bu rolu əhatə etmir";
+    /// The grant does not cover subjects that are named in this form.
+    SubjectNotGranted = "subject-not-granted", "the grant does not cover this form of naming the subject",
+        "icazə subyektin bu cür göstərilməsini əhatə etmir";
     /// None of the grant's acts is in force.
     ActNotInForce = "act-not-in-force", "no legal act of the grant is in force", "icazənin əsaslandığı hüquqi akt qüvvədə deyil";
     /// An input asks for codes whose rows the grant does not cover, or is left out and so asks for all.

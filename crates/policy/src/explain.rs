@@ -166,6 +166,7 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::PurposeNotGranted
         | DenialReason::RoleUnknown
         | DenialReason::RoleNotGranted
+        | DenialReason::SubjectNotGranted
         | DenialReason::ActNotInForce
         | DenialReason::CodesNotGranted
         | DenialReason::NothingLeft => "function",

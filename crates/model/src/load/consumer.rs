@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::Names;
 use super::file::{self, File};
-use crate::contract::{Confirmed, Consumer, FieldKind, FieldSet, Grant, Input, Quota, Role, RowRule, Service, Type};
+use crate::contract::{Confirmed, Consumer, FieldKind, FieldSet, Grant, Input, Quota, Role, RowRule, Service, SubjectForm, Type};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ConsumerId, PurposeId, RoleId, ServiceId};
 use crate::problem::Problems;
@@ -61,10 +61,11 @@ pub(super) fn check(
             other.service == grant.service
                 && other.purposes.iter().any(|purpose| grant.purposes.contains(purpose))
                 && other.roles.iter().any(|role| grant.roles.contains(role))
+                && (grant.subject.is_empty() || other.subject.iter().any(|form| grant.subject.contains(form)))
         };
         if grants.iter().any(|other| overlap(&other)) {
-            let message = "another grant fits the same service, purpose and role";
-            file.refuse(&at, rule::OVERLAPPING_GRANTS, message, "one grant for each service, purpose and role");
+            let message = "another grant fits the same service, purpose, role and form of subject";
+            file.refuse(&at, rule::OVERLAPPING_GRANTS, message, "one grant for each");
         }
         if file.faults() == before {
             grants.push(grant);
@@ -140,6 +141,7 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
 
     // Fields can be judged only against a sound contract; a broken one has its own problems.
     let service = scope.snapshot.services.get(&service?)?;
+    let subject = subject_forms(file, &format!("{at}/subject"), raw.subject.as_deref(), service);
     let fields = granted(file, &format!("{at}/fields"), &raw.fields, service);
     let mut role_withholds = BTreeMap::new();
     for (role, paths) in &raw.role_withholds.0 {
@@ -160,7 +162,7 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
         }
     }
     counted_rows(file, &format!("{at}/fields"), fields, &rows, service);
-    Some(Grant { service: service.id.clone(), fields, purposes, acts, roles, role_withholds, rows: rows.into() })
+    Some(Grant { service: service.id.clone(), subject, fields, purposes, acts, roles, role_withholds, rows: rows.into() })
 }
 
 fn codes<T: PartialEq>(file: &mut File<'_>, at: &str, words: &[String], new: impl Fn(&str) -> Result<T, crate::id::IdError>) -> Vec<T> {
@@ -170,6 +172,17 @@ fn codes<T: PartialEq>(file: &mut File<'_>, at: &str, words: &[String], new: imp
 
 fn role_words(scope: &Scope<'_>) -> String {
     file::words(scope.roles.keys().map(RoleId::as_str))
+}
+
+fn subject_forms(file: &mut File<'_>, at: &str, raw: Option<&[SubjectForm]>, service: &Service) -> Vec<SubjectForm> {
+    let Some(forms) = raw else { return service.subject.clone() };
+    file.no_repetition(at, forms);
+    for (place, form) in forms.iter().enumerate().filter(|(_, form)| !service.subject.contains(form)) {
+        let message = format!("`{}` takes no subject by {}", service.id, form.as_str());
+        let accepted = file::words(service.subject.iter().map(|form| form.as_str()));
+        file.refuse(&format!("{at}/{place}"), rule::WRONG_SUBJECT, message, accepted);
+    }
+    forms.to_vec()
 }
 
 fn granted(file: &mut File<'_>, at: &str, raw: &raw::Fields, service: &Service) -> FieldSet {

@@ -579,6 +579,13 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             )],
         ),
         ("class-above-roles", "confidential fields for a clerk", vec![Replace(SOVQAT, "class_max: S", "class_max: O")]),
+        ("wrong-subject", "of a grant", vec![Replace(SOVQAT, "    fields: [fin, sur", "    subject: [fin, tin]\n    fields: [fin, sur")]),
+        (
+            "repeated-word",
+            "a form of subject",
+            vec![Replace(SOVQAT, "    fields: [fin, sur", "    subject: [fin, fin]\n    fields: [fin, sur")],
+        ),
+        ("too-few", "no form of subject", vec![Replace(SOVQAT, "    fields: [fin, sur", "    subject: []\n    fields: [fin, sur")]),
         (
             "wrong-row-rule",
             "rows of a value",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::contract::{Class, RowRule};
+use model::contract::{Class, RowRule, SubjectForm};
 use model::{FieldSet, Profile};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -131,6 +131,25 @@ proptest! {
         let Decision::Denied(denial) = world.decide() else { panic!("denied") };
         let wanted = if world.ask.assertion.is_some() { DenialReason::AssertionNotVerified } else { DenialReason::AssertionRequired };
         prop_assert!(denial.has(wanted));
+    }
+
+    #[test]
+    fn a_grant_covers_the_forms_of_subject_that_it_names_alone(mut world in allowed(), forms in proptest::sample::subsequence(SubjectForm::ALL.to_vec(), 0..=4)) {
+        for grant in world.consumer.grants.iter_mut().filter(|grant| grant.subject.contains(&SubjectForm::Fin)) {
+            grant.subject.clone_from(&forms);
+        }
+        let asked = world.ask.subject.as_ref().expect("the contract asks about somebody").form();
+        match world.decide() {
+            Decision::Authorised(_) => prop_assert!(forms.contains(&asked)),
+            Decision::Denied(denial) => {
+                prop_assert_eq!(denial.reasons(), [DenialReason::SubjectNotGranted]);
+                prop_assert!(!forms.contains(&asked));
+            }
+        }
+        // What the contract does not take is no matter of the grant.
+        world.ask.subject = Some(model::Subject::Tin("9900001233".to_owned()));
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert!(denial.has(DenialReason::SubjectNotAccepted) && !denial.has(DenialReason::SubjectNotGranted));
     }
 
     #[test]

@@ -111,6 +111,17 @@ fn an_act_of_adoption_is_not_even_asked_for() {
 }
 
 #[test]
+fn a_natural_persons_status_is_not_for_document_flow() {
+    let reference = Reference::load();
+    for (consumer, purpose, role) in [("doc-flow", "doc-flow", "clerk"), ("inspections", "inspections", "inspector")] {
+        let mut ask = Reference::ask("taxes/taxpayer-status", purpose, role);
+        assert_eq!(reference.decide(consumer, &ask).expect_err("a natural person").reasons(), [DenialReason::SubjectNotGranted]);
+        ask.subject = Some(Subject::Tin("9900001233".to_owned()));
+        assert!(reference.decide(consumer, &ask).is_ok());
+    }
+}
+
+#[test]
 fn robots_act_only_where_a_person_answers_and_the_role_allows() {
     let reference = Reference::load();
     let mut ask = Reference::ask("taxes/person-income", "adsy-means-test", "intake-robot");

@@ -212,6 +212,7 @@ prop_compose! {
         acts in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         roles in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         kept in proptest::option::weighted(0.3, (0..3_usize, any::<u16>())),
+        by_tin_alone in rarely(),
         rows in proptest::option::weighted(0.4, proptest::sample::subsequence(CODES.to_vec(), 1..=2)),
     ) -> Grant {
         let mut role_withholds = BTreeMap::new();
@@ -222,6 +223,7 @@ prop_compose! {
         let rule = |allow: Vec<&str>| RowRule { list: "items".into(), field: "kind".into(), allow: allow.into_iter().map(Box::from).collect(), leaves: list, input };
         Grant {
             service: ServiceId::new("justice/acts").expect("a service"),
+            subject: vec![if by_tin_alone { SubjectForm::Tin } else { SubjectForm::Fin }],
             fields: field_set(mask, leaves),
             purposes: purposes.into_iter().map(purpose).collect(),
             acts: acts.into_iter().map(act).collect(),
