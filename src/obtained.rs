@@ -143,11 +143,14 @@ impl Obtained {
     }
 
     /// The same as a right shows it: a record of which it shows nothing is told as none. That tells less than
-    /// the source said, so it is what its absence means by the contract, `absence`, and never less.
+    /// the source said, so it is what its absence means by the contract, `absence`, and never less. Like any
+    /// other absence it cannot be used again.
     #[must_use]
     pub fn seen(self, sight: &Sight, absence: Absence) -> Self {
         match &self.facts {
-            Some(facts) if sight.hides(facts) => Self { outcome: Outcome::NotFound, absence: Some(absence), facts: None, ..self },
+            Some(facts) if sight.hides(facts) => {
+                Self { outcome: Outcome::NotFound, absence: Some(absence), facts: None, expires_at: None, ..self }
+            }
             Some(_) | None => self,
         }
     }

@@ -25,5 +25,6 @@ mod lapsed;
 mod life;
 mod limits;
 mod privacy;
+mod rows;
 mod rules;
 mod wire;
