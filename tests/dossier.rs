@@ -492,7 +492,6 @@ async fn an_account_that_the_spouse_holds_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "whoever was asked before the holder is asked for paper all the same"]
 async fn an_account_that_the_spouse_holds_needs_no_paper() {
     let house = House::start().await;
     let (_, dossier) = discovered(&house, &house.client(), family(&house, "meter-by-spouse")).await;
