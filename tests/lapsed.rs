@@ -92,6 +92,22 @@ async fn a_new_application_names_them_in_the_same_case() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_see_the_last_day_is_not_told_that_it_has_passed() {
+    let site = Site::prepare().await;
+    let grant = |fields: &str| format!("  - service: justice/notarial-application\n    fields: {fields}\n");
+    let seen = "[application_no, notarised_on, representative_fin, \"members[]\", family_certificate_no]";
+    site.change("contracts/consumers/targeted-aid.yaml", &grant("all"), &grant(seen));
+    let house = site.up().await;
+    let client = house.client();
+    let family = house.environment.personas.family("upper-floor").expect("a family");
+    let case = applicants_case(&house, &client, family).await;
+    let dossier = dossier_of(&house, &client, family, &case, &family.application().expect("an application").number).await;
+    assert!(!wants(&dossier, &lapsed(family)), "{}", dossier["documents_required"]);
+    assert!(named(&dossier, "identity").len() == 1 && !joined(&house), "{dossier}");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_the_dossier_that_says_how_long_an_answer_names_its_members() {
     let site = Site::prepare().await;
     site.change("contracts/dossiers/adsy-means-test@1.0.0.yaml", "      until: valid_until ", "      # ");

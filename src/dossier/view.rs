@@ -18,7 +18,7 @@ use crate::dossier::board::{Board, Nameless, Slot, State};
 use crate::dossier::{OpenDossier, lock, opens_document, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::obtained::Via;
+use crate::obtained::{Obtained, Via};
 use crate::pipeline::{self, Stopped};
 use crate::problem::{FieldError, Language};
 use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
@@ -173,9 +173,11 @@ impl OpenDossier {
                     Decision::Denied(_) => {}
                 }
             }
-            let lapsed = match &slot.state {
-                State::Known(known) => self.has_lapsed(element, &known.obtained),
-                State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
+            let lapsed = match (&slot.state, &authorised) {
+                (State::Known(known), Some(right)) => {
+                    self.has_lapsed(element, &known.obtained) && shows_until(right, element, &known.obtained)
+                }
+                (State::Known(_), None) | (State::Waiting | State::NotNeeded(_) | State::Behind { .. }, _) => false,
             };
             views.push(View { slot, subject, element, authorised, open, lapsed });
         }
@@ -222,6 +224,13 @@ impl OpenDossier {
         let element = &self.contract.elements[member.element].name;
         Item { element, whom: Whom::Member { member: member.number, role: member.role }, because: "NO_FIN" }
     }
+}
+
+/// Whether a right shows the day until which an answer names members: to whom it does not, nobody tells that
+/// it has passed.
+fn shows_until(right: &Authorised, element: &Element, obtained: &Obtained) -> bool {
+    let until = element.members.as_ref().and_then(|declared| declared.until.as_deref());
+    until.zip(obtained.facts.as_ref()).is_some_and(|(until, facts)| right.sight().value(facts, until).is_some())
 }
 
 impl View<'_> {
@@ -292,7 +301,7 @@ impl View<'_> {
         let State::Known(known) = &self.slot.state else { return None };
         let absent = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
         let because = if self.lapsed { "LAPSED" } else { known.obtained.outcome.as_str() };
-        (absent || self.lapsed).then(|| Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
+        (absent || self.lapsed).then_some(Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
     }
 }
 
