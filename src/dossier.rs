@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::contract::{Dossier, Element, Need, PersonRole};
+use model::contract::{Dossier, Element, Need, PERSONS_MAX, PersonRole};
 use model::{Absence, CaseId, ConsumerId, Outcome, Subject};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -71,10 +71,16 @@ pub struct Dossiers {
     held: Mutex<HashMap<Uuid, Arc<OpenDossier>>>,
 }
 
-/// As many dossiers as memory may hold are under way.
-#[derive(Debug, thiserror::Error)]
-#[error("as many dossiers as memory may hold are under way")]
-pub struct NoRoom;
+/// Why a dossier is not opened. Nothing was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// As many dossiers as memory may hold are under way: there is room again when one of them settles.
+    #[error("as many dossiers as memory may hold are under way")]
+    NoRoom,
+    /// The case names more persons than a dossier takes ([`PERSONS_MAX`]): the consumer's to mend.
+    #[error("a dossier takes at most {PERSONS_MAX} persons")]
+    TooManyPersons,
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,13 +93,13 @@ impl Dossiers {
         lock(&self.held).get(&id).filter(|dossier| dossier.consumer == *consumer).cloned()
     }
 
-    fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NoRoom> {
+    fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NotOpened> {
         let mut held = lock(&self.held);
         if held.len() >= DOSSIERS_MAX {
             // Ids are time-ordered (UUIDv7): the smallest is the oldest.
             let now = clock::now();
             let oldest = held.values().filter(|other| now >= other.due || other.is_settled()).map(|other| other.id).min();
-            held.remove(&oldest.ok_or(NoRoom)?);
+            held.remove(&oldest.ok_or(NotOpened::NoRoom)?);
         }
         held.insert(dossier.id, Arc::clone(dossier));
         Ok(())
@@ -103,14 +109,18 @@ impl Dossiers {
 /// Opens a dossier and starts asking. The envelope has been parsed, the case and persons are known.
 ///
 /// # Errors
-/// When as many dossiers as memory may hold are under way.
+/// When the case names more persons than a dossier takes, or as many dossiers as memory may hold are under
+/// way.
 pub fn open(
     gateway: &Arc<Gateway>,
     contract: Arc<Dossier>,
     consumer: ConsumerId,
     envelope: Envelope,
     persons: Vec<Person>,
-) -> Result<Arc<OpenDossier>, NoRoom> {
+) -> Result<Arc<OpenDossier>, NotOpened> {
+    if persons.len() > PERSONS_MAX {
+        return Err(NotOpened::TooManyPersons);
+    }
     let now = clock::now();
     let dossier = Arc::new(OpenDossier {
         id: Uuid::now_v7(),

@@ -97,6 +97,8 @@ pub enum Trouble {
     },
     /// The answer broke its contract.
     Broken,
+    /// The answer names more members than a dossier takes, so it is not used; the source is not to blame.
+    TooManyMembers,
     /// The answer could not be journalled with what its contract captures, so it is not used.
     NotJournalled,
     /// The gateway's own part failed: the journal had no room for the intent, or the store was silent.

@@ -142,6 +142,8 @@ codes! {
     DeadlinePassed = "deadline-passed", GATEWAY_TIMEOUT, "Mənbə vaxtında cavab vermədi", "The source did not answer in time";
     /// The journal cannot take the exchange, so nothing is released, even where the source was asked already.
     JournalUnavailable = "journal-unavailable", SERVICE_UNAVAILABLE, "Jurnal yazıla bilmir, heç nə verilmir", "The journal cannot be written, nothing is released";
+    /// The journal takes no entry of this size, so nothing is released: the same would come of it again.
+    TooLargeToJournal = "too-large-to-journal", INTERNAL_SERVER_ERROR, "Cavab jurnala sığmır, heç nə verilmir", "The answer does not fit into the journal, nothing is released";
     /// The gateway is stopping or a part of it failed.
     GatewayUnavailable = "gateway-unavailable", SERVICE_UNAVAILABLE, "Şlüz hazırda xidmət göstərmir", "The gateway is not serving at the moment";
 }

@@ -83,6 +83,8 @@ pub enum Rule {
     OneOf(&'static str),
     /// Each person once.
     Once,
+    /// A dossier takes a case of at most so many persons, those whom answers name among them.
+    CasePersons(usize),
 }
 
 impl Rule {
@@ -171,19 +173,21 @@ impl Rule {
                 "məqsədlərin qapalı siyahısında yoxdur; /v1/catalogue-a baxın",
                 "not in the closed list of purposes; see /v1/catalogue",
             ),
-            Self::OwnPurpose => pick(
-                "bu məqsəd üçün icazəniz yoxdur; /v1/catalogue-a baxın",
-                "you have no grant for this purpose; see /v1/catalogue",
-            ),
-            Self::WindowFuture => pick(
-                "gələcəkdədir; gələcək haqqında heç bir mənbə bilmir",
-                "lies in the future, of which no source knows",
-            ),
+            Self::OwnPurpose => {
+                pick("bu məqsəd üçün icazəniz yoxdur; /v1/catalogue-a baxın", "you have no grant for this purpose; see /v1/catalogue")
+            }
+            Self::WindowFuture => {
+                pick("gələcəkdədir; gələcək haqqında heç bir mənbə bilmir", "lies in the future, of which no source knows")
+            }
             Self::OneOf(words) => match language {
                 Language::Az => format!("bunlardan biri olmalıdır: {words}"),
                 Language::En => format!("must be one of {words}"),
             },
             Self::Once => pick("şəxs iki dəfə göstərilib", "the person stands twice"),
+            Self::CasePersons(max) => match language {
+                Language::Az => format!("dosye ən çoxu {max} şəxs üçün hazırlanır; iş və ya mənbənin cavabı daha çox şəxs göstərir"),
+                Language::En => format!("a dossier takes at most {max} persons; the case, or an answer of a source, names more"),
+            },
         }
     }
 }

@@ -22,6 +22,7 @@ mod faults;
 mod flight;
 mod guide;
 mod lapsed;
+mod large;
 mod life;
 mod limits;
 mod privacy;

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::DossierId;
+use model::contract::PERSONS_MAX;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,12 +21,13 @@ use crate::answer::ReceiptBody;
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::api::services::refusal;
 use crate::dossier::view::{self, Stream};
-use crate::dossier::{self, OpenDossier};
+use crate::dossier::{self, NotOpened, OpenDossier};
 use crate::envelope::{Envelope, Expected};
 use crate::gateway::Gateway;
 use crate::idempotency::{self, First, Once};
 use crate::pipeline::Stopped;
 use crate::problem::{Code, Origin, Problem};
+use crate::rule::{Broken, Rule};
 use crate::store_access;
 
 /// Time before 202 where the caller prefers none.
@@ -74,14 +76,16 @@ pub async fn open(
     }
     let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.map_err(|error| asked.stopped(&error.into()))?;
     let persons = dossier::persons(persons.unwrap_or_default());
-    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, persons).map_err(|_| {
-        let busy = asked.problem(
-            Code::GatewayUnavailable,
-            Origin::Gateway,
-            "Hazırda çoxlu dosye hazırlanır; bir azdan yenidən cəhd edin",
-            "Too many dossiers are under way; try again shortly",
-        );
-        busy.retry_after(30)
+    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, persons).map_err(|why| match why {
+        NotOpened::TooManyPersons => asked.contract_broken(&[Broken::new("/case", Rule::CasePersons(PERSONS_MAX))]),
+        NotOpened::NoRoom => asked
+            .problem(
+                Code::GatewayUnavailable,
+                Origin::Gateway,
+                "Hazırda çoxlu dosye hazırlanır; bir azdan yenidən cəhd edin",
+                "Too many dossiers are under way; try again shortly",
+            )
+            .retry_after(30),
     })?;
     if let Some(first) = first {
         first.made(opened.id);

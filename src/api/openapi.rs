@@ -35,14 +35,14 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
     paths.insert("/v1/cases".to_owned(), json!({"post": {
         "operationId": "open_case", "summary": "Open a case: the frame without which nothing is asked",
         "requestBody": body_of("#/components/schemas/Case"),
-        "responses": responses(&json!({"201": answer_of("The case is open", &json!({"type": "object"})), "200": answer_of("The same case was sent before", &json!({"type": "object"}))}), &[400, 403, 409, 413, 415, 422, 429, 503]),
+        "responses": responses(&json!({"201": answer_of("The case is open", &json!({"type": "object"})), "200": answer_of("The same case was sent before", &json!({"type": "object"}))}), &[400, 403, 409, 413, 415, 422, 429, 500, 503]),
     }}));
     paths.insert(
         "/v1/cases/{case}/close".to_owned(),
         json!({"post": {
             "operationId": "close_case", "summary": "Close a case: nothing can be asked in it any more",
             "parameters": [path_parameter("case")],
-            "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))}), &[403, 404, 429, 503]),
+            "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))}), &[403, 404, 429, 500, 503]),
         }}),
     );
     for (service, grants) in granted(consumer, &active.snapshot) {
@@ -54,7 +54,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "description": format!("{}; absence means {}; route {}", service.versioned(), service.absence.as_str(), service.route.as_str()),
             "parameters": [prefer_parameter(), cache_parameter()],
             "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service)}}},
-            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 429, 502, 503, 504]),
+            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504]),
         }}));
     }
     let may = |purpose| consumer.grants.iter().any(|grant| grant.purposes.contains(purpose));
@@ -65,7 +65,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "summary": language.pick(&dossier.name.az, &dossier.name.en),
             "parameters": [prefer_parameter(), idempotency_parameter()],
             "requestBody": {"required": true, "content": {"application/json": {"schema": envelope_with(&dossier.inputs, None)}}},
-            "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet; read it again at Location", &schema)}), &[400, 403, 404, 409, 413, 415, 422, 429, 503]),
+            "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet; read it again at Location", &schema)}), &[400, 403, 404, 409, 413, 415, 422, 429, 500, 503]),
         }}));
         paths.insert(
             format!("/v1/dossiers/{}/{{id}}", dossier.id),
@@ -73,7 +73,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
                 "operationId": format!("read_{}", dossier.id.as_str().replace('-', "_")),
                 "summary": "Read the dossier again: authorised anew and journalled",
                 "parameters": [path_parameter("id"), prefer_parameter()],
-                "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet", &schema)}), &[403, 404, 429, 503]),
+                "responses": responses(&json!({"200": streamed(answer_of("Settled", &schema)), "202": answer_of("Not settled yet", &schema)}), &[403, 404, 429, 500, 503]),
             }}),
         );
     }

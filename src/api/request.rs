@@ -1,6 +1,7 @@
 //! What every handler of the internal API begins with: who asks, in which language, for how long he
 //! waits, and the body, bounded and strict.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::identify::{NotIdentified, identify};
 use crate::limit::Exceeded;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
+use crate::record::NoRecord;
 use crate::rule::Broken;
 use crate::tls::PeerCertificate;
 use crate::trace_context::TraceContext;
@@ -115,22 +117,33 @@ impl Asked {
     /// The problem of an exchange that the gateway's own parts stopped.
     #[must_use]
     pub fn stopped(&self, why: &Stopped) -> Problem {
-        tracing::error!(request.id = %self.request_id, error = %why, "an exchange was stopped; nothing was released");
+        let cause = why.source().map(ToString::to_string);
+        tracing::error!(request.id = %self.request_id, error = %why, cause, "an exchange was stopped; nothing was released");
         let problem = match why {
-            Stopped::NoRecord(_) => self.problem(
-                Code::JournalUnavailable,
+            Stopped::NoRecord(NoRecord::TooLarge) => self.problem(
+                Code::TooLargeToJournal,
                 Origin::Gateway,
-                "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
-                "Without a record nothing is released; try again shortly",
+                "Cavab jurnala sığmır və verilmir; təkrar sorğu kömək etməz, operatora müraciət edin",
+                "The answer does not fit into the journal and is not released; asking again does not help, ask the operator",
             ),
-            Stopped::Store(_) => self.problem(
-                Code::GatewayUnavailable,
-                Origin::Gateway,
-                "İşlərin anbarı cavab vermir; bir azdan yenidən cəhd edin",
-                "The store of cases does not answer; try again shortly",
-            ),
+            Stopped::NoRecord(NoRecord::Refused(_) | NoRecord::Metadata(_)) => self
+                .problem(
+                    Code::JournalUnavailable,
+                    Origin::Gateway,
+                    "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
+                    "Without a record nothing is released; try again shortly",
+                )
+                .retry_after(5),
+            Stopped::Store(_) => self
+                .problem(
+                    Code::GatewayUnavailable,
+                    Origin::Gateway,
+                    "İşlərin anbarı cavab vermir; bir azdan yenidən cəhd edin",
+                    "The store of cases does not answer; try again shortly",
+                )
+                .retry_after(5),
         };
-        problem.outcome(model::Outcome::Unavailable).retry_after(5)
+        problem.outcome(model::Outcome::Unavailable)
     }
 
     /// The problem of something that does not exist.

@@ -175,7 +175,8 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
                 "The answer did not fit into the journal and was not used; try again shortly",
             )
             .retry_after(5),
-        Trouble::Broken => asked.problem(
+        // Only a dossier looks for members.
+        Trouble::Broken | Trouble::TooManyMembers => asked.problem(
             Code::InvalidData,
             Origin::Provider,
             "Cavab istifadə edilmədi; operator mənbəyə bildirəcək",

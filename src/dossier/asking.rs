@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::contract::{AnswerField, ConditionOf, Element, InputSource, PersonRole};
+use model::contract::{AnswerField, ConditionOf, Element, InputSource, PERSONS_MAX, PersonRole};
 use model::{Absence, Outcome, Service, Subject, Value};
 use policy::{Decision, DenialReason, Sight};
 use tokio::sync::Semaphore;
@@ -176,10 +176,7 @@ async fn take_up(
             Some(_) if dossier.has_lapsed(element, &obtained) => {}
             Some(members) => match discover(gateway, dossier, element_number, members, obtained.entry).await {
                 Ok(places) => discovered = places,
-                Err(trouble) => {
-                    let outcome = if trouble == Trouble::Broken { Outcome::InvalidData } else { Outcome::Unavailable };
-                    obtained = Obtained::without_answer(outcome, trouble, obtained.entry);
-                }
+                Err(trouble) => obtained = Obtained::without_answer(Outcome::Unavailable, trouble, obtained.entry),
             },
             // A dossier about a part of the family would pass for one about all of it.
             None => obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied]),
@@ -224,11 +221,16 @@ async fn discover(
             None => nameless.push(Nameless { element, number: place + 1, role }),
         }
     }
-    let known: Vec<_> = lock(&dossier.board).persons.iter().map(|person| person.subject.clone()).collect();
-    let new = named.iter().filter(|(subject, _)| !known.contains(subject)).count();
-    if known.len() + new > model::contract::PERSONS_MAX {
-        tracing::warn!(dossier.id = %dossier.id, "an answer names more members than a dossier takes");
-        return Err(Trouble::Broken);
+    let mut persons: Vec<_> = lock(&dossier.board).persons.iter().map(|person| person.subject.clone()).collect();
+    let known = persons.len();
+    for (subject, _) in &named {
+        if !persons.contains(subject) {
+            persons.push(subject.clone());
+        }
+    }
+    if persons.len() > known.max(PERSONS_MAX) {
+        tracing::warn!(dossier.id = %dossier.id, persons = persons.len(), persons_max = PERSONS_MAX, "an answer names more members than a dossier takes");
+        return Err(Trouble::TooManyMembers);
     }
     // First the case, durably: a question about a person who is not in it is refused.
     store_access::add_persons(gateway, dossier, named.clone(), rests_on).await.map_err(|error| {

@@ -2,8 +2,8 @@
 //!
 //! An entry's body is bounded ([`BODY_BYTES_MAX`]), and a dossier of fifty persons is larger than that.
 //! Each part stands by itself: the question, the items it tells of, the persons they are about. Items are
-//! put in order by element first, so that those with the same fields come together: the paths of fields
-//! make up nearly all of an item, and each part names a list of them once.
+//! put in order by element and fields first, so that those with the same fields come together: the paths of
+//! fields make up nearly all of an item, and each part names a list of them once.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 use super::{NoRecord, Place, Question};
 
 /// Most parts of one disclosure. The largest dossier that the contracts allow, with the longest names and
-/// the most fields, takes about half of them.
-const PARTS_MAX: usize = 100;
+/// the most fields, each service in two versions, takes fewer (`tests.rs`).
+const PARTS_MAX: usize = 200;
 
 /// Bytes kept for `part`: its name and numbers, and up to [`PARTS_MAX`] indices of at most 20 digits.
 const PART_BYTES_MAX: usize = 64 + 21 * PARTS_MAX;
@@ -119,7 +119,7 @@ pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> St
     let mut divided = Divided { rest: Vec::new(), last: Part::default(), part_of: vec![0; disclosure.given.len()] };
     // Which item of the present part has named these fields.
     let mut named: HashMap<&[&str], usize> = HashMap::new();
-    for place in by_element(&disclosure.given) {
+    for place in in_order(&disclosure.given) {
         let given = &disclosure.given[place];
         let subject = given.subject.map(&token);
         let mut item = written(given, named.get(given.fields.as_slice()).copied())?;
@@ -135,16 +135,18 @@ pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> St
     if divided.rest.len() < PARTS_MAX { Ok(divided) } else { Err(NoRecord::TooLarge) }
 }
 
-/// The places of items: element by element, in the order in which elements first occur.
-fn by_element(given: &[Given<'_>]) -> Vec<usize> {
-    let mut ranks: HashMap<Option<&str>, usize> = HashMap::new();
-    for item in given {
-        let next = ranks.len();
-        ranks.entry(item.element).or_insert(next);
+/// The places of items: element by element, in the order in which elements first occur, and within an
+/// element those with the same fields together (there are others where its contract has changed meanwhile).
+fn in_order(given: &[Given<'_>]) -> Vec<usize> {
+    let mut elements = HashMap::new();
+    let mut fields = HashMap::new();
+    let mut ranked: Vec<(usize, usize, usize)> = Vec::with_capacity(given.len());
+    for (place, item) in given.iter().enumerate() {
+        let element = *elements.entry(item.element).or_insert(place);
+        ranked.push((element, *fields.entry((element, &*item.fields)).or_insert(place), place));
     }
-    let mut places: Vec<usize> = (0..given.len()).collect();
-    places.sort_by_key(|place| ranks.get(&given[*place].element));
-    places
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, place)| place).collect()
 }
 
 /// An item as JSON; no fields are said as such, which is shorter than where else there are none.

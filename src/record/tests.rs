@@ -122,8 +122,8 @@ fn check(disclosure: &Disclosure<'_>) -> usize {
 }
 
 /// A path as deep and as long as a contract may have it.
-fn path(element: usize, field: usize) -> String {
-    let name = |level: usize| format!("{:x<64}", format!("e{element}_f{field}_l{level}_"));
+fn path(list: usize, field: usize) -> String {
+    let name = |level: usize| format!("{:x<64}", format!("e{list}_f{field}_l{level}_"));
     format!("{}[].{}[].{}[].{}", name(0), name(1), name(2), name(3))
 }
 
@@ -133,7 +133,8 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
     let text = longest();
     let question = question(&text);
     let names: Vec<String> = (0..ELEMENTS_MAX).map(|element| format!("{:x<64}", format!("element-{element}-"))).collect();
-    let paths: Vec<Vec<String>> = (0..ELEMENTS_MAX).map(|element| (0..FIELDS_MAX).map(|field| path(element, field)).collect()).collect();
+    // Half of the answers were read under an older version of their contract.
+    let paths: Vec<Vec<String>> = (0..2 * ELEMENTS_MAX).map(|list| (0..FIELDS_MAX).map(|field| path(list, field)).collect()).collect();
     let persons: Vec<Subject> = (0..PERSONS_MAX).map(fin).collect();
     let given = |place: usize| {
         let (element, person) = order(place);
@@ -143,7 +144,7 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
             rests_on: Some(u64::MAX - place as u64),
             outcome: Some(Outcome::Found),
             via: Some("provider"),
-            fields: paths[element].iter().map(String::as_str).collect(),
+            fields: paths[2 * element + person % 2].iter().map(String::as_str).collect(),
         }
     };
     check(&Disclosure { question: &question, given: (0..ELEMENTS_MAX * PERSONS_MAX).map(given).collect() });
@@ -152,8 +153,10 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
 #[test]
 fn the_largest_dossier_of_the_largest_contracts_fits() {
     // As the board has them: the persons of the case element by element, discovered ones person by person.
-    largest(|place| (place / PERSONS_MAX, place % PERSONS_MAX), |disclosure| assert!((30..=60).contains(&check(disclosure))));
-    largest(|place| (place % ELEMENTS_MAX, place / ELEMENTS_MAX), |disclosure| assert!((30..=60).contains(&check(disclosure))));
+    // A part for each list of fields, since two of the longest do not go into one entry.
+    let parts = 2 * ELEMENTS_MAX;
+    largest(|place| (place / PERSONS_MAX, place % PERSONS_MAX), |disclosure| assert_eq!(check(disclosure), parts));
+    largest(|place| (place % ELEMENTS_MAX, place / ELEMENTS_MAX), |disclosure| assert_eq!(check(disclosure), parts));
 }
 
 #[test]
@@ -174,11 +177,11 @@ fn an_answer_to_one_question_is_one_entry_that_names_its_fields() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_given_reads_back_whole_from_parts_that_each_stand_alone(
-        items in proptest::collection::vec((0..8_usize, 0..40_usize, 0..6_usize, 0..5_usize, any::<Option<u64>>()), 0..700),
+        items in proptest::collection::vec((0..8_usize, 0..40_usize, 0..6_usize, 0..5_usize, any::<Option<u64>>()), 0..600),
         width in 1..200_usize,
     ) {
         let text = longest();
@@ -275,7 +278,7 @@ async fn a_queue_that_is_full_now_is_told_apart_from_an_entry_that_never_fits() 
     let recorder = recorder(dir.path(), 150_000).await;
     let text = longest();
     let question = question(&text);
-    let taken = recorder.journal().reserve(149_000 - 2_048).expect("room");
+    let taken = recorder.journal().reserve(148_900).expect("room");
     let small = Disclosure { question: &question, given: vec![item("alone")] };
     assert!(matches!(recorder.disclosed(&small).await, Err(NoRecord::Refused(journal::Refused::QueueFull))));
     drop(taken);
