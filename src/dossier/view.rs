@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::contract::{Element, Need, PersonRole};
+use model::contract::{Element, Need, PERSONS_MAX, PersonRole};
 use model::{Absence, Outcome, Subject};
 use policy::{Authorised, Decision};
 use serde::Serialize;
@@ -18,11 +18,12 @@ use crate::dossier::board::{Board, Nameless, Slot, State};
 use crate::dossier::{OpenDossier, lock, opens_document, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::obtained::{Obtained, Via};
+use crate::obtained::{Obtained, Trouble, Via};
 use crate::pipeline::{self, Stopped};
 use crate::problem::{FieldError, Language};
 use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::refusal;
+use crate::rule::Rule;
 
 /// A slot with its person and the right it may be seen under at this reading.
 struct View<'a> {
@@ -278,6 +279,9 @@ impl View<'_> {
             receipt,
             ..blank
         };
+        if obtained.trouble == Some(Trouble::TooManyMembers) {
+            body.errors.push(FieldError { pointer: "/case".to_owned(), detail: Rule::CasePersons(PERSONS_MAX).text(language) });
+        }
         if let Some(authorised) = &self.authorised {
             body.withheld = authorised.withheld();
             if obtained.is_from_source() {
@@ -333,7 +337,7 @@ struct ElementBody<'a> {
     flags: Vec<FlagBody<'a>>,
     source: Option<SourceBody>,
     next_attempt_at: Option<String>,
-    /// Why our policy refused, with `DENIED`.
+    /// Why our policy refused, with `DENIED`; or what keeps an answer from being used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
     receipt: Option<ReceiptBody>,
