@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use model::consent::CONSENTS_MAX;
-use model::contract::{Consumer, FieldDef, FieldKind, Input, SubjectForm, Type};
+use model::contract::{Consumer, FieldDef, FieldKind, Grant, Input, SubjectForm, Type};
 use model::{FieldSet, Outcome, Service, Shape};
 use serde_json::{Map, Value as Json, json};
 
@@ -53,7 +53,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "summary": language.pick(&service.name.az, &service.name.en),
             "description": format!("{}; absence means {}; route {}", service.versioned(), service.absence.as_str(), service.route.as_str()),
             "parameters": [prefer_parameter(), cache_parameter()],
-            "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service)}}},
+            "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service, &grants)}}},
             "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504]),
         }}));
     }
@@ -136,8 +136,18 @@ fn streamed(mut answer: Json) -> Json {
     answer
 }
 
-fn envelope(service: &Service) -> Json {
-    let mut schema = envelope_with(&service.inputs, Some(&service.subject));
+/// What some grant lets be asked: its forms of subject, and the codes whose rows it covers.
+fn envelope(service: &Service, grants: &[&Grant]) -> Json {
+    let forms: Vec<SubjectForm> =
+        service.subject.iter().copied().filter(|form| grants.iter().any(|grant| grant.subject.contains(form))).collect();
+    let mut inputs = service.inputs.clone();
+    for input in &mut inputs {
+        let name = &input.name;
+        let covers =
+            |grant: &Grant, code: &str| grant.rows.iter().filter(|rule| rule.input.as_ref() == Some(name)).all(|rule| rule.allows(code));
+        input.codes.retain(|code| grants.iter().any(|grant| covers(grant, code)));
+    }
+    let mut schema = envelope_with(&inputs, Some(&forms));
     schema["properties"]["fields"] = json!({"type": ["array", "null"], "items": {"type": "string"}, "description": "narrows the answer"});
     schema
 }
