@@ -183,7 +183,8 @@ async fn a_grant_by_taxpayers_number_gives_nobody_by_his_fin() {
     for (subject, status) in [(json!({"tin": "9900001233"}), 200), (json!({"fin": &*house.applicant().fin}), 403)] {
         let case = format!("c-{}", uuid::Uuid::now_v7().simple());
         let persons = json!([{"subject": subject, "role": "other"}]);
-        let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "doc-flow", "persons": persons}), "en").await.expect("an answer");
+        let opened =
+            client.post("/v1/cases", &json!({"case": case, "purpose": "doc-flow", "persons": persons}), "en").await.expect("an answer");
         assert_eq!(opened.status, 201, "{}", opened.body);
         let mut body = envelope("", &case, json!({}));
         (body["subject"], body["purpose"], body["role"]) = (subject, json!("doc-flow"), json!("clerk"));

@@ -79,9 +79,7 @@ pub fn table(dossier: &Json, name_of: impl Fn(&str) -> Option<String> + Copy) ->
 
 /// What keeps a dossier from being complete: the elements without a usable answer.
 fn why(elements: &[Json], name_of: impl Fn(&str) -> Option<String>) -> String {
-    let missing = elements.iter().filter(|element| {
-        !matches!(element["outcome"].as_str(), Some("FOUND" | "NOT_FOUND" | "STALE"))
-    });
+    let missing = elements.iter().filter(|element| !matches!(element["outcome"].as_str(), Some("FOUND" | "NOT_FOUND" | "STALE")));
     let one = |element: &Json| {
         let text = |value: &Json| value.as_str().unwrap_or("not answered yet").to_owned();
         let fin = element["for"]["fin"].as_str().unwrap_or_default();

@@ -35,6 +35,8 @@ struct View<'a> {
     open: bool,
     /// Whether its answer would name members and has lapsed.
     lapsed: bool,
+    /// Whether the question about another person has found what this one has not.
+    found_elsewhere: bool,
 }
 
 /// A dossier as it is delivered.
@@ -180,8 +182,9 @@ impl OpenDossier {
                 }
                 (State::Known(_), None) | (State::Waiting | State::NotNeeded(_) | State::Behind { .. }, _) => false,
             };
-            views.push(View { slot, subject, element, authorised, open, lapsed });
+            views.push(View { slot, subject, element, authorised, open, lapsed, found_elsewhere: false });
         }
+        mark_found_elsewhere(&mut views);
         Ok(views)
     }
 
@@ -207,10 +210,7 @@ impl OpenDossier {
             return if clock::now() >= self.due { "overdue" } else { "pending" };
         }
         let states: Vec<_> = views.iter().filter_map(known).collect();
-        let wants_document = |(element, outcome, absence): &(&Element, Outcome, Option<Absence>)| {
-            element.need != Need::Optional && opens_document(*outcome, *absence)
-        };
-        if !nameless.is_empty() || views.iter().any(|view| view.lapsed) || states.iter().any(wants_document) {
+        if !nameless.is_empty() || views.iter().any(|view| view.document_required().is_some()) {
             return "awaiting_documents";
         }
         let complete = states.iter().all(|(_, outcome, _)| match outcome {
@@ -224,6 +224,19 @@ impl OpenDossier {
     fn nameless(&self, member: &Nameless) -> Item<'_> {
         let element = &self.contract.elements[member.element].name;
         Item { element, whom: Whom::Member { member: member.number, role: member.role }, because: "NO_FIN" }
+    }
+}
+
+/// Where persons are asked in turn until one is found, his record is that of those before him, too.
+fn mark_found_elsewhere(views: &mut [View<'_>]) {
+    let asked = |view: &View<'_>| {
+        let value = view.slot.claim.as_ref().and_then(|claim| claim.value.clone())?;
+        view.element.until_found.then_some((view.slot.element, value))
+    };
+    let has_record = |view: &View<'_>| matches!(&view.slot.state, State::Known(known) if known.obtained.facts.is_some());
+    let found: Vec<_> = views.iter().filter(|view| has_record(view)).filter_map(asked).collect();
+    for view in views.iter_mut().filter(|view| !has_record(view)) {
+        view.found_elsewhere = asked(view).is_some_and(|asked| found.contains(&asked));
     }
 }
 
@@ -303,7 +316,8 @@ impl View<'_> {
 
     fn document_required(&self) -> Option<Item<'_>> {
         let State::Known(known) = &self.slot.state else { return None };
-        let absent = self.element.need != Need::Optional && opens_document(known.obtained.outcome, known.obtained.absence);
+        let absent =
+            self.element.need != Need::Optional && !self.found_elsewhere && opens_document(known.obtained.outcome, known.obtained.absence);
         let because = if self.lapsed { "LAPSED" } else { known.obtained.outcome.as_str() };
         (absent || self.lapsed).then_some(Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
     }

@@ -138,8 +138,6 @@ const CASES: &[Case] = &[
         &["unused-key"]),
     Case(INCOME, &[("{status: [5xx, 429]}, is: UNAVAILABLE", "{status: [5xx, 429]}, is: UNAVAILABLE, confirmed: true")],
         &["unused-key"]),
-    Case(CONSUMPTION, &[("is: NOT_FOUND", "is: NOT_FOUND, confirmed: true")],
-        &["unused-key"]),
     Case(INCOME, &[("    - {when: {exists: t:FizikiSexsGelirleriCavabi/t:Aylar/t:Ay_Melumati}, is: FOUND}\n", "")],
         &["missing-found-rule"]),
     Case(SUBSCRIBER, &[("empty: abonentler}, is: NOT_FOUND", "empty: abonentler}, is: DENIED")],

@@ -80,16 +80,21 @@ fn depth_number_and_size_are_bounded_and_the_walk_stops_at_the_first_excess() {
 #[test]
 fn json_is_bounded_too() {
     let plan = plan("azerishiq/consumption");
-    let nested = format!("{{\"qaliq\":0,\"x\":{}", "[".repeat(200_000));
+    let nested = format!("{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"x\":{}", "[".repeat(200_000));
     assert_eq!(rule(&plan, &nested), "cut-off");
-    let nested = format!("{{\"qaliq\":0,\"hesablamalar\":[],\"x\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let nested = format!(
+        "{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"hesablamalar\":[],\"x\":{}{}}}",
+        "[".repeat(200_000),
+        "]".repeat(200_000)
+    );
     assert_eq!(read(&plan, 200, nested.as_bytes()).map(|reading| (reading.outcome, reading.undeclared.count)), Ok((Outcome::Found, 1)));
-    let nested = format!("{{\"qaliq\":0,\"hesablamalar\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let nested =
+        format!("{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"hesablamalar\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
     assert_eq!(rule(&plan, &nested), "wrong-structure");
-    let many = format!("{{\"qaliq\":0,\"hesablamalar\":[{}]}}", vec!["{}"; 200_000].join(","));
+    let many = format!("{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"hesablamalar\":[{}]}}", vec!["{}"; 200_000].join(","));
     assert_eq!(read(&plan, 200, many.as_bytes()), Err(ReadError::Limit { what: "keys and items", limit: 100_000 }));
     let month = r#"{"ay":"2025-12","serfiyyat":1,"hesablanib":1,"odenilib":1,"teqribi":false}"#;
-    let thirteen = format!("{{\"qaliq\":0,\"hesablamalar\":[{}]}}", vec![month; 13].join(","));
+    let thirteen = format!("{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"hesablamalar\":[{}]}}", vec![month; 13].join(","));
     let error = read(&plan, 200, thirteen.as_bytes()).expect_err("thirteen months");
     assert_eq!((error.path(), error.rule()), (Some("months[]"), "too-many-items"));
 }
@@ -101,7 +106,7 @@ fn json_must_have_the_promised_structure() {
         let month = r#"{"ay":"2025-12","serfiyyat":1,"hesablanib":1,"odenilib":1,"teqribi":false}"#;
         let (old, new) = change.split_once(" => ").expect("a change");
         assert!(month.contains(old), "{old}");
-        format!("{{\"qaliq\":0,\"hesablamalar\":[{}]}}", month.replace(old, new))
+        format!("{{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":0,\"hesablamalar\":[{}]}}", month.replace(old, new))
     };
     for (body, expected) in [
         (month(r#""2025-12" => 202512"#), "wrong-kind"),
@@ -117,9 +122,9 @@ fn json_must_have_the_promised_structure() {
         (month(r#""serfiyyat":1 => "serfiyyat":true"#), "wrong-kind"),
         (month(r#""teqribi":false => "teqribi":0"#), "wrong-kind"),
         (month(r#""hesablanib":1 => "hesablanib":9223372036854775807"#), "wrong-money"),
-        (r#"{"qaliq":0,"hesablamalar":[null]}"#.to_owned(), "wrong-structure"),
-        (r#"{"qaliq":0,"hesablamalar":["x"]}"#.to_owned(), "wrong-structure"),
-        (r#"{"qaliq":0,"hesablamalar":"x"}"#.to_owned(), "wrong-structure"),
+        (r#"{"abonent_kodu":"TEST-EL-000111","qaliq":0,"hesablamalar":[null]}"#.to_owned(), "wrong-structure"),
+        (r#"{"abonent_kodu":"TEST-EL-000111","qaliq":0,"hesablamalar":["x"]}"#.to_owned(), "wrong-structure"),
+        (r#"{"abonent_kodu":"TEST-EL-000111","qaliq":0,"hesablamalar":"x"}"#.to_owned(), "wrong-structure"),
         (r#"{"qaliq":0,"qaliq":1,"hesablamalar":[]}"#.to_owned(), "doubled-key"),
         (r#"{"qaliq":0,"q\u0061liq":1,"hesablamalar":[]}"#.to_owned(), "doubled-key"),
         (r#"{"qaliq":null,"hesablamalar":[]}"#.to_owned(), "no-outcome-rule"),
@@ -133,7 +138,7 @@ fn json_must_have_the_promised_structure() {
     ] {
         assert_eq!(rule(&plan, &body), expected, "{body}");
     }
-    let sound = "\u{FEFF}{\"qaliq\":\"0.5\",\"hesablamalar\":[]}";
+    let sound = "\u{FEFF}{\"abonent_kodu\":\"TEST-EL-000111\",\"qaliq\":\"0.5\",\"hesablamalar\":[]}";
     assert_eq!(read(&plan, 200, sound.as_bytes()).map(|reading| reading.outcome), Ok(Outcome::Found), "a mark, and a number as text");
 }
 

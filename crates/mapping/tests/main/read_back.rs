@@ -215,7 +215,7 @@ proptest! {
                 Value::Bool(*estimated),
             ],
         });
-        let expected = vec![Value::Records(records.collect()), Value::Int(balance)];
+        let expected = vec![text("TEST-EL-000111"), Value::Records(records.collect()), Value::Int(balance)];
         prop_assert!(record(shipped("azerishiq/consumption"), &body).values == expected, "{}", body);
     }
 

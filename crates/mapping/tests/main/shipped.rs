@@ -284,7 +284,7 @@ fn undeclared_parts_are_counted_and_named_but_never_kept() {
 
 #[test]
 fn decimals_keep_the_digits_that_were_sent() {
-    let body = br#"{"qaliq":0,"hesablamalar":[{"ay":"2025-12","serfiyyat":212.00,"hesablanib":1,"odenilib":1,"teqribi":false},
+    let body = br#"{"abonent_kodu":"TEST-EL-000111","qaliq":0,"hesablamalar":[{"ay":"2025-12","serfiyyat":212.00,"hesablanib":1,"odenilib":1,"teqribi":false},
         {"ay":"2026-01","serfiyyat":12345678901234567890.12345,"hesablanib":1,"odenilib":1,"teqribi":false}]}"#;
     let facts = read(&plan("azerishiq/consumption"), 200, body).expect("found").facts.expect("facts");
     let shown = serde_json::to_string(&facts.show(&facts.service.agreed())).expect("JSON");
