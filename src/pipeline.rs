@@ -202,8 +202,8 @@ impl Asking {
                     };
                     return Obtained::without_answer(Outcome::Unavailable, trouble, entry);
                 }
-                // It may have been sent: only what has no effect at the source is asked anew.
-                Waited::Gone if self.errand.intent.get().is_some() && self.errand.exchange.service.retry == Retry::Never => {
+                // It may have been sent: whether to ask again is the caller's to say.
+                Waited::Gone if self.errand.intent.get().is_some() => {
                     let entry = self.errand.intent.get().copied();
                     let route = false;
                     let gone = Obtained::without_answer(Outcome::Unavailable, Trouble::Unreachable { route, retry_after: None }, entry);
