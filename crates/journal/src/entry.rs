@@ -74,6 +74,9 @@ impl Role {
 pub enum Urgency {
     /// Somebody waits: the next commit begins as soon as the disk is free.
     Now,
+    /// Somebody waits, and whoever appends calls [`Journal::commit`](crate::Journal::commit) as soon as no more
+    /// is about to come, so that one flush serves many. At the latest after the lazy delay.
+    Gathered,
     /// May ride on the next urgent entry's commit, at the latest after the lazy delay.
     Lazy,
 }

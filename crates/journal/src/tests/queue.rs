@@ -79,6 +79,46 @@ async fn a_lazy_entry_alone_is_written_after_its_delay() {
 }
 
 #[tokio::test]
+async fn gathered_entries_wait_for_the_word_and_go_together() {
+    let disk = FakeDisk::new(1);
+    let journal = open(&disk, patient());
+    journal.commit();
+    let before = disk.flushes();
+    let mut gathered: Vec<_> = (0..5).map(|_| waiting(journal.append(single(10), Urgency::Gathered, None).expect("taken"))).collect();
+    assert!(!gathered.iter_mut().any(is_ready));
+    journal.commit();
+    for durable in gathered {
+        assert_eq!(durable.await.head().size(), 5);
+    }
+    assert_eq!(disk.flushes(), before + 1);
+}
+
+#[tokio::test]
+async fn after_a_commit_of_many_the_next_is_held_back_but_not_when_the_log_closes() {
+    let disk = FakeDisk::new(1);
+    let journal = open(&disk, Options { commit_interval: Duration::from_secs(3600), ..patient() });
+    // Few never wait, one after the other.
+    for _ in 0..3 {
+        journal.append(single(10), Urgency::Now, None).expect("taken").durable().await;
+    }
+    for _ in 0..3 {
+        drop(journal.append(single(10), Urgency::Lazy, None).expect("taken"));
+    }
+    journal.append(single(10), Urgency::Now, None).expect("taken").durable().await;
+    let mut held = waiting(journal.append(single(10), Urgency::Now, None).expect("taken"));
+    assert!(!is_ready(&mut held));
+    journal.close().await.expect("closes");
+    assert!(is_ready(&mut held), "what is queued is committed before the end");
+    // After a short interval it comes by itself.
+    let journal = open(&disk, Options { commit_interval: Duration::from_millis(1), ..patient() });
+    for _ in 0..3 {
+        drop(journal.append(single(10), Urgency::Lazy, None).expect("taken"));
+    }
+    journal.append(single(10), Urgency::Now, None).expect("taken").durable().await;
+    journal.append(single(10), Urgency::Now, None).expect("taken").durable().await;
+}
+
+#[tokio::test]
 async fn a_failed_write_or_flush_is_never_acknowledged_and_ends_everything() {
     // The commit's two operations: write and flush.
     for (operation, how) in [(1, Strike::Before), (1, Strike::After), (2, Strike::Before), (2, Strike::After)] {
