@@ -155,6 +155,15 @@ pub fn seal_entry(epoch: &Epoch, binding: &Binding<'_>, metadata: &[u8], payload
     Sealed { body, payload }
 }
 
+/// A new event's id: a version 7 UUID of this moment, in unix milliseconds.
+///
+/// # Panics
+/// When the system gives no randomness.
+#[must_use]
+pub fn event_id(time_ms: u64) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(time_ms, &random()).into_uuid()
+}
+
 /// Makes an entry whose metadata anybody may read; only for kinds without personal data, such as `EpochOpened`.
 #[must_use]
 pub fn plain_entry(binding: &Binding<'_>, metadata: &[u8]) -> Sealed {

@@ -1,11 +1,12 @@
 //! The node key and the keys derived from it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac, rand};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::key_file::{self, KeyFileError};
 
@@ -104,10 +105,34 @@ impl fmt::Debug for SealKey {
     }
 }
 
+/// Random bytes, at most [`POOL_BYTES`]. They are drawn a few hundred at a time, since a draw costs as much
+/// as sealing a record, and none is given twice or left behind.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).expect("the system gives randomness");
-    bytes
+    thread_local!(static POOL: RefCell<Pool> = RefCell::new(Pool { bytes: Zeroizing::new([0; POOL_BYTES]), used: POOL_BYTES }));
+    POOL.with_borrow_mut(Pool::take)
+}
+
+/// Bytes of one draw.
+const POOL_BYTES: usize = 512;
+
+struct Pool {
+    bytes: Zeroizing<[u8; POOL_BYTES]>,
+    used: usize,
+}
+
+impl Pool {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.used + N > POOL_BYTES {
+            rand::fill(&mut self.bytes[..]).expect("the system gives randomness");
+            self.used = 0;
+        }
+        let part = &mut self.bytes[self.used..self.used + N];
+        let mut taken = [0; N];
+        taken.copy_from_slice(part);
+        part.zeroize();
+        self.used += N;
+        taken
+    }
 }
 
 pub(crate) fn digest_bytes(digest: &[u8]) -> [u8; 32] {
@@ -173,6 +198,16 @@ mod tests {
         for short in 0..NONCE_BYTES + TAG_BYTES {
             assert!(key("cases").open(b"", &vec![0; short]).is_err(), "{short} bytes");
         }
+    }
+
+    #[test]
+    fn random_bytes_do_not_repeat_and_are_not_left_behind() {
+        let drawn: std::collections::HashSet<[u8; 44]> = (0..1_000).map(|_| random()).collect();
+        assert_eq!(drawn.len(), 1_000);
+        let mut pool = Pool { bytes: Zeroizing::new([0; POOL_BYTES]), used: POOL_BYTES };
+        let first: [u8; 100] = pool.take();
+        assert_ne!(first, [0; 100]);
+        assert_eq!(pool.bytes[..100], [0; 100]);
     }
 
     #[test]
