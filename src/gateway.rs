@@ -124,7 +124,7 @@ impl Gateway {
             recorder,
             store: Arc::new(store),
             dossiers: Dossiers::default(),
-            metrics: Metrics,
+            metrics: Metrics::default(),
             exchanges: TaskTracker::new(),
             verifying_key,
             drain: watch::Sender::new(false),

@@ -1,11 +1,14 @@
 //! What the gateway counts. Labels come from contracts and closed lists, never from input, and no
 //! personal identifier can stand in one.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use adapter_core::CallError;
 use http::StatusCode;
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use model::{ConsumerId, Outcome, Service};
 
@@ -17,72 +20,128 @@ const SECONDS_BUCKETS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.
 /// How often recorded samples are folded into the buckets; until then they take memory.
 const FOLD: Duration = Duration::from_secs(5);
 
-/// The gateway's own counters.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Metrics;
+/// The gateway's own counters. What is counted at every request is looked up in the recorder once: there
+/// it costs strings for its labels each time.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    requests: Handles<3, Counter>,
+    request_seconds: Handles<1, Histogram>,
+    lookups: Handles<3, Counter>,
+    calls: Handles<1, Counter>,
+    call_seconds: Handles<1, Histogram>,
+    outcomes: Handles<7, Counter>,
+    answers: Handles<7, Counter>,
+}
+
+/// Handles of one metric: by consumer or service, and by the place of its other label in a closed list.
+struct Handles<const N: usize, H>(RwLock<HashMap<Box<str>, Places<N, H>>>);
+
+type Places<const N: usize, H> = Box<[OnceLock<H>; N]>;
+
+impl<const N: usize, H> Handles<N, H> {
+    /// Gives the handle to `act`; `make` looks it up the first time.
+    fn with(&self, name: &str, place: usize, make: impl FnOnce() -> H, act: impl FnOnce(&H)) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = known.get(name).map(|handles| &handles[place]) {
+            return act(handle.get_or_init(make));
+        }
+        drop(known);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let handles = known.entry(name.into()).or_insert_with(|| Box::new([const { OnceLock::new() }; N]));
+        act(handles[place].get_or_init(make));
+    }
+}
+
+impl<const N: usize, H> Default for Handles<N, H> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<const N: usize, H> fmt::Debug for Handles<N, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handles(…)")
+    }
+}
 
 impl Metrics {
     /// A consumer's request was answered.
-    pub fn requested(self, consumer: &ConsumerId, status: StatusCode, took: Duration) {
-        let class = match status.as_u16() {
-            200..=299 => "2xx",
-            300..=499 => "4xx",
-            _ => "5xx",
+    pub fn requested(&self, consumer: &ConsumerId, status: StatusCode, took: Duration) {
+        let (place, class) = match status.as_u16() {
+            200..=299 => (0, "2xx"),
+            300..=499 => (1, "4xx"),
+            _ => (2, "5xx"),
         };
-        counter!("qovsaq_requests_total", "consumer" => consumer.to_string(), "status" => class).increment(1);
-        histogram!("qovsaq_request_seconds", "consumer" => consumer.to_string()).record(took.as_secs_f64());
+        let name = || consumer.as_str().to_owned();
+        let counter = || counter!("qovsaq_requests_total", "consumer" => name(), "status" => class);
+        self.requests.with(consumer.as_str(), place, counter, |counter| counter.increment(1));
+        let histogram = || histogram!("qovsaq_request_seconds", "consumer" => name());
+        self.request_seconds.with(consumer.as_str(), 0, histogram, |histogram| histogram.record(took.as_secs_f64()));
     }
 
     /// A consumer's request was over its quota.
-    pub fn over_quota(self, consumer: &ConsumerId) {
+    pub fn over_quota(&self, consumer: &ConsumerId) {
         counter!("qovsaq_requests_over_quota_total", "consumer" => consumer.to_string()).increment(1);
     }
 
     /// A kept answer was looked for.
-    pub fn looked_up(self, service: &Service, found: &Lookup) {
-        let result = match found {
-            Lookup::Hit(_) => "hit",
-            Lookup::TooOld(_) => "too-old",
-            Lookup::Miss => "miss",
+    pub fn looked_up(&self, service: &Service, found: &Lookup) {
+        let (place, result) = match found {
+            Lookup::Hit(_) => (0, "hit"),
+            Lookup::TooOld(_) => (1, "too-old"),
+            Lookup::Miss => (2, "miss"),
         };
-        counter!("qovsaq_cache_lookups_total", "service" => service.id.as_str().to_owned(), "result" => result).increment(1);
+        let name = service.id.as_str();
+        let counter = || counter!("qovsaq_cache_lookups_total", "service" => name.to_owned(), "result" => result);
+        self.lookups.with(name, place, counter, |counter| counter.increment(1));
     }
 
     /// A question is sent once more.
-    pub fn repeated(self, service: &Service) {
+    pub fn repeated(&self, service: &Service) {
         counter!("qovsaq_provider_retries_total", "service" => service.id.as_str().to_owned()).increment(1);
     }
 
     /// What the cache holds.
-    pub fn cache(self, cache: &Cache) {
+    pub fn cache(&self, cache: &Cache) {
         gauge!("qovsaq_cache_entries").set(u32::try_from(cache.entry_count()).unwrap_or(u32::MAX));
         gauge!("qovsaq_cache_bytes").set(u32::try_from(cache.bytes()).unwrap_or(u32::MAX));
     }
 
     /// A call to a provider ended.
-    pub fn called(self, service: &Service, took: Duration, error: Option<&CallError>) {
-        let result = error.map_or("answered", crate::call::code);
-        counter!("qovsaq_provider_calls_total", "service" => service.id.as_str().to_owned(), "result" => result).increment(1);
-        histogram!("qovsaq_provider_call_seconds", "provider" => service.id.provider().to_owned()).record(took.as_secs_f64());
+    pub fn called(&self, service: &Service, took: Duration, error: Option<&CallError>) {
+        let name = service.id.as_str();
+        let counter = |result| counter!("qovsaq_provider_calls_total", "service" => name.to_owned(), "result" => result);
+        match error {
+            None => self.calls.with(name, 0, || counter("answered"), |counter| counter.increment(1)),
+            Some(error) => counter(crate::call::code(error)).increment(1),
+        }
+        let provider = service.id.provider();
+        let histogram = || histogram!("qovsaq_provider_call_seconds", "provider" => provider.to_owned());
+        self.call_seconds.with(provider, 0, histogram, |histogram| histogram.record(took.as_secs_f64()));
     }
 
     /// A provider's answer was read.
-    pub fn answered(self, service: &Service, evidence: &AnswerEvidence<'_>) {
-        counter!("qovsaq_provider_outcomes_total", "service" => service.id.as_str().to_owned(), "outcome" => evidence.outcome.as_str())
-            .increment(1);
+    pub fn answered(&self, service: &Service, evidence: &AnswerEvidence<'_>) {
+        let (name, outcome) = (service.id.as_str(), evidence.outcome);
+        let counter = || counter!("qovsaq_provider_outcomes_total", "service" => name.to_owned(), "outcome" => outcome.as_str());
+        self.outcomes.with(name, outcome as usize, counter, |counter| counter.increment(1));
         if evidence.undeclared > 0 {
-            counter!("qovsaq_undeclared_fields_total", "service" => service.id.as_str().to_owned()).increment(evidence.undeclared);
+            counter!("qovsaq_undeclared_fields_total", "service" => name.to_owned()).increment(evidence.undeclared);
         }
     }
 
     /// A question was answered to a consumer.
-    pub fn disclosed(self, consumer: &str, service: &str, outcome: Outcome) {
-        counter!("qovsaq_answers_total", "consumer" => consumer.to_owned(), "service" => service.to_owned(), "outcome" => outcome.as_str())
-            .increment(1);
+    pub fn disclosed(&self, consumer: &str, service: &str, outcome: Outcome) {
+        let counter = || {
+            let (consumer, service) = (consumer.to_owned(), service.to_owned());
+            counter!("qovsaq_answers_total", "consumer" => consumer, "service" => service, "outcome" => outcome.as_str())
+        };
+        // No code has a blank in it.
+        self.answers.with(&[consumer, " ", service].concat(), outcome as usize, counter, |counter| counter.increment(1));
     }
 
     /// A question was refused by policy.
-    pub fn denied(self, consumer: &str, service: &str) {
+    pub fn denied(&self, consumer: &str, service: &str) {
         counter!("qovsaq_denials_total", "consumer" => consumer.to_owned(), "service" => service.to_owned()).increment(1);
     }
 }
@@ -100,7 +159,6 @@ pub async fn fold(handle: PrometheusHandle) {
 /// the same process (tests) shares it.
 #[must_use]
 pub fn install() -> PrometheusHandle {
-    use std::sync::OnceLock;
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let handle = HANDLE.get_or_init(|| {
         let builder = PrometheusBuilder::new();

@@ -19,7 +19,7 @@ mod disclosure;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +30,7 @@ use model::{Outcome, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::disclosure::{Disclosure, Given};
@@ -224,6 +225,8 @@ pub struct Recorder {
     origin: String,
     epoch: ArcSwap<OpenEpoch>,
     tokens: ArcSwap<MonthKey>,
+    /// Told of every entry that somebody waits for.
+    gather: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -248,13 +251,17 @@ impl Recorder {
         let opened = open_epoch(&journal, &keys, origin, now).await?;
         let month = month_of(now);
         let key = keys.token_key(&month)?;
-        Ok(Arc::new(Self {
+        let gather = Arc::new(Notify::new());
+        let recorder = Arc::new(Self {
             journal,
             keys,
             origin: origin.to_owned(),
             epoch: ArcSwap::from_pointee(opened),
             tokens: ArcSwap::from_pointee(MonthKey { month, key }),
-        }))
+            gather: Arc::clone(&gather),
+        });
+        tokio::spawn(commit_gathered(Arc::downgrade(&recorder), gather));
+        Ok(recorder)
     }
 
     /// The log's name.
@@ -306,17 +313,15 @@ impl Recorder {
         asked: &impl Serialize,
     ) -> Result<Journalled<Intent>, NoRecord> {
         #[derive(Serialize)]
-        struct Metadata<'a> {
-            #[serde(flatten)]
-            question: &'a Question<'a>,
+        struct Metadata {
             subject: Option<String>,
         }
         let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
-        let metadata = Metadata { question, subject: subject.map(|subject| self.token(subject)) };
-        let payload = serde_json::to_vec(asked).map_err(NoRecord::Metadata)?;
-        let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&payload))?;
+        let metadata = joined(&json(question)?, &Metadata { subject: subject.map(|subject| self.token(subject)) })?;
+        let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&json(asked)?));
         let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
-        let appended = self.journal.append(entry, Urgency::Now, None).map_err(NoRecord::from)?;
+        let appended = self.journal.append(entry, Urgency::Gathered, None).map_err(NoRecord::from)?;
+        self.gather.notify_one();
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
             recorder: Arc::clone(self),
@@ -346,12 +351,12 @@ impl Recorder {
         };
         let mut parts = Vec::with_capacity(divided.count());
         for part in &divided.rest {
-            let metadata = divided.metadata(disclosure.question, part, &parts);
-            let appended = self.append(Kind::Disclosed, Role::Single, Urgency::Lazy, &metadata, None, rooms.pop().as_mut())?;
+            let metadata = divided.metadata(part, &parts)?;
+            let appended = self.append_json(Kind::Disclosed, Role::Single, Urgency::Lazy, &metadata, None, rooms.pop().as_mut())?;
             parts.push(Place::of(&appended));
         }
-        let metadata = divided.metadata(disclosure.question, &divided.last, &parts);
-        let appended = self.append(Kind::Disclosed, Role::Single, Urgency::Now, &metadata, None, rooms.pop().as_mut())?;
+        let metadata = divided.metadata(&divided.last, &parts)?;
+        let appended = self.append_json(Kind::Disclosed, Role::Single, Urgency::Gathered, &metadata, None, rooms.pop().as_mut())?;
         parts.push(Place::of(&appended));
         let durable = appended.durable().await;
         Ok(Journalled { value: Disclosed { parts, part_of: divided.part_of }, durable })
@@ -396,12 +401,12 @@ impl Recorder {
     /// When the journal has no room.
     pub async fn abandoned(&self, intent: u64) -> Result<(), NoRecord> {
         let metadata = serde_json::json!({"intent": intent, "reason": "may have been sent"});
-        self.append(Kind::Abandoned, Role::Closes(intent), Urgency::Now, &metadata, None, None)?.durable().await;
+        self.append(Kind::Abandoned, Role::Closes(intent), Urgency::Gathered, &metadata, None, None)?.durable().await;
         Ok(())
     }
 
     async fn write(&self, kind: Kind, metadata: &impl Serialize) -> Result<Durable, NoRecord> {
-        Ok(self.append(kind, Role::Single, Urgency::Now, metadata, None, None)?.durable().await)
+        Ok(self.append(kind, Role::Single, Urgency::Gathered, metadata, None, None)?.durable().await)
     }
 
     fn append(
@@ -413,21 +418,69 @@ impl Recorder {
         payload: Option<&[u8]>,
         place: Option<&mut Reservation>,
     ) -> Result<journal::Appended, NoRecord> {
-        let sealed = self.seal(kind, role, metadata, payload)?;
-        let entry = Entry { kind: kind.number(), role, body: sealed.body, payload: sealed.payload };
-        self.journal.append(entry, urgency, place).map_err(NoRecord::from)
+        self.append_json(kind, role, urgency, &json(metadata)?, payload, place)
     }
 
-    fn seal(&self, kind: Kind, role: Role, metadata: &impl Serialize, payload: Option<&[u8]>) -> Result<Sealed, NoRecord> {
-        let metadata = serde_json::to_vec(metadata).map_err(NoRecord::Metadata)?;
-        let binding = binding(&self.origin, kind, role, clock::now());
-        Ok(seal::entry::seal_entry(&self.epoch.load().epoch, &binding, &metadata, payload))
+    fn append_json(
+        &self,
+        kind: Kind,
+        role: Role,
+        urgency: Urgency,
+        metadata: &[u8],
+        payload: Option<&[u8]>,
+        place: Option<&mut Reservation>,
+    ) -> Result<journal::Appended, NoRecord> {
+        let sealed = self.seal(kind, role, metadata, payload);
+        let entry = Entry { kind: kind.number(), role, body: sealed.body, payload: sealed.payload };
+        let appended = self.journal.append(entry, urgency, place).map_err(NoRecord::from)?;
+        if urgency == Urgency::Gathered {
+            self.gather.notify_one();
+        }
+        Ok(appended)
     }
+
+    fn seal(&self, kind: Kind, role: Role, metadata: &[u8], payload: Option<&[u8]>) -> Sealed {
+        let binding = binding(&self.origin, kind, role, clock::now());
+        seal::entry::seal_entry(&self.epoch.load().epoch, &binding, metadata, payload)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.gather.notify_one();
+    }
+}
+
+/// Begins a commit once every task that was ready when somebody began to wait has had its turn: what they
+/// append rides along. Under load one flush, one signature and one change of threads so serve many requests;
+/// where nothing else is ready it costs no time.
+async fn commit_gathered(recorder: Weak<Recorder>, gather: Arc<Notify>) {
+    loop {
+        gather.notified().await;
+        tokio::task::yield_now().await;
+        let Some(recorder) = recorder.upgrade() else { return };
+        recorder.journal.commit();
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, NoRecord> {
+    serde_json::to_vec(value).map_err(NoRecord::Metadata)
+}
+
+/// A question's JSON with the members of `more`, of which there is at least one, behind its own. Written by
+/// hand because every exchange writes it twice, and `serde(flatten)` takes twice as long.
+fn joined(question: &[u8], more: &impl Serialize) -> Result<Vec<u8>, NoRecord> {
+    let (_, members) = question.split_last().expect("an object has a closing brace");
+    let mut joined = Vec::with_capacity(question.len() + 512);
+    joined.extend_from_slice(members);
+    serde_json::to_writer(&mut joined, more).map_err(NoRecord::Metadata)?;
+    joined[members.len()] = b',';
+    Ok(joined)
 }
 
 fn binding(origin: &str, kind: Kind, role: Role, now: Timestamp) -> Binding<'_> {
     let time_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: Uuid::now_v7(), time_ms }
+    Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: seal::entry::event_id(time_ms), time_ms }
 }
 
 /// R8: keys durable first, then the epoch-opened entry durable, then the epoch is used.

@@ -5,7 +5,6 @@
 //! two values never have the same bytes, and no value's bytes begin another's. [`super::key`] rests on
 //! that.
 
-use aws_lc_rs::hmac;
 use model::{Decimal, Record, Value};
 
 /// Deepest nesting of lists. Contracts nest less; what is deeper is not kept.
@@ -44,12 +43,6 @@ pub(super) trait Sink {
 impl Sink for Vec<u8> {
     fn take(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
-    }
-}
-
-impl Sink for hmac::Context {
-    fn take(&mut self, bytes: &[u8]) {
-        self.update(bytes);
     }
 }
 

@@ -13,7 +13,7 @@ use seal::entry::BODY_OVERHEAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{NoRecord, Place, Question};
+use super::{NoRecord, Place, Question, joined, json};
 
 /// Most parts of one disclosure. The largest dossier that the contracts allow, with the longest names and
 /// the most fields, each service in two versions, takes fewer (`tests.rs`).
@@ -64,11 +64,9 @@ struct Item<'a> {
     fields_as: Option<usize>,
 }
 
-/// The metadata of an entry.
+/// The metadata of an entry, behind the question's members.
 #[derive(Serialize)]
-pub(super) struct Metadata<'a> {
-    #[serde(flatten)]
-    question: &'a Question<'a>,
+struct Metadata<'a> {
     subjects: &'a BTreeSet<String>,
     given: &'a [Box<RawValue>],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +88,8 @@ struct Number {
 /// A disclosure as it goes into entries.
 #[derive(Debug)]
 pub(super) struct Divided {
+    /// The question as JSON, the same for all parts.
+    question: Vec<u8>,
     /// All parts but the last; mostly none.
     pub(super) rest: Vec<Part>,
     pub(super) last: Part,
@@ -112,11 +112,11 @@ pub(super) struct Part {
 /// # Errors
 /// When there are more than [`PARTS_MAX`] parts.
 pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> String) -> Result<Divided, NoRecord> {
-    let none = Metadata { question: disclosure.question, subjects: &BTreeSet::new(), given: &[], part: None };
-    let frame = serde_json::to_vec(&none).map_err(NoRecord::Metadata)?.len();
+    let question = json(disclosure.question)?;
+    let frame = question.len() + json(&Metadata { subjects: &BTreeSet::new(), given: &[], part: None })?.len();
     let room = BODY_BYTES_MAX.saturating_sub(BODY_OVERHEAD + frame + PART_BYTES_MAX);
 
-    let mut divided = Divided { rest: Vec::new(), last: Part::default(), part_of: vec![0; disclosure.given.len()] };
+    let mut divided = Divided { question, rest: Vec::new(), last: Part::default(), part_of: vec![0; disclosure.given.len()] };
     // Which item of the present part has named these fields.
     let mut named: HashMap<&[&str], usize> = HashMap::new();
     for place in in_order(&disclosure.given) {
@@ -183,10 +183,14 @@ impl Divided {
         self.rest.len() + 1
     }
 
-    /// The metadata of the next part, where these stand before it.
-    pub(super) fn metadata<'a>(&self, question: &'a Question<'a>, part: &'a Part, before: &[Place]) -> Metadata<'a> {
+    /// The metadata of the next part as JSON, where these stand before it.
+    ///
+    /// # Errors
+    /// When they cannot be written as JSON.
+    pub(super) fn metadata(&self, part: &Part, before: &[Place]) -> Result<Vec<u8>, NoRecord> {
         let (number, of) = (before.len() + 1, self.count());
         let before = (number == of).then(|| before.iter().map(|place| place.index).collect());
-        Metadata { question, subjects: &part.subjects, given: &part.given, part: (of > 1).then_some(Number { number, of, before }) }
+        let part = Metadata { subjects: &part.subjects, given: &part.given, part: (of > 1).then_some(Number { number, of, before }) };
+        joined(&self.question, &part)
     }
 }

@@ -49,11 +49,11 @@ fn token(subject: &Subject) -> String {
 }
 
 /// The metadata of all parts, as they are written when the entries before them stand at 10, 20, ….
-fn entries(question: &Question<'_>, divided: &Divided) -> Vec<Vec<u8>> {
+fn entries(divided: &Divided) -> Vec<Vec<u8>> {
     let mut before: Vec<Place> = Vec::new();
     let parts = divided.rest.iter().chain(iter::once(&divided.last));
     let write = |part| {
-        let metadata = serde_json::to_vec(&divided.metadata(question, part, &before)).expect("JSON");
+        let metadata = divided.metadata(part, &before).expect("JSON");
         before.push(Place { index: 10 * (before.len() as u64 + 1), leaf_hash: Hash::default() });
         metadata
     };
@@ -89,7 +89,7 @@ fn plain(given: &Given<'_>) -> Json {
 /// What holds of every disclosure, read back without anything but its entries.
 fn check(disclosure: &Disclosure<'_>) -> usize {
     let divided = divide(disclosure, token).expect("not too many parts");
-    let entries = entries(disclosure.question, &divided);
+    let entries = entries(&divided);
     let count = entries.len();
     let mut told_of: BTreeMap<usize, Vec<Json>> = BTreeMap::new();
     for (number, bytes) in entries.iter().enumerate() {
@@ -170,7 +170,7 @@ fn an_answer_to_one_question_is_one_entry_that_names_its_fields() {
     let disclosure = Disclosure { question: &question, given: vec![one] };
     assert_eq!(check(&disclosure), 1);
     let divided = divide(&disclosure, token).expect("one part");
-    let entry: Json = serde_json::from_slice(&entries(&question, &divided)[0]).expect("JSON");
+    let entry: Json = serde_json::from_slice(&entries(&divided)[0]).expect("JSON");
     assert_eq!((&entry["given"][0]["fields"], entry.get("part")), (&json!(paths), None));
     // Nothing at all to give is an entry too.
     assert_eq!(check(&Disclosure { question: &question, given: Vec::new() }), 1);
