@@ -27,7 +27,7 @@ pub fn day(now: Timestamp) -> Date {
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> String {
     let at = at.round(Unit::Millisecond).unwrap_or(at);
-    at.to_zoned(baku().clone()).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+    at.display_with_offset(baku().to_offset(at)).to_string()
 }
 
 #[cfg(test)]
