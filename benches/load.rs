@@ -265,8 +265,9 @@ impl Load {
         match self.target.expect {
             Expect::Bytes => Ok((body.to_vec(), None)),
             Expect::Json => {
-                let sorted: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body).with_context(wrong)?;
-                Ok((serde_json::to_vec(&sorted)?, None))
+                let mut value: serde_json::Value = serde_json::from_slice(body).with_context(wrong)?;
+                value.sort_all_objects();
+                Ok((serde_json::to_vec(&value)?, None))
             }
             Expect::Service => {
                 let answer: Service<'_> = serde_json::from_slice(body).with_context(wrong)?;
