@@ -362,13 +362,25 @@ impl Connection {
     }
 }
 
+/// Connections opened at the same time.
+const OPENED_AT_ONCE: usize = 64;
+
 /// The connections with their handshakes and first answers behind them, and the receipts of these.
 async fn connections(load: &Arc<Load>, count: usize) -> anyhow::Result<(Vec<Connection>, HashSet<u64>)> {
+    async fn asked(load: Arc<Load>, number: usize) -> anyhow::Result<(Connection, Option<u64>)> {
+        let mut connection = Connection::open(&load, number).await?;
+        let receipt = connection.ask().await?;
+        Ok((connection, receipt))
+    }
     let (mut connections, mut receipts) = (Vec::new(), HashSet::new());
-    for number in 0..count {
-        let mut connection = Connection::open(load, number).await?;
-        receipts.extend(connection.ask().await?);
-        connections.push(connection);
+    for first in (0..count).step_by(OPENED_AT_ONCE) {
+        let numbers = first..count.min(first + OPENED_AT_ONCE);
+        let opened: Vec<_> = numbers.map(|number| tokio::spawn(asked(Arc::clone(load), number))).collect();
+        for opened in opened {
+            let (connection, receipt) = opened.await??;
+            receipts.extend(receipt);
+            connections.push(connection);
+        }
     }
     Ok((connections, receipts))
 }
@@ -484,7 +496,7 @@ async fn waiting(load: &Arc<Load>, connections: usize, requests: u64, pid: u32, 
         });
     }
     // All wait once the server's own count says so.
-    let watcher = reqwest::Client::builder().no_proxy().build()?;
+    let watcher = reqwest::Client::builder().tls_backend_preconfigured(ClientConfig::clone(&load.tls)).no_proxy().build()?;
     let (in_flight, queued) = loop {
         if let Some(ended) = tasks.try_join_next() {
             ended??;
