@@ -14,7 +14,7 @@ pub mod board;
 pub mod plan;
 pub mod view;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ use crate::envelope::Envelope;
 use crate::exchange::{Exchange, Freshness};
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
-use crate::record::Question;
+use crate::record::{self, Question};
 
 /// Most dossiers held in memory; the oldest that is settled or overdue makes room, and where there is
 /// none no new one is opened.
@@ -68,7 +68,8 @@ pub struct OpenDossier {
 /// The dossiers of this process.
 #[derive(Debug, Default)]
 pub struct Dossiers {
-    held: Mutex<HashMap<Uuid, Arc<OpenDossier>>>,
+    /// By id, and so by age: ids are time-ordered (version 7).
+    held: Mutex<BTreeMap<Uuid, Arc<OpenDossier>>>,
 }
 
 /// Why a dossier is not opened. Nothing was asked.
@@ -96,9 +97,8 @@ impl Dossiers {
     fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NotOpened> {
         let mut held = lock(&self.held);
         if held.len() >= DOSSIERS_MAX {
-            // Ids are time-ordered (UUIDv7): the smallest is the oldest.
             let now = clock::now();
-            let oldest = held.values().filter(|other| now >= other.due || other.is_settled()).map(|other| other.id).min();
+            let oldest = held.values().find(|other| now >= other.due || other.is_settled()).map(|other| other.id);
             held.remove(&oldest.ok_or(NotOpened::NoRoom)?);
         }
         held.insert(dossier.id, Arc::clone(dossier));
@@ -123,7 +123,7 @@ pub fn open(
     }
     let now = clock::now();
     let dossier = Arc::new(OpenDossier {
-        id: Uuid::now_v7(),
+        id: record::new_id(),
         consumer,
         due: now.checked_add(contract.due).unwrap_or(now),
         opened_on: model::time::day(now),
@@ -143,7 +143,7 @@ impl OpenDossier {
         let service = Arc::clone(active.snapshot.services.get(&element.service)?);
         let envelope = Envelope { subject: Some(subject.clone()), fields: None, inputs: Vec::new(), ..self.envelope.clone() };
         Some(Exchange {
-            request_id: Uuid::now_v7(),
+            request_id: record::new_id(),
             dossier_id: Some(self.id),
             active: Arc::clone(active),
             consumer: self.consumer.clone(),

@@ -232,23 +232,6 @@ impl Envelope {
             _ => Err(reader.errors),
         }
     }
-
-    /// The inputs as the journal's sealed payload keeps them.
-    #[must_use]
-    pub fn inputs_as_json(&self) -> Json {
-        Json::Object(self.inputs.iter().map(|(name, value)| (name.to_string(), as_json(value))).collect())
-    }
-}
-
-fn as_json(value: &Value) -> Json {
-    match value {
-        Value::Text(text) => Json::from(&**text),
-        Value::Int(int) => Json::from(*int),
-        Value::Bool(flag) => Json::from(*flag),
-        Value::Decimal(digits) => Json::from(digits.as_str()),
-        Value::Values(values) => Json::Array(values.iter().map(as_json).collect()),
-        Value::Null | Value::Records(_) => Json::Null,
-    }
 }
 
 /// An unknown key as an error may show it: only what looks like a key, since anything else might be

@@ -36,7 +36,7 @@ use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
 use crate::limit::{Attempt, Observed, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
-use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
+use crate::record::{AnswerEvidence, Asked, Denied, Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 
@@ -81,20 +81,19 @@ pub enum Stopped {
 /// # Errors
 /// When the journal could not take it, or the store did not say whether it may be asked: nothing was
 /// asked, or nothing is told.
-pub async fn run(gateway: &Arc<Gateway>, exchange: Exchange, deadline: Instant) -> Result<Ending, Stopped> {
-    let exchange = Arc::new(exchange);
-    let authorised = match authorise(gateway, &exchange).await? {
+pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Instant) -> Result<Ending, Stopped> {
+    let authorised = match authorise(gateway, exchange).await? {
         Decision::Authorised(authorised) => authorised,
         Decision::Denied(denial) => {
             let denied = gateway.recorder.denied(&exchange.question(""), exchange.envelope.subject.as_ref(), &denial.codes()).await?;
             return Ok(Ending::Denied(denial, denied));
         }
     };
-    let mut asking = Asking::begin(gateway, &exchange, &authorised, deadline);
+    let mut asking = Asking::begin(gateway, exchange, &authorised, deadline);
     let obtained = asking.until(deadline).await;
-    let disclosed = disclose(gateway, &exchange, &authorised, &obtained).await?;
+    let disclosed = disclose(gateway, exchange, &authorised, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
-    store_access::remember(gateway, &exchange, authorised.sight(), &obtained).await?;
+    store_access::remember(gateway, exchange, authorised.sight(), &obtained).await?;
     Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
 }
 
@@ -307,8 +306,9 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     };
 
     // INTENT: durable before any byte that names the subject leaves (R1).
-    let asked = serde_json::json!({"subject": subject, "input": envelope.inputs_as_json(), "consent": consent.as_ref().map(|consent| &consent.reference)});
-    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, subject, &asked).await?;
+    let consented = consent.as_ref().map(|consent| &*consent.reference);
+    let asked = Asked { subject, input: &envelope.inputs, consent: consented };
+    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, &asked).await?;
     errand.intent.get_or_init(|| intent.place());
 
     // CALL, again where the contract and the source's budget allow it.

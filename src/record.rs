@@ -12,8 +12,10 @@
 //! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
 //! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
 //!
+//! - `record/asked.rs`: what a source is asked, as the payload keeps it.
 //! - `record/disclosure.rs`: what is given, divided over as many entries as it takes. Pure.
 
+mod asked;
 mod disclosure;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use self::asked::Asked;
 pub use self::disclosure::{Disclosure, Given};
 use crate::cache::Source;
 use crate::clock;
@@ -309,15 +312,14 @@ impl Recorder {
         self: &Arc<Self>,
         question: &Question<'_>,
         service: &ServiceId,
-        subject: Option<&Subject>,
-        asked: &impl Serialize,
+        asked: &Asked<'_>,
     ) -> Result<Journalled<Intent>, NoRecord> {
         #[derive(Serialize)]
         struct Metadata {
             subject: Option<String>,
         }
         let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
-        let metadata = joined(&json(question)?, &Metadata { subject: subject.map(|subject| self.token(subject)) })?;
+        let metadata = joined(&json(question)?, &Metadata { subject: asked.subject.map(|subject| self.token(subject)) })?;
         let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&json(asked)?));
         let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
         let appended = self.journal.append(entry, Urgency::Gathered, None).map_err(NoRecord::from)?;
@@ -478,8 +480,18 @@ fn joined(question: &[u8], more: &impl Serialize) -> Result<Vec<u8>, NoRecord> {
     Ok(joined)
 }
 
+/// A new id of a request, an element or a dossier; later ones are greater, to the millisecond.
+#[must_use]
+pub fn new_id() -> Uuid {
+    seal::entry::event_id(millis(clock::now()))
+}
+
+fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
 fn binding(origin: &str, kind: Kind, role: Role, now: Timestamp) -> Binding<'_> {
-    let time_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let time_ms = millis(now);
     Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: seal::entry::event_id(time_ms), time_ms }
 }
 

@@ -58,13 +58,13 @@ impl<F: Future> Future for Polls<F> {
     }
 }
 
-fn exchange(house: &House, service: &str, body: &Json) -> Exchange {
+fn exchange(house: &House, service: &str, body: &Json) -> Arc<Exchange> {
     let active = Arc::clone(&house.environment.gateway.gateway.active());
     let service = active.snapshot.services[&ServiceId::new(service).expect("an id")].clone();
     let envelope = Envelope::read(body, Expected::by(&service, Profile::Test)).expect("a sound envelope");
     let consumer = active.snapshot.consumers.keys().find(|id| id.as_str() == "targeted-aid").expect("known").clone();
     let (request_id, freshness) = (Uuid::now_v7(), Freshness::default());
-    Exchange { request_id, dossier_id: None, active, consumer, service, envelope, freshness, traced: false }
+    Arc::new(Exchange { request_id, dossier_id: None, active, consumer, service, envelope, freshness, traced: false })
 }
 
 fn gateway(house: &House) -> Arc<Gateway> {
@@ -103,7 +103,7 @@ async fn a_caller_dropped_at_any_await_leaves_its_question_to_be_answered_once()
             assert!(polls < POLLS_MAX, "{service} is not done after {POLLS_MAX} polls");
             let (calls_before, before) = (house.asked(), last_index(&house).await);
             let gateway = gateway(&house);
-            let run = async { pipeline::run(&gateway, exchange(&house, service, &body), Instant::now() + WAIT).await };
+            let run = async { pipeline::run(&gateway, &exchange(&house, service, &body), Instant::now() + WAIT).await };
             let ended = Polls { future: Box::pin(run), left: polls }.await;
             idle(&gateway).await;
 
@@ -126,10 +126,10 @@ async fn a_caller_dropped_at_any_await_leaves_its_question_to_be_answered_once()
 
 /// Runs a question on a runtime of its own for so many steps, and ends that runtime: every task on it,
 /// the flight above all, is dropped where it stands. Tells whether the question was answered by then.
-fn drop_after(steps: usize, gateway: &Arc<Gateway>, exchange: Exchange) -> bool {
+fn drop_after(steps: usize, gateway: &Arc<Gateway>, exchange: Arc<Exchange>) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build().expect("a runtime");
     let gateway = Arc::clone(gateway);
-    let asking = runtime.spawn(async move { pipeline::run(&gateway, exchange, Instant::now() + WAIT).await.map(drop) });
+    let asking = runtime.spawn(async move { pipeline::run(&gateway, &exchange, Instant::now() + WAIT).await.map(drop) });
     let done = runtime.block_on(async {
         for _ in 0..steps {
             if asking.is_finished() {
@@ -192,14 +192,14 @@ async fn those_aboard_a_flight_that_is_dropped_are_answered_by_another() {
         let (gateway, exchange) = (gateway(&house), exchange(&house, "interior/person-identity", &body));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-            runtime.spawn(async move { pipeline::run(&gateway, exchange, Instant::now() + WAIT).await.map(drop) });
+            runtime.spawn(async move { pipeline::run(&gateway, &exchange, Instant::now() + WAIT).await.map(drop) });
             ended.recv().unwrap_or_default();
         })
     };
     until("the source is asked", || (house.environment.agencies["interior"].calls().total == 1).then_some(())).await;
     let gateway = gateway(&house);
     let follower = exchange(&house, "interior/person-identity", &body);
-    let following = tokio::spawn(async move { pipeline::run(&gateway, follower, Instant::now() + WAIT).await });
+    let following = tokio::spawn(async move { pipeline::run(&gateway, &follower, Instant::now() + WAIT).await });
     end.send(()).expect("the leader waits");
     leading.join().expect("the leader's runtime ends");
 

@@ -29,7 +29,7 @@ use crate::identify::{NotIdentified, identify};
 use crate::limit::Exceeded;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
-use crate::record::NoRecord;
+use crate::record::{self, NoRecord};
 use crate::rule::Broken;
 use crate::tls::PeerCertificate;
 use crate::trace_context::TraceContext;
@@ -77,7 +77,7 @@ impl FromRequestParts<Arc<Gateway>> for Asked {
 impl Asked {
     /// IDENTIFY, with everything else that the request's head says.
     fn identify(parts: &Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
-        let request_id = Uuid::now_v7();
+        let request_id = record::new_id();
         let language = Language::from_header(parts.headers.get(ACCEPT_LANGUAGE));
         let refuse =
             |code, az: &str, en: &str| Problem::new(code, Origin::Consumer, &request_id.to_string(), language, language.pick(az, en));

@@ -42,10 +42,13 @@ pub async fn ask(
     let Some(service) = found else {
         return Err(asked.not_found("Belə xidmət yoxdur; /v1/catalogue siyahısına baxın", "There is no such service; see /v1/catalogue"));
     };
-    let json = asked.json(&headers, body).await?;
-    let envelope = Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|broken| asked.contract_broken(&broken))?;
-    let service_id = service.id.clone();
-    let exchange = Exchange {
+    // Neither the JSON nor its bytes are held while the source is waited for.
+    let envelope = {
+        let json = asked.json(&headers, body).await?;
+        drop(headers);
+        Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|broken| asked.contract_broken(&broken))?
+    };
+    let exchange = Arc::new(Exchange {
         request_id: asked.request_id,
         dossier_id: None,
         active: Arc::clone(&asked.active),
@@ -54,12 +57,12 @@ pub async fn ask(
         envelope,
         freshness: asked.freshness,
         traced: false,
-    };
-    let ending = pipeline::run(&gateway, exchange, deadline).await.map_err(|why| asked.stopped(&why))?;
+    });
+    let ending = pipeline::run(&gateway, &exchange, deadline).await.map_err(|why| asked.stopped(&why))?;
     match ending {
         Ending::Answered(answered) => respond(&gateway, &asked, &answered),
         Ending::Denied(denial, denied) => {
-            gateway.metrics.denied(asked.consumer.as_str(), service_id.as_str());
+            gateway.metrics.denied(asked.consumer.as_str(), exchange.service.id.as_str());
             Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())))
         }
     }

@@ -148,7 +148,7 @@ impl Try {
             traced: true,
         };
         let deadline = Instant::now() + WAIT_DEFAULT;
-        let ending = pipeline::run(gateway, exchange, deadline).await?;
+        let ending = pipeline::run(gateway, &Arc::new(exchange), deadline).await?;
         let values: Vec<&str> = input.values().filter_map(Json::as_str).chain([fin.as_str()]).collect();
         self.print(&service.id, &active, ending, &values)
     }

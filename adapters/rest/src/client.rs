@@ -45,7 +45,7 @@ impl Rest {
         }
         let location = self.location(&answer, &asked)?;
         // The question has been sent, whatever becomes of the asking for its answer.
-        self.await_answer(poll, location, answer, context.deadline).await.map_err(|error| error.with_sent(Sent::Maybe))
+        Box::pin(self.await_answer(poll, location, answer, context.deadline)).await.map_err(|error| error.with_sent(Sent::Maybe))
     }
 
     /// Where the answer will be.
@@ -74,12 +74,18 @@ impl Rest {
         Ok(answer.into())
     }
 
-    /// Sends one request, with a token where the source wants one. A 401 says that the request was
-    /// not looked at for its token, so it is sent again, once, with a new one.
+    /// Sends one request, with a token where the source wants one.
     async fn exchange(&self, request: Request, deadline: Instant) -> Result<Received, CallError> {
-        let Some(tokens) = &self.tokens else {
-            return self.transport.exchange(request, codec::EXPECTED, deadline).await;
-        };
+        match &self.tokens {
+            None => self.transport.exchange(request, codec::EXPECTED, deadline).await,
+            // On the heap: most calls wait without it, thousands at a time.
+            Some(tokens) => Box::pin(self.exchange_with_token(tokens, request, deadline)).await,
+        }
+    }
+
+    /// A 401 says that the request was not looked at for its token, so it is sent again, once, with a new
+    /// one.
+    async fn exchange_with_token(&self, tokens: &Tokens, request: Request, deadline: Instant) -> Result<Received, CallError> {
         let token = tokens.get(&self.transport, None, deadline).await?;
         let answer = self.transport.exchange(bearing(request.clone(), &token), codec::EXPECTED, deadline).await?;
         if answer.status != StatusCode::UNAUTHORIZED {

@@ -1,0 +1,43 @@
+//! What a source is asked, as an intent's sealed payload keeps it.
+
+use std::fmt;
+
+use model::{Subject, Value};
+use serde::{Serialize, Serializer};
+
+/// A question to a source. `Debug` names nobody.
+#[derive(Serialize)]
+pub struct Asked<'a> {
+    /// About whom.
+    pub subject: Option<&'a Subject>,
+    /// With what.
+    #[serde(serialize_with = "inputs")]
+    pub input: &'a [(Box<str>, Value)],
+    /// Under which consent: its reference.
+    pub consent: Option<&'a str>,
+}
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("inputs", &self.input.len()).finish_non_exhaustive()
+    }
+}
+
+fn inputs<S: Serializer>(inputs: &[(Box<str>, Value)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(inputs.iter().map(|(name, value)| (name, Input(value))))
+}
+
+struct Input<'a>(&'a Value);
+
+impl Serialize for Input<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Int(int) => serializer.serialize_i64(*int),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Decimal(digits) => serializer.serialize_str(digits.as_str()),
+            Value::Values(values) => serializer.collect_seq(values.iter().map(Input)),
+            Value::Null | Value::Records(_) => serializer.serialize_unit(),
+        }
+    }
+}
