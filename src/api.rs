@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod catalogue;
 pub mod dossiers;
+pub mod log;
 pub mod openapi;
 pub mod request;
 pub mod services;
@@ -24,6 +25,8 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/v1/dossiers/{dossier}", post(dossiers::open))
         .route("/v1/dossiers/{dossier}/{id}", get(dossiers::read))
         .route("/v1/catalogue", get(catalogue::catalogue))
+        .route("/checkpoint", get(log::checkpoint))
+        .route("/tile/{*path}", get(log::tile))
         .route("/openapi.json", get(openapi::document))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)

@@ -26,6 +26,7 @@ mod large;
 mod life;
 mod limits;
 mod privacy;
+mod proofs;
 mod rows;
 mod rules;
 mod wire;

@@ -85,6 +85,18 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "responses": responses(&json!({"200": answer_of(summary, &json!({"type": "object"}))}), &[403, 429])}}),
         );
     }
+    paths.insert(
+        "/checkpoint".to_owned(),
+        json!({"get": {
+            "operationId": "checkpoint", "summary": "The journal's newest checkpoint, a C2SP signed note",
+            "responses": responses(&json!({"200": bytes_of("The note", "text/plain")}), &[403, 429, 503]),
+        }}),
+    );
+    paths.insert("/tile/{level}/{number}".to_owned(), json!({"get": {
+        "operationId": "tile", "summary": "Hashes of the journal's tree, in the layout of C2SP tlog-tiles; `number` is in groups of three digits and may end in `.p/` and a width",
+        "parameters": [path_parameter("level"), path_parameter("number")],
+        "responses": responses(&json!({"200": bytes_of("32 bytes for each hash", "application/octet-stream")}), &[403, 404, 429, 503]),
+    }}));
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Qovşaq internal API", "version": env!("CARGO_PKG_VERSION"), "description": format!("As {} sees it; configuration {}", consumer.id, active.hash)},
@@ -100,6 +112,10 @@ fn body_of(reference: &str) -> Json {
 
 fn answer_of(description: &str, schema: &Json) -> Json {
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
+}
+
+fn bytes_of(description: &str, media_type: &str) -> Json {
+    json!({"description": description, "content": {media_type: {}}})
 }
 
 /// The good answers, and the problems that this address can answer with.

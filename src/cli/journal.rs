@@ -1,5 +1,6 @@
-//! `qovsaq journal verify|show`
+//! `qovsaq journal verify|show|prove`
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use journal::read::EntryView;
 use journal::verify::{VerifyError, verify};
+use journal::{ConsistencyProof, InclusionProof, ProofError, Receipt, SignedHead};
 use seal::{KeyTable, NodeKey};
 use serde_json::{Value as Json, json};
 
@@ -45,6 +47,20 @@ enum Action {
         #[arg(long, requires = "node_key", env = "QOVSAQ_KEY_TABLE")]
         key_table: Option<PathBuf>,
     },
+    /// Prove an entry under the newest checkpoint, or that the log has only grown since an older one
+    ///
+    /// Needs no key, and may be used while the gateway runs. What it prints, `qovsaq-verify` checks.
+    Prove {
+        /// The journal's folder
+        dir: PathBuf,
+        /// Index of the entry: prints a C2SP tlog-proof
+        #[arg(required_unless_present = "since")]
+        index: Option<u64>,
+        /// An older checkpoint of this log that was kept elsewhere, or the receipt that holds one: prints a proof, as
+        /// JSON, that the log's tree begins with its tree
+        #[arg(long, conflicts_with = "index", value_name = "FILE")]
+        since: Option<PathBuf>,
+    },
 }
 
 impl JournalCommand {
@@ -56,6 +72,8 @@ impl JournalCommand {
         match self.action {
             Action::Verify { dir } => run_verify(&dir),
             Action::Show { dir, index, json, node_key, key_table } => show(&dir, index, json, node_key.zip(key_table)),
+            Action::Prove { dir, index: Some(index), .. } => prove(&dir, index),
+            Action::Prove { dir, since, .. } => prove_since(&dir, &since.context("an index or --since is needed")?),
         }
     }
 }
@@ -93,6 +111,36 @@ fn run_verify(dir: &Path) -> anyhow::Result<Ended> {
         }
     }
     Ok(if report.is_sound() { Ended::Well } else { Ended::Badly })
+}
+
+fn prove(dir: &Path, index: u64) -> anyhow::Result<Ended> {
+    let (levels, head, _) = journal::read::levels(dir)?;
+    let proof = InclusionProof::of(index, &levels, &head).map_err(|error| later(error, &head))?;
+    write!(std::io::stdout().lock(), "{proof}")?;
+    complain(&format!("leaf hash {}", proof.leaf_hash()));
+    Ok(Ended::Well)
+}
+
+fn prove_since(dir: &Path, file: &Path) -> anyhow::Result<Ended> {
+    let (levels, head, key) = journal::read::levels(dir)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // A receipt holds the checkpoint of its commit.
+    let note = serde_json::from_str::<Receipt>(&text).map_or(text, |receipt| receipt.head);
+    let old = SignedHead::parse(&note, &key).with_context(|| format!("{} is no checkpoint of {}", file.display(), key.origin()))?;
+    let proof = ConsistencyProof::of(&old, &levels, &head).map_err(|error| later(error, &head))?;
+    say(&serde_json::to_string_pretty(&proof)?)?;
+    Ok(Ended::Well)
+}
+
+/// What is beyond the checkpoint needs a little patience, not another command.
+fn later(error: ProofError, head: &SignedHead) -> anyhow::Error {
+    let beyond = matches!(error, ProofError::Beyond { .. });
+    let error = anyhow::Error::new(error);
+    if beyond {
+        error.context(format!("the newest checkpoint covers {} entries; a running gateway writes one every ten seconds", head.size()))
+    } else {
+        error
+    }
 }
 
 fn show(dir: &Path, index: u64, as_json: bool, keys: Option<(PathBuf, PathBuf)>) -> anyhow::Result<Ended> {

@@ -21,6 +21,7 @@ use crate::entry::{LEAF_HEADER_BYTES, OpenEntry, Role};
 use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, SegmentHeader, TABLE_ROW_BYTES, put_row};
 use crate::hash::Hash;
 use crate::journal::{CloseError, Committed, Fatal, Queued, Shared, State, Work};
+use crate::levels::LevelWriter;
 use crate::note::{Origin, SignedHead, SigningKey};
 use crate::scan;
 use crate::tree::{BatchTree, CompactRange};
@@ -55,6 +56,8 @@ pub(crate) struct Writer {
     pub(crate) checkpoint_size: u64,
     pub(crate) checkpoint_due: Option<Instant>,
     pub(crate) buffer: Vec<u8>,
+    /// The tree's levels; none where they cannot be written. The next start makes them anew.
+    pub(crate) levels: Option<LevelWriter>,
     /// The lock on the directory, held as long as the writer lives.
     #[expect(dead_code, reason = "holding it is its use")]
     pub(crate) lock: Box<dyn Send>,
@@ -95,6 +98,11 @@ fn run(mut writer: Writer, shared: &Shared) -> io::Result<()> {
                 let committed = writer.commit(&mut entries)?;
                 shared.committed(cost, writer.disk_bytes(), &committed.head);
                 batch.acknowledge(committed);
+                // Nobody waits for the levels.
+                if let Some(committed) = batch.committed() {
+                    writer.keep_levels(committed);
+                    shared.show_tree(writer.levels_head(committed));
+                }
                 spare = entries;
             }
             Work::Timer(entries) => spare = entries,
@@ -294,8 +302,31 @@ impl Writer {
         changed
     }
 
+    fn keep_levels(&mut self, committed: &Committed) {
+        let Some(levels) = &mut self.levels else { return };
+        if let Err(error) = levels.append(committed.tree.leaves()) {
+            self.give_up_levels(&error);
+        }
+    }
+
+    /// The head, as long as there are levels for its tree.
+    fn levels_head(&self, committed: &Committed) -> Option<Arc<SignedHead>> {
+        self.levels.as_ref().map(|_| Arc::clone(&committed.head))
+    }
+
+    /// They can always be made anew, so the log goes on without.
+    fn give_up_levels(&mut self, error: &io::Error) {
+        tracing::warn!(%error, "the journal's levels cannot be written; there are no new proofs until the next start makes them anew");
+        self.levels = None;
+    }
+
     /// Writes the present head to the checkpoint file. It is durable already, so this only narrows what may pass for a torn tail.
     pub(crate) fn write_checkpoint(&mut self) -> io::Result<()> {
+        if let Some(levels) = &mut self.levels
+            && let Err(error) = levels.flush(&self.head)
+        {
+            self.give_up_levels(&error);
+        }
         write_note(&*self.disk, &self.log_dir, "checkpoint", self.head.note())?;
         self.checkpoint_size = self.head.size();
         Ok(())
@@ -309,7 +340,7 @@ impl Writer {
 }
 
 /// Working file, flush, rename, flush of the directory.
-fn write_note(disk: &dyn Disk, dir: &Path, name: &str, note: &str) -> io::Result<()> {
+pub(crate) fn write_note(disk: &dyn Disk, dir: &Path, name: &str, note: &str) -> io::Result<()> {
     let new = dir.join(format!("{name}.new"));
     let mut file = disk.create(&new, 0)?;
     file.write_at(note.as_bytes(), 0)?;

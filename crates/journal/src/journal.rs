@@ -20,6 +20,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::entry::{BODY_BYTES_MAX, Entry, LEAF_HEADER_BYTES, OpenEntry, Role, Urgency};
 use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentHeader, TABLE_ROW_BYTES};
 use crate::hash::Hash;
+use crate::levels::Levels;
 use crate::note::{Origin, SignedHead, SigningKey, VerifyingKey};
 use crate::receipt::Receipt;
 use crate::recover;
@@ -297,6 +298,15 @@ impl Journal {
         Arc::clone(&self.0.shared.head.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The tree of the newest head of which every node can be read, and that head; it may be a commit behind
+    /// [`Self::head`]. None while the levels cannot be written.
+    #[must_use]
+    pub fn tree(&self) -> Option<(Levels, Arc<SignedHead>)> {
+        let shared = &self.0.shared;
+        let head = shared.tree_head.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some((Levels::new(Arc::clone(&shared.disk), shared.log_dir.clone(), head.size()), head))
+    }
+
     /// The log's name.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -475,6 +485,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Its commit, once that is done.
+    pub(crate) fn committed(&self) -> Option<&Committed> {
+        self.done.get()
+    }
+
     /// Wakes everybody. Called once, after the flush.
     pub(crate) fn acknowledge(&self, committed: Committed) {
         if self.done.set(committed).is_err() {
@@ -512,6 +527,8 @@ pub(crate) enum State {
 
 /// What callers and committer share.
 pub(crate) struct Shared {
+    disk: Arc<dyn Disk>,
+    log_dir: PathBuf,
     key: VerifyingKey,
     queue_bytes: usize,
     open_bytes_max: usize,
@@ -521,6 +538,8 @@ pub(crate) struct Shared {
     /// Wakes the committer.
     work: Condvar,
     head: Mutex<Arc<SignedHead>>,
+    /// The newest head that the levels lead to.
+    tree_head: Mutex<Option<Arc<SignedHead>>>,
     stopped: OnceLock<Result<Arc<SignedHead>, CloseError>>,
     stopped_notify: Notify,
 }
@@ -668,6 +687,8 @@ impl Shared {
     fn new(options: &Options, writer: &Writer) -> Self {
         let open: HashMap<u64, usize> = writer.open.iter().map(|(index, open)| (*index, LEAF_HEADER_BYTES + open.body.len())).collect();
         Self {
+            disk: Arc::clone(&writer.disk),
+            log_dir: writer.log_dir.clone(),
             key: writer.key.public(&options.origin),
             queue_bytes: options.queue_bytes,
             open_bytes_max: SegmentHeader::open_bytes_max(options.segment_bytes),
@@ -691,6 +712,7 @@ impl Shared {
             }),
             work: Condvar::new(),
             head: Mutex::new(Arc::clone(&writer.head)),
+            tree_head: Mutex::new(writer.levels.as_ref().map(|_| Arc::clone(&writer.head))),
             stopped: OnceLock::new(),
             stopped_notify: Notify::new(),
         }
@@ -761,6 +783,13 @@ impl Shared {
         queue.set_aside -= cost;
         queue.disk_bytes = disk_bytes;
         queue.show();
+    }
+
+    /// The levels lead to this head now; where they cannot be written, the last one stays.
+    pub(crate) fn show_tree(&self, head: Option<Arc<SignedHead>>) {
+        if head.is_some() {
+            *self.tree_head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        }
     }
 
     pub(crate) fn disk_changed(&self, disk_bytes: usize) {

@@ -6,7 +6,7 @@
 //! has gathered while the disk was busy: one frame, one write, one flush, one signature.
 //!
 //! Reading order: [`journal`] (the API and the queue), `committer` (the one thread), [`mod@format`]
-//! (the bytes), `recover`, [`tree`], [`note`], [`receipt`], [`disk`] (what is asked of storage),
+//! (the bytes), `recover`, [`tree`], [`levels`], [`note`], [`receipt`], [`proof`], [`disk`] (what is asked of storage),
 //! [`verify`] and [`read`] (no key, no lock). `docs/journal-format.md` has every byte.
 //!
 //! Deliberately absent: encryption and entry grammar (crate `seal`), an index, and any database.
@@ -16,7 +16,9 @@ pub mod entry;
 pub mod format;
 pub mod hash;
 pub mod journal;
+pub mod levels;
 pub mod note;
+pub mod proof;
 pub mod read;
 pub mod receipt;
 pub mod tree;
@@ -31,5 +33,7 @@ mod tests;
 pub use entry::{BODY_BYTES_MAX, Entry, OpenEntry, Role, Urgency};
 pub use hash::Hash;
 pub use journal::{Appended, CloseError, Durable, Journal, OpenError, Options, Recovered, Refused, Reservation, Torn};
+pub use levels::{Levels, ProofError};
 pub use note::{Origin, SignedHead, SigningKey, VerifyingKey};
+pub use proof::{ConsistencyProof, InclusionProof};
 pub use receipt::{Receipt, ReceiptError};

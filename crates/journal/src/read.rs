@@ -9,7 +9,8 @@ use crate::disk::{Access, Disk, DiskFile, RealDisk};
 use crate::entry::{LeafView, Role};
 use crate::format::SegmentHeader;
 use crate::hash::{Hash, leaf_hash};
-use crate::note::{Origin, VerifyingKey};
+use crate::levels::{Levels, ProofError};
+use crate::note::{Origin, SignedHead, VerifyingKey};
 use crate::scan::{self, Found, Frames, Tail};
 
 /// An entry as it stands in the log.
@@ -68,6 +69,32 @@ pub enum ReadError {
     },
 }
 
+/// The tree's stored levels with the head that they were last flushed under, and the key in the log. `dir` as for
+/// [`entry`]; may be used while the log is being written.
+///
+/// # Errors
+/// When there is no log, or it has no levels yet.
+pub fn levels(dir: &Path) -> Result<(Levels, SignedHead, VerifyingKey), LevelsError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let io = |source| ReadError::Io { path: dir.to_owned(), source };
+    let log_dir = log_dir(&*disk, dir)?;
+    let first = scan::segments(&*disk, &log_dir).map_err(io)?.first().copied().ok_or(ReadError::Index(0))?;
+    let key = open_segment(&*disk, &log_dir, first)?.key;
+    let (levels, head) = Levels::open(disk, &log_dir, &key)?;
+    Ok((levels, head, key))
+}
+
+/// Why there are no levels to read.
+#[derive(Debug, thiserror::Error)]
+pub enum LevelsError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its levels cannot.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+}
+
 /// Reads one entry. `dir` is a log's own directory, or the directory of logs when it holds just one.
 ///
 /// The frame's own hashes are checked; the chain and the tree are not (that is `verify`).
@@ -94,15 +121,20 @@ pub fn entries(dir: &Path, from: u64) -> Result<Entries, ReadError> {
 /// When there is no log.
 pub fn entries_on(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Result<Entries, ReadError> {
     let io = |source| ReadError::Io { path: dir.to_owned(), source };
-    let mut logs = scan::logs(&*disk, dir).map_err(io)?;
-    let (Some(log_dir), true) = (logs.pop(), logs.is_empty()) else {
-        return Err(ReadError::Logs { path: dir.to_owned(), found: logs.len() + usize::from(!logs.is_empty()) });
-    };
+    let log_dir = log_dir(&*disk, dir)?;
     let mut segments = scan::segments(&*disk, &log_dir).map_err(io)?;
     // The segment that holds `from` is the last one that begins at or before it.
     let first = segments.iter().rposition(|first| *first <= from).unwrap_or(0);
     segments.drain(..first);
     Ok(Entries { disk, log_dir, segments: segments.into(), from, segment: None, ready: VecDeque::new() })
+}
+
+fn log_dir(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, ReadError> {
+    let mut logs = scan::logs(disk, dir).map_err(|source| ReadError::Io { path: dir.to_owned(), source })?;
+    match (logs.pop(), logs.len()) {
+        (Some(log_dir), 0) => Ok(log_dir),
+        (found, others) => Err(ReadError::Logs { path: dir.to_owned(), found: others + usize::from(found.is_some()) }),
+    }
 }
 
 /// The entries of a log, in order.

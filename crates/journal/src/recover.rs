@@ -16,9 +16,16 @@ use crate::entry::{LeafView, OpenEntry};
 use crate::format::{FRAME_ALIGN, SegmentHeader};
 use crate::hash::Hash;
 use crate::journal::{OpenError, Options, Recovered, Torn};
+use crate::levels::{self, LevelWriter, Levels};
 use crate::note::{SignedHead, SigningKey, VerifyingKey};
+use crate::read;
 use crate::scan::{self, Found, Frames, Position, Tail};
 use crate::tree::CompactRange;
+
+/// Leaves written to the levels at once when they are made from entries.
+const LEAVES_AT_ONCE: usize = 1 << 12;
+/// Leaves between two lines in the log of the program about that.
+const LEAVES_SHOWN: u64 = 1 << 20;
 
 /// Opens the log, or makes it.
 pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> Result<(Writer, Recovered), OpenError> {
@@ -31,6 +38,11 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         _ => OpenError::Io { path: log_dir.clone(), source },
     })?;
     let checkpoint = read_note(&**disk, &log_dir.join("checkpoint"), &public)?;
+    // The note of the levels is a signed head too, and may be the newer one; unlike the checkpoint it may be missing or rubbish.
+    let levels_path = levels::levels_dir(&log_dir).join("checkpoint");
+    let of_levels = scan::note_text(&**disk, &levels_path).map_err(io(&levels_path))?.flatten();
+    let of_levels = of_levels.and_then(|note| SignedHead::parse(&note, &public).ok());
+    let checkpoint = checkpoint.into_iter().chain(of_levels).max_by_key(SignedHead::size);
     let segments = scan::segments(&**disk, &log_dir).map_err(io(&segments_dir))?;
     let mut writer = Writer {
         disk: Arc::clone(disk),
@@ -49,6 +61,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         checkpoint_size: 0,
         checkpoint_due: None,
         buffer: Vec::new(),
+        levels: None,
         lock,
     };
 
@@ -60,6 +73,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         }
         writer.prepare().and_then(|()| writer.roll()).map_err(io(&segments_dir))?;
         prepare_or_warn(&mut writer);
+        levels_or_warn(&mut writer);
         return Ok((writer, Recovered { open: Vec::new(), torn: None, size: 0, was_clean: true }));
     };
 
@@ -132,6 +146,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         writer.write_checkpoint().map_err(io(&log_dir))?;
     }
     prepare_or_warn(&mut writer);
+    levels_or_warn(&mut writer);
     Ok((writer, Recovered { open, torn, size, was_clean }))
 }
 
@@ -257,6 +272,62 @@ fn prepare_or_warn(writer: &mut Writer) {
         tracing::warn!(%error, "journal's next segment cannot be made, trying again");
         writer.prepare_at = Some(std::time::Instant::now());
     }
+}
+
+/// The levels: without them the log still opens, and gives no proofs but those in receipts.
+fn levels_or_warn(writer: &mut Writer) {
+    match levels(writer) {
+        Ok(levels) => writer.levels = Some(levels),
+        Err(error) => tracing::warn!(%error, "the journal's levels cannot be made; there are no proofs until the next start"),
+    }
+}
+
+/// Goes on from the head that the levels were last flushed under, and makes them anew where that leads nowhere.
+fn levels(writer: &Writer) -> io::Result<LevelWriter> {
+    let Writer { disk, log_dir, head, .. } = writer;
+    let note = scan::note_text(&**disk, &levels::levels_dir(log_dir).join("checkpoint"))?.flatten();
+    let flushed = note.and_then(|note| SignedHead::parse(&note, &writer.key.public(&writer.origin)).ok());
+    let resumed = match &flushed {
+        Some(flushed) if flushed.size() <= head.size() => LevelWriter::resume(disk, log_dir, flushed.size(), flushed.root())?,
+        Some(_) | None => None,
+    };
+    if let Some(mut levels) = resumed
+        && catch_up(&mut levels, writer)?
+    {
+        return Ok(levels);
+    }
+    let mut levels = LevelWriter::begin(disk, log_dir)?;
+    if catch_up(&mut levels, writer)? { Ok(levels) } else { Err(io::Error::other("the log's entries do not lead to its head")) }
+}
+
+/// Adds the leaves that the levels lack. Says whether they then lead to the log's head.
+fn catch_up(levels: &mut LevelWriter, writer: &Writer) -> io::Result<bool> {
+    let (first, size) = (levels.size(), writer.head.size());
+    if size - first >= LEAVES_SHOWN {
+        tracing::info!(entries = size - first, "making the journal's levels from its entries");
+    }
+    let mut leaves = Vec::new();
+    if first < size {
+        let entries = read::entries_on(Arc::clone(&writer.disk), &writer.log_dir, first).map_err(io::Error::other)?;
+        for entry in entries {
+            leaves.push(entry.map_err(io::Error::other)?.leaf_hash);
+            if leaves.len() == LEAVES_AT_ONCE {
+                levels.append(&leaves)?;
+                leaves.clear();
+                if levels.size().is_multiple_of(LEAVES_SHOWN) {
+                    tracing::info!(done = levels.size(), of = size, "making the journal's levels");
+                }
+            }
+        }
+        levels.append(&leaves)?;
+    }
+    if levels.size() != size || Levels::new(Arc::clone(&writer.disk), writer.log_dir.clone(), size).root()? != *writer.head.root() {
+        return Ok(false);
+    }
+    if first < size || first == 0 {
+        levels.flush(&writer.head)?;
+    }
+    Ok(true)
 }
 
 fn read_note(disk: &dyn Disk, path: &Path, key: &VerifyingKey) -> Result<Option<SignedHead>, OpenError> {

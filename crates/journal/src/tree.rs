@@ -33,7 +33,7 @@ impl CompactRange {
         &self.nodes
     }
 
-    /// Adds one leaf.
+    /// Adds one leaf, or one more complete subtree of a common size.
     ///
     /// # Panics
     /// Never: there is one node per set bit of the size.
@@ -132,6 +132,18 @@ impl BatchTree {
         self.size
     }
 
+    /// The batch's leaves.
+    #[must_use]
+    pub fn leaves(&self) -> &[Hash] {
+        // The lowest level begins at an even index, and ends where the next begins.
+        let (first, end) = match &*self.levels {
+            [] => return &[],
+            [(first, _)] => (*first, self.nodes.len()),
+            [(first, _), (_, end), ..] => (*first, *end),
+        };
+        &self.nodes[usize::from(first < self.before)..end]
+    }
+
     /// Root with the batch.
     #[must_use]
     pub fn root(&self) -> Hash {
@@ -205,4 +217,40 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root
         hash = node_hash(left, &hash);
     }
     hash == *root
+}
+
+/// Whether `proof` shows that the tree of `new` leaves begins with that of `old` (RFC 9162 section 2.1.4.2).
+///
+/// The empty tree begins every tree, and every tree itself, without a hash.
+#[must_use]
+pub fn verify_consistency(old: u64, new: u64, old_root: &Hash, new_root: &Hash, proof: &[Hash]) -> bool {
+    if old == 0 || old == new {
+        let root = if old == 0 { &Hash::of(b"") } else { new_root };
+        return proof.is_empty() && old_root == root;
+    }
+    let mut hashes = proof.iter();
+    // Where the old tree is one complete subtree, its root begins the path.
+    let first = if old.is_power_of_two() { Some(old_root) } else { hashes.next() };
+    let (Some(first), true) = (first, old < new) else { return false };
+    let (mut at_old, mut at_new) = (old - 1, new - 1);
+    let complete = at_old.trailing_ones();
+    (at_old, at_new) = (at_old >> complete, at_new >> complete);
+    let (mut root_old, mut root_new) = (*first, *first);
+    for hash in hashes {
+        if at_new == 0 {
+            return false;
+        }
+        if at_old & 1 == 1 || at_old == at_new {
+            root_old = node_hash(hash, &root_old);
+            root_new = node_hash(hash, &root_new);
+            // Up to the next right turn, or the top.
+            while at_old & 1 == 0 && at_old != 0 {
+                (at_old, at_new) = (at_old >> 1, at_new >> 1);
+            }
+        } else {
+            root_new = node_hash(&root_new, hash);
+        }
+        (at_old, at_new) = (at_old >> 1, at_new >> 1);
+    }
+    at_new == 0 && root_old == *old_root && root_new == *new_root
 }

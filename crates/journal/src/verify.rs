@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Access, Disk, DiskFile, RealDisk};
 use crate::format::SegmentHeader;
-use crate::hash::Hash;
+use crate::hash::{Hash, leaf_hash};
+use crate::levels::{self, LevelCheck};
 use crate::note::{SignedHead, VerifyingKey};
 use crate::scan::{self, Found, Frames, Position, Tail};
 use crate::tree::CompactRange;
+
+const LEVELS_WRONG: &str = "stored level is not that of the entries; the entries are sound: remove `levels`, the next start makes it anew";
 
 /// What the verifier found in a directory of logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +132,8 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progress)
         // The checkpoint first: a log that grows meanwhile never falls behind it.
         let path = log_dir.join("checkpoint");
         let checkpoint = scan::note_text(disk, &path).map_err(io(&path))?;
+        let levels_path = levels::levels_dir(&log_dir).join("checkpoint");
+        let levels_note = scan::note_text(disk, &levels_path).map_err(io(&levels_path))?;
         let mut files = Vec::new();
         for first_index in scan::segments(disk, &log_dir).map_err(io(&log_dir))? {
             let path = scan::segment_path(&log_dir, first_index);
@@ -136,12 +141,15 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progress)
             so_far.bytes_total += file.length().map_err(io(&path))?;
             files.push((first_index, path, file));
         }
-        work.push((log_dir, checkpoint, files));
+        work.push((log_dir, checkpoint, levels_note, files));
     }
     let mut report = Report { logs: Vec::new() };
-    for (log_dir, checkpoint, files) in work {
+    for (log_dir, checkpoint, levels_note, files) in work {
         let name = log_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut log = Verifier::new(name, checkpoint);
+        if let Some(note) = levels_note {
+            log.levels = Some(StoredLevels::open(disk, &log_dir, note).map_err(io(&log_dir))?);
+        }
         let last = files.len().saturating_sub(1);
         for (number, (first_index, path, file)) in files.iter().enumerate() {
             log.segment(&**file, *first_index, number as u64, number == last, &mut so_far, progress).map_err(io(path))?;
@@ -165,6 +173,40 @@ struct Verifier {
     /// Roots at the checkpoint's size, once seen.
     at_checkpoint: Option<Hash>,
     checkpoint_size: Option<u64>,
+    /// The tree's stored levels, where there are any.
+    levels: Option<StoredLevels>,
+}
+
+/// The stored levels under examination. They can be made anew, but a wrong one spoils proofs.
+struct StoredLevels {
+    /// The text of their note; none where it is no text.
+    note: Option<String>,
+    /// None where a file is missing or too short.
+    check: Option<LevelCheck>,
+}
+
+impl StoredLevels {
+    fn open(disk: &dyn Disk, log_dir: &Path, note: Option<String>) -> io::Result<Self> {
+        // Read before its signature can be checked: only to know how far the levels must reach.
+        let size = note.as_ref().and_then(|text| text.lines().nth(1)?.parse().ok()).unwrap_or(0);
+        Ok(Self { check: missing_is_none(LevelCheck::open(disk, log_dir, size))?, note })
+    }
+
+    fn push(&mut self, leaf: Hash) -> io::Result<()> {
+        if let Some(check) = &mut self.check
+            && missing_is_none(check.push(leaf))?.is_none()
+        {
+            self.check = None;
+        }
+        Ok(())
+    }
+}
+
+fn missing_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 impl Verifier {
@@ -178,6 +220,7 @@ impl Verifier {
             position: None,
             at_checkpoint: (size == Some(0)).then_some(empty),
             checkpoint_size: size,
+            levels: None,
         }
     }
 
@@ -226,6 +269,9 @@ impl Verifier {
                     if let Err(what) = scan::advance(&mut position, &frame, Some(&key)) {
                         break Some((offset, what));
                     }
+                    if let Some(levels) = &mut self.levels {
+                        frame.entries.iter().try_for_each(|entry| levels.push(leaf_hash(entry.leaf, &[])))?;
+                    }
                     self.report.frames += 1;
                     if self.checkpoint_size == Some(frame.header.size()) {
                         self.at_checkpoint = Some(frame.header.root);
@@ -263,11 +309,26 @@ impl Verifier {
 
     /// What can be said only when everything has been read.
     fn finish(mut self) -> LogReport {
-        let whole = self.report.damage.is_empty();
-        let Some(text) = self.checkpoint.take() else { return self.report };
+        if let Some(text) = self.checkpoint.take() {
+            self.finish_checkpoint(text.as_deref());
+        }
+        if self.report.damage.is_empty() {
+            self.finish_levels();
+        }
         let size = self.report.size;
+        if self.report.torn.is_some() && self.report.damage.iter().any(|damage| damage.file.ends_with("checkpoint")) {
+            // Bytes under a signed head are no torn tail.
+            if let Some(torn) = self.report.torn.take() {
+                self.damaged(&torn.segment, torn.offset, Some(size), "frame under the checkpoint");
+            }
+        }
+        self.report
+    }
+
+    fn finish_checkpoint(&mut self, text: Option<&str>) {
+        let (whole, size) = (self.report.damage.is_empty(), self.report.size);
         match (&self.report.key, text) {
-            (Some(key), Some(text)) => match SignedHead::parse(&text, key) {
+            (Some(key), Some(text)) => match SignedHead::parse(text, key) {
                 Err(_) => self.damaged("checkpoint", 0, None, "checkpoint is not this log's"),
                 Ok(head) if head.size() > size && whole => self.damaged("checkpoint", 0, Some(size), "log is shorter than its checkpoint"),
                 Ok(head) if self.at_checkpoint != Some(*head.root()) && whole => {
@@ -279,13 +340,25 @@ impl Verifier {
             (None, Some(_)) => {}
             (_, None) => self.damaged("checkpoint", 0, None, "checkpoint is not this log's"),
         }
-        if self.report.torn.is_some() && self.report.damage.iter().any(|damage| damage.file == "checkpoint") {
-            // Bytes under a signed head are no torn tail.
-            if let Some(torn) = self.report.torn.take() {
-                self.damaged(&torn.segment, torn.offset, Some(size), "frame under the checkpoint");
+    }
+
+    /// The levels can be made anew, but their note is a signed head like any other.
+    fn finish_levels(&mut self) {
+        let (Some(levels), Some(key)) = (self.levels.take(), &self.report.key) else { return };
+        let size = self.report.size;
+        let head = levels.note.as_deref().and_then(|note| SignedHead::parse(note, key).ok());
+        match (head, &levels.check) {
+            (None, _) => self.damaged("levels/checkpoint", 0, None, LEVELS_WRONG),
+            (Some(head), _) if head.size() > size => {
+                self.damaged("levels/checkpoint", 0, Some(size), "log is shorter than the checkpoint of its levels");
+            }
+            (Some(_), None) => self.damaged("levels", 0, None, LEVELS_WRONG),
+            (Some(_), Some(check)) => {
+                if let Some((file, offset)) = check.wrong() {
+                    self.damaged(&file, offset, None, LEVELS_WRONG);
+                }
             }
         }
-        self.report
     }
 
     fn damaged(&mut self, file: &str, offset: u64, index: Option<u64>, what: &'static str) {

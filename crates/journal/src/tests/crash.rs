@@ -10,7 +10,7 @@ use super::basic::{entry, key, options};
 use super::fake::{End, FakeDisk, Random, Strike};
 use crate::journal::{Appended, Durable, Journal, OpenError, Recovered};
 use crate::read::EntryView;
-use crate::{Hash, Receipt, Role, Urgency, read, verify};
+use crate::{Hash, InclusionProof, Receipt, Role, Urgency, read, verify};
 
 const DIR: &str = "/journal";
 
@@ -40,6 +40,16 @@ impl Truth {
         let receipt = durable.into_receipt();
         let before = self.receipts.insert(receipt.index, receipt);
         assert!(before.is_none(), "an index is acknowledged once");
+    }
+
+    /// What the levels say, where a strike has left any.
+    fn check_tree(&self, journal: &Journal) {
+        let Some((levels, head)) = journal.tree() else { return };
+        assert_eq!(head, journal.head(), "the levels lead to the log's head");
+        for (index, receipt) in &self.receipts {
+            let proof = InclusionProof::of(*index, &levels, &head).unwrap_or_else(|error| panic!("entry {index}: {error}"));
+            assert_eq!(*proof.leaf_hash(), receipt.leaf_hash);
+        }
     }
 
     fn check(&self, disk: &FakeDisk, recovered: Option<&Recovered>) {
@@ -138,6 +148,7 @@ async fn lives(seed: u64) {
             Ok((journal, recovered, died)) => {
                 assert!(recovered.was_clean || !was_closed || recovered.size == 0, "a clean close is remembered");
                 truth.check(&disk, Some(&recovered));
+                truth.check_tree(&journal);
                 let open = recovered.open.iter().map(|open| open.index).collect();
                 was_closed = live(&journal, &died, &mut random, &mut truth, open).await;
             }

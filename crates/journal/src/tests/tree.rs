@@ -19,7 +19,12 @@ const KNOWN: [(&str, &str); 8] = [
     ("606162636465666768696a6b6c6d6e6f", "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
 ];
 
-fn hex(text: &str) -> Vec<u8> {
+/// The leaf hashes of the vectors.
+pub(super) fn known_leaves() -> Vec<Hash> {
+    KNOWN.iter().map(|(leaf, _)| leaf_hash(&[], &hex(leaf))).collect()
+}
+
+pub(super) fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex")).collect()
 }
 

@@ -1,0 +1,125 @@
+//! What the log shows to whoever holds a receipt: its checkpoint and tiles over the wire, proofs from the
+//! command line.
+
+use std::path::Path;
+
+use journal::{Hash, InclusionProof, Receipt, SignedHead, read};
+use qovsaq::demo::{Environment, consumer_files};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::house::{Asker, House, options};
+use crate::ledger::verifying_key;
+use crate::program::run;
+use crate::raw::{Connection, RawAnswer};
+
+const IDENTITY: &str = "interior/person-identity";
+
+async fn connection(house: &House) -> Connection {
+    let identity = consumer_files(house.dir(), "targeted-aid");
+    Connection::open(house.environment.gateway.internal, house.dir(), Some(identity)).await.expect("trusted")
+}
+
+async fn checkpoint(connection: &mut Connection, house: &House) -> SignedHead {
+    let answer = connection.get("/checkpoint").await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    SignedHead::parse(std::str::from_utf8(&answer.body).expect("text"), &verifying_key(house.dir())).expect("signed")
+}
+
+fn hashes(answer: &RawAnswer) -> Vec<Hash> {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer.body.chunks(32).map(|hash| Hash(hash.try_into().expect("whole hashes"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_a_certificate_can_follow_the_log_and_sees_hashes_alone() {
+    let house = House::start().await;
+    let client = house.client();
+    let asker = Asker::start(&client, &house.applicant().fin).await;
+    let answer = asker.ask(IDENTITY).await;
+    let receipt: Receipt = serde_json::from_value(answer.json().expect("JSON")["receipt"].clone()).expect("a receipt");
+    let mut connection = connection(&house).await;
+    // The tiles may be a commit behind the receipt.
+    let head = loop {
+        let head = checkpoint(&mut connection, &house).await;
+        if head.size() > receipt.index {
+            break head;
+        }
+    };
+    let size = head.size();
+    assert!(size < 256, "a log of one tile");
+    let leaves = hashes(&connection.get(&format!("/tile/0/000.p/{size}")).await.expect("an answer"));
+    assert_eq!(leaves.len() as u64, size);
+    assert_eq!(journal::levels::root_of(&leaves), *head.root(), "the tile is the tree");
+    let at = usize::try_from(receipt.index).expect("small");
+    assert_eq!(leaves[at], receipt.leaf_hash);
+    // A part of a tile stays what it was.
+    let part = hashes(&connection.get("/tile/0/000.p/2").await.expect("an answer"));
+    assert_eq!(part[..], leaves[..2]);
+    for path in [
+        "/tile/0/000",
+        "/tile/0/000.p/0",
+        "/tile/1/000.p/1",
+        "/tile/0/001.p/1",
+        "/tile/entries/000",
+        "/tile/0/..%2f..%2fcheckpoint",
+        "/tile/",
+        "/tile/0",
+    ] {
+        let answer = connection.get(path).await.expect("an answer");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["code"], "not-found", "{path}");
+    }
+    // Looking at the log leaves nothing in it.
+    assert_eq!(checkpoint(&mut connection, &house).await, head);
+    let openapi = connection.get("/openapi.json").await.expect("an answer").json();
+    assert!(openapi["paths"]["/checkpoint"]["get"].is_object() && openapi["paths"]["/tile/{level}/{number}"]["get"].is_object());
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_entry_is_proven_and_a_kept_checkpoint_tells_that_the_log_has_only_grown() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
+    let client = environment.client("targeted-aid").expect("a certificate");
+    let fin = environment.personas.families()[0].members[0].fin.to_string();
+    let receipt = Asker::start(&client, &fin).await.ask(IDENTITY).await.json().expect("JSON")["receipt"].clone();
+    let journal = folder.path().join("journal");
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let prove = |arguments: &[&str]| run(&[&["journal", "prove", &text(&journal)], arguments].concat());
+    let kept = TempDir::new().expect("a folder");
+    let old = kept.path().join("receipt.json");
+    std::fs::write(&old, receipt.to_string()).expect("written");
+    let key = verifying_key(folder.path());
+    // The levels are flushed when the log is closed; while it is open, every ten seconds.
+    environment.stop().await.expect("stops in order");
+    let (levels, head, _) = read::levels(&journal).expect("levels");
+    let entries: Vec<_> = read::entries(&journal, 0).expect("there").map(|entry| entry.expect("read")).collect();
+    assert_eq!(head.size(), entries.len() as u64);
+    for entry in &entries {
+        let ran = prove(&[&entry.index.to_string()]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.stdout, InclusionProof::of(entry.index, &levels, &head).expect("proven").to_string());
+        assert!(ran.stdout.starts_with(&format!("c2sp.org/tlog-proof@v1\nindex {}\n", entry.index)) && ran.stdout.ends_with(head.note()));
+        assert!(ran.stderr.contains(&entry.leaf_hash.to_string()), "{}", ran.stderr);
+    }
+    let ran = prove(&["--since", &text(&old)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let proof: journal::ConsistencyProof = serde_json::from_str(&ran.stdout).expect("a proof");
+    assert!(proof.holds(&key));
+    assert_eq!(
+        (proof.from, proof.to),
+        (SignedHead::parse(receipt["head"].as_str().expect("a note"), &key).expect("signed").size(), head.size())
+    );
+    // What is not there, or not this log's, gets a sentence.
+    let ran = prove(&["100000"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("covers") && ran.stderr.contains("every ten seconds"), "{}", ran.stderr);
+    let foreign = kept.path().join("foreign");
+    std::fs::write(&foreign, json!({"not": "a receipt"}).to_string()).expect("written");
+    let ran = prove(&["--since", &text(&foreign)]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("is no checkpoint of"), "{}", ran.stderr);
+    assert_eq!(prove(&[]).code, Some(2));
+    assert_eq!(run(&["journal", "prove", &text(kept.path()), "1"]).code, Some(1));
+}
