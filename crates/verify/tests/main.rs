@@ -1,5 +1,6 @@
 //! Everything `qovsaq-verify` must accept and refuse.
 
+mod command;
 mod files;
 mod hostile;
 mod notes;
