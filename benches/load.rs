@@ -496,6 +496,7 @@ async fn waiting(load: &Arc<Load>, connections: usize, requests: u64, pid: u32, 
         });
     }
     // All wait once the server's own count says so.
+    // Without TLS of ours the client looks for some of its own, though the metrics are plain.
     let watcher = reqwest::Client::builder().tls_backend_preconfigured(ClientConfig::clone(&load.tls)).no_proxy().build()?;
     let (in_flight, queued) = loop {
         if let Some(ended) = tasks.try_join_next() {

@@ -185,7 +185,7 @@ impl Environment {
     /// # Errors
     /// When the gateway does not answer 201.
     pub async fn open_case_of(&self, client: &Client, members: &[Person]) -> anyhow::Result<String> {
-        let case = format!("c-{}", uuid::Uuid::now_v7().simple());
+        let case = format!("c-{}", crate::record::new_id().simple());
         let persons: Vec<Json> =
             members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
         let body = json!({"case": case, "purpose": "adsy-means-test", "persons": persons});

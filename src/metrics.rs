@@ -20,6 +20,9 @@ const SECONDS_BUCKETS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.
 /// How often recorded samples are folded into the buckets; until then they take memory.
 const FOLD: Duration = Duration::from_secs(5);
 
+/// Each outcome has its place (`Outcome as usize`) in handles by outcome.
+const OUTCOMES: usize = Outcome::ALL.len();
+
 /// The gateway's own counters. What is counted at every request is looked up in the recorder once: there
 /// it costs strings for its labels each time.
 #[derive(Debug, Default)]
@@ -29,8 +32,8 @@ pub struct Metrics {
     lookups: Handles<3, Counter>,
     calls: Handles<1, Counter>,
     call_seconds: Handles<1, Histogram>,
-    outcomes: Handles<7, Counter>,
-    answers: Handles<7, Counter>,
+    outcomes: Handles<OUTCOMES, Counter>,
+    answers: Handles<OUTCOMES, Counter>,
 }
 
 /// Handles of one metric: by consumer or service, and by the place of its other label in a closed list.
@@ -171,4 +174,16 @@ pub fn install() -> PrometheusHandle {
         handle
     });
     handle.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_place_among_the_handles() {
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, place, "{outcome}");
+        }
+    }
 }

@@ -36,7 +36,7 @@ use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
 use crate::limit::{Attempt, Observed, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
-use crate::record::{AnswerEvidence, Asked, Denied, Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
+use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 
@@ -307,8 +307,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
 
     // INTENT: durable before any byte that names the subject leaves (R1).
     let consented = consent.as_ref().map(|consent| &*consent.reference);
-    let asked = Asked { subject, input: &envelope.inputs, consent: consented };
-    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, &asked).await?;
+    let payload = IntentPayload { subject, input: &envelope.inputs, consent: consented };
+    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, &payload).await?;
     errand.intent.get_or_init(|| intent.place());
 
     // CALL, again where the contract and the source's budget allow it.

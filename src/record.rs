@@ -12,11 +12,11 @@
 //! Metadata are JSON inside the sealed part of an entry; identifiers of subjects stand there as
 //! keyed tokens, and in clear only in the payload, which later belongs to the auditors alone.
 //!
-//! - `record/asked.rs`: what a source is asked, as the payload keeps it.
 //! - `record/disclosure.rs`: what is given, divided over as many entries as it takes. Pure.
+//! - `record/payload.rs`: what a source is asked, as an intent's payload keeps it.
 
-mod asked;
 mod disclosure;
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +35,8 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use self::asked::Asked;
 pub use self::disclosure::{Disclosure, Given};
+pub use self::payload::IntentPayload;
 use crate::cache::Source;
 use crate::clock;
 
@@ -312,18 +312,15 @@ impl Recorder {
         self: &Arc<Self>,
         question: &Question<'_>,
         service: &ServiceId,
-        asked: &Asked<'_>,
+        payload: &IntentPayload<'_>,
     ) -> Result<Journalled<Intent>, NoRecord> {
         #[derive(Serialize)]
         struct Metadata {
             subject: Option<String>,
         }
         let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
-        let metadata = joined(&json(question)?, &Metadata { subject: asked.subject.map(|subject| self.token(subject)) })?;
-        let sealed = self.seal(Kind::Intent, Role::Opens, &metadata, Some(&json(asked)?));
-        let entry = Entry { kind: Kind::Intent.number(), role: Role::Opens, body: sealed.body, payload: sealed.payload };
-        let appended = self.journal.append(entry, Urgency::Gathered, None).map_err(NoRecord::from)?;
-        self.gather.notify_one();
+        let metadata = joined(&json(question)?, &Metadata { subject: payload.subject.map(|subject| self.token(subject)) })?;
+        let appended = self.append_json(Kind::Intent, Role::Opens, Urgency::Gathered, &metadata, Some(&json(payload)?), None)?;
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
             recorder: Arc::clone(self),
@@ -453,7 +450,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Begins a commit once every task that was ready when somebody began to wait has had its turn: what they
+/// Begins a commit once about every task that was ready when somebody began to wait has had its turn: what they
 /// append rides along. Under load one flush, one signature and one change of threads so serve many requests;
 /// where nothing else is ready it costs no time.
 async fn commit_gathered(recorder: Weak<Recorder>, gather: Arc<Notify>) {
@@ -477,13 +474,14 @@ fn joined(question: &[u8], more: &impl Serialize) -> Result<Vec<u8>, NoRecord> {
     joined.extend_from_slice(members);
     serde_json::to_writer(&mut joined, more).map_err(NoRecord::Metadata)?;
     joined[members.len()] = b',';
+    debug_assert!(!joined.ends_with(b",}"), "there is at least one more member");
     Ok(joined)
 }
 
 /// A new id of a request, an element or a dossier; later ones are greater, to the millisecond.
 #[must_use]
 pub fn new_id() -> Uuid {
-    seal::entry::event_id(millis(clock::now()))
+    seal::entry::new_id(millis(clock::now()))
 }
 
 fn millis(at: Timestamp) -> u64 {
@@ -492,7 +490,7 @@ fn millis(at: Timestamp) -> u64 {
 
 fn binding(origin: &str, kind: Kind, role: Role, now: Timestamp) -> Binding<'_> {
     let time_ms = millis(now);
-    Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: seal::entry::event_id(time_ms), time_ms }
+    Binding { origin, kind: kind.number(), role: role.code(), link: role.link(), event_id: seal::entry::new_id(time_ms), time_ms }
 }
 
 /// R8: keys durable first, then the epoch-opened entry durable, then the epoch is used.

@@ -1,5 +1,5 @@
 //! What the log shows to whoever holds a receipt: its checkpoint and tiles over the wire, proofs from the
-//! command line.
+//! command line; and that the independent verifier, which shares no code with us, agrees.
 
 use std::path::Path;
 
@@ -111,6 +111,25 @@ async fn every_entry_is_proven_and_a_kept_checkpoint_tells_that_the_log_has_only
         (proof.from, proof.to),
         (SignedHead::parse(receipt["head"].as_str().expect("a note"), &key).expect("signed").size(), head.size())
     );
+    // Another implementation reads all of it the same way, and nothing that was changed.
+    let mut keys = verify::Keys::default();
+    keys.add(verify::Key::parse(&key.to_string()).expect("a key")).expect("the only one");
+    let code = |files: &[&str]| {
+        let given: Vec<_> = files.iter().map(|text| verify::Given::read("file", text.as_bytes())).collect();
+        verify::examine(&given, &[], &keys).exit_code()
+    };
+    let [receipt_text, consistency] = [receipt.to_string(), ran.stdout.clone()];
+    let of_receipt = prove(&[&receipt["index"].to_string()]).stdout;
+    assert_eq!([code(&[&receipt_text]), code(&[&of_receipt, &receipt_text, &consistency])], [0, 0]);
+    for entry in &entries {
+        let index = entry.index.to_string();
+        let shown = run(&["journal", "show", "--json", &text(&journal), &index]).stdout;
+        let proof = prove(&[&index]).stdout;
+        assert_eq!(code(&[&shown, &proof]), 0, "entry {index}");
+        let other = proof.replacen(&format!("index {index}\n"), &format!("index {}\n", (entry.index + 1) % head.size()), 1);
+        assert_eq!(code(&[&shown, &other]), 1, "entry {index} at another place");
+    }
+    assert_eq!(code(&[&consistency.replace("\"from\": ", "\"from\": 1")]), 1, "another size");
     // What is not there, or not this log's, gets a sentence.
     let ran = prove(&["100000"]);
     assert_eq!(ran.code, Some(1));

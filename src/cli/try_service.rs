@@ -10,7 +10,6 @@ use mock_agencies::Latency;
 use model::{ConsumerId, ServiceId};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::table::Table;
 use super::{Ended, Usage, key_value, mask, say, say_problems};
@@ -52,7 +51,7 @@ impl Try {
     /// # Errors
     /// When the service is unknown, an input breaks the contract, or nothing can be started.
     pub async fn run(self) -> anyhow::Result<Ended> {
-        let dir = std::env::temp_dir().join(format!("qovsaq-try-{}", Uuid::now_v7().simple()));
+        let dir = std::env::temp_dir().join(format!("qovsaq-try-{}", crate::record::new_id().simple()));
         let ended = self.run_in(dir.clone()).await;
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         ended
@@ -103,7 +102,7 @@ impl Try {
             }
             None => vec![json!({"subject": {"fin": fin}, "role": "applicant"})],
         };
-        let case = format!("try-{}", Uuid::now_v7().simple());
+        let case = format!("try-{}", crate::record::new_id().simple());
         let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "adsy-means-test", "persons": persons}), "en").await?;
         anyhow::ensure!(opened.status == 201, "the case was refused: {}", opened.body);
         let consents = family.map(crate::demo::consents).unwrap_or_else(|| json!([]));
@@ -138,7 +137,7 @@ impl Try {
         say(&format!("1. asked            {} as {CONSUMER} with {}", service.versioned(), serde_json::to_string(&body["input"])?))?;
         let consumer = ConsumerId::new(CONSUMER)?;
         let exchange = Exchange {
-            request_id: Uuid::now_v7(),
+            request_id: crate::record::new_id(),
             dossier_id: None,
             active: Arc::clone(&active),
             consumer,

@@ -72,7 +72,7 @@ impl Role {
 /// How soon an entry must be on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// Somebody waits: the next commit begins as soon as the disk is free.
+    /// Somebody waits: the next commit begins as soon as the disk is free and the hold after a commit of many is over.
     Now,
     /// Somebody waits, and whoever appends calls [`Journal::commit`](crate::Journal::commit) as soon as no more
     /// is about to come, so that one flush serves many. At the latest after the lazy delay.

@@ -67,6 +67,7 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Base64 of 32 bytes.
         let mut text = [0; 44];
         let length = STANDARD.encode_slice(self.0, &mut text).map_err(serde::ser::Error::custom)?;
         serializer.serialize_str(std::str::from_utf8(&text[..length]).map_err(serde::ser::Error::custom)?)

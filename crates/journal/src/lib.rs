@@ -3,7 +3,7 @@
 //! The log stores bytes it cannot read and proves that they stand where they stand. An entry is
 //! acknowledged when its frame is on disk, flushed, and its tree head is signed; the
 //! acknowledgement is a [`Durable`], which only the journal can make. One thread commits whatever
-//! has gathered while the disk was busy: one frame, one write, one flush, one signature.
+//! has gathered: one frame, one write, one flush, one signature.
 //!
 //! Reading order: [`journal`] (the API and the queue), `committer` (the one thread), [`mod@format`]
 //! (the bytes), `recover`, [`tree`], [`levels`], [`note`], [`receipt`], [`proof`], [`disk`] (what is asked of storage),

@@ -20,7 +20,7 @@ use std::fmt;
 use aws_lc_rs::digest;
 use uuid::Uuid;
 
-use crate::key::{self, NONCE_BYTES, TAG_BYTES, digest_bytes, random};
+use crate::key::{self, NONCE_BYTES, TAG_BYTES, digest_bytes, pooled};
 use crate::table::Epoch;
 
 /// Bytes before the ciphertext.
@@ -136,7 +136,7 @@ pub fn seal_entry(epoch: &Epoch, binding: &Binding<'_>, metadata: &[u8], payload
     let payload = payload.map_or_else(Vec::new, |payload| seal_payload(epoch, binding, payload));
     let payload_hash = hash_payload(&payload);
     // One draw gives nonce and blind: they come from independent bytes of it.
-    let drawn = random::<{ NONCE_BYTES + BLIND_BYTES }>();
+    let drawn = pooled::<{ NONCE_BYTES + BLIND_BYTES }>();
     let (nonce, blind) = drawn.split_at(NONCE_BYTES);
     let mut body = Vec::with_capacity(BODY_OVERHEAD + metadata.len());
     body.extend_from_slice(binding.event_id.as_bytes());
@@ -155,13 +155,13 @@ pub fn seal_entry(epoch: &Epoch, binding: &Binding<'_>, metadata: &[u8], payload
     Sealed { body, payload }
 }
 
-/// A new event's id: a version 7 UUID of this moment, in unix milliseconds.
+/// A new id, an event's or a request's: a version 7 UUID of this moment, in unix milliseconds.
 ///
 /// # Panics
 /// When the system gives no randomness.
 #[must_use]
-pub fn event_id(time_ms: u64) -> Uuid {
-    uuid::Builder::from_unix_timestamp_millis(time_ms, &random()).into_uuid()
+pub fn new_id(time_ms: u64) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(time_ms, &pooled()).into_uuid()
 }
 
 /// Makes an entry whose metadata anybody may read; only for kinds without personal data, such as `EpochOpened`.
@@ -236,7 +236,7 @@ pub fn open_entry(
 
 fn seal_payload(epoch: &Epoch, binding: &Binding<'_>, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(PAYLOAD_OVERHEAD + payload.len());
-    out.extend_from_slice(&random::<NONCE_BYTES>());
+    out.extend_from_slice(&pooled::<NONCE_BYTES>());
     out.extend_from_slice(payload);
     let aad = BoundData::payload(binding, epoch.id());
     key::seal_in_place(&record_key(epoch, binding, Part::Payload), aad.bytes(), &mut out, 0, NONCE_BYTES);

@@ -105,9 +105,17 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Random bytes, at most [`POOL_BYTES`]. They are drawn a few hundred at a time, since a draw costs as much
-/// as sealing a record, and none is given twice or left behind.
+/// Random bytes for what lasts: keys, and nonces under a key that lasts.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).expect("the system gives randomness");
+    bytes
+}
+
+/// Random bytes for what every entry needs, under a key that is the entry's own. They are drawn a few hundred at a
+/// time, since a draw costs as much as sealing a record, and none is given twice or left behind.
+pub(crate) fn pooled<const N: usize>() -> [u8; N] {
+    const { assert!(N <= POOL_BYTES, "a draw holds it") }
     thread_local!(static POOL: RefCell<Pool> = RefCell::new(Pool { bytes: Zeroizing::new([0; POOL_BYTES]), used: POOL_BYTES }));
     POOL.with_borrow_mut(Pool::take)
 }
@@ -202,7 +210,7 @@ mod tests {
 
     #[test]
     fn random_bytes_do_not_repeat_and_are_not_left_behind() {
-        let drawn: std::collections::HashSet<[u8; 44]> = (0..1_000).map(|_| random()).collect();
+        let drawn: std::collections::HashSet<[u8; 44]> = (0..1_000).map(|_| pooled()).collect();
         assert_eq!(drawn.len(), 1_000);
         let mut pool = Pool { bytes: Zeroizing::new([0; POOL_BYTES]), used: POOL_BYTES };
         let first: [u8; 100] = pool.take();

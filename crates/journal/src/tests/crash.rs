@@ -95,7 +95,7 @@ async fn live(journal: &Journal, died: &Notify, random: &mut Random, truth: &mut
         };
         let body = random.next().to_le_bytes().repeat(usize::try_from(random.below(60)).expect("small"));
         let payload = random.next().to_le_bytes().repeat(usize::try_from(random.below(400)).expect("small"));
-        let urgency = if random.coin() { Urgency::Now } else { Urgency::Lazy };
+        let urgency = [Urgency::Now, Urgency::Gathered, Urgency::Lazy][usize::try_from(random.below(3)).expect("small")];
         let Ok(appended) = journal.append(entry(3, role, &body, &payload), urgency, None) else {
             // Full for a moment or dead for good: either way the exchange it would have closed stays open.
             if let Role::Closes(index) = role {
@@ -105,6 +105,9 @@ async fn live(journal: &Journal, died: &Notify, random: &mut Random, truth: &mut
             continue;
         };
         truth.tried(&appended);
+        if random.coin() {
+            journal.commit();
+        }
         if role == Role::Opens {
             open.push(appended.index());
         }

@@ -1,13 +1,13 @@
-//! What a source is asked, as an intent's sealed payload keeps it.
+//! The sealed payload of an intent: what a source is asked, in clear.
 
 use std::fmt;
 
 use model::{Subject, Value};
 use serde::{Serialize, Serializer};
 
-/// A question to a source. `Debug` names nobody.
+/// What a source is asked. `Debug` names nobody.
 #[derive(Serialize)]
-pub struct Asked<'a> {
+pub struct IntentPayload<'a> {
     /// About whom.
     pub subject: Option<&'a Subject>,
     /// With what.
@@ -17,9 +17,9 @@ pub struct Asked<'a> {
     pub consent: Option<&'a str>,
 }
 
-impl fmt::Debug for Asked<'_> {
+impl fmt::Debug for IntentPayload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").field("inputs", &self.input.len()).finish_non_exhaustive()
+        f.debug_struct("IntentPayload").field("inputs", &self.input.len()).finish_non_exhaustive()
     }
 }
 
