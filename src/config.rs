@@ -97,6 +97,10 @@ struct RawJournal {
     /// two of them aside, so that a disk that fills up is noticed while there is still room for outcomes.
     #[serde(default)]
     segment_bytes: Option<u64>,
+    /// Folder of the journal's fence, its last checkpoint outside `dir`: best on another disk, and shared where another
+    /// machine might be started with a copy. Default: beside `dir`, with `-fence` behind its name.
+    #[serde(default)]
+    fence: Option<PathBuf>,
 }
 
 /// Key files; made on first start where they are missing.
@@ -325,6 +329,8 @@ pub struct Config {
     pub journal_dir: PathBuf,
     /// Size of a segment file of the journal, in bytes; the journal checks its range.
     pub journal_segment_bytes: Option<u64>,
+    /// Folder of the journal's fence.
+    pub journal_fence: PathBuf,
     /// The node key's file.
     pub node_key: PathBuf,
     /// The signing key's file.
@@ -501,6 +507,15 @@ impl Checker<'_> {
                 "a folder outside the journal's, so that keys can be destroyed",
             );
         }
+        let journal_fence = raw.journal.fence.map_or_else(|| beside(&journal_dir), |fence| self.base.join(fence));
+        if journal_fence.starts_with(&journal_dir) {
+            self.refuse(
+                "/journal/fence",
+                "fence-inside-journal",
+                "the fence lies inside the journal",
+                "a folder outside the journal's, so that an old copy of that is noticed",
+            );
+        }
         if !self.sound {
             return None;
         }
@@ -514,6 +529,7 @@ impl Checker<'_> {
             ops: ops?,
             journal_dir,
             journal_segment_bytes: raw.journal.segment_bytes,
+            journal_fence,
             node_key: self.base.join(raw.keys.node),
             signing_key: self.base.join(raw.keys.signing),
             key_table,
@@ -632,4 +648,10 @@ impl Checker<'_> {
         self.sound = false;
         self.problems.push(self.document.problem(pointer, rule, message, accepted));
     }
+}
+/// The folder of this name with `-fence` behind it.
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push("-fence");
+    dir.with_file_name(name)
 }

@@ -239,7 +239,8 @@ fn activation(active: &Active) -> serde_json::Value {
 }
 
 fn journal_options(config: &Config) -> Options {
-    let defaults = Options::new(config.journal_dir.clone(), config.origin.clone());
+    let fence = Some(config.journal_fence.clone());
+    let defaults = Options { fence, ..Options::new(config.journal_dir.clone(), config.origin.clone()) };
     let Some(segment_bytes) = config.journal_segment_bytes else { return defaults };
     let half = usize::try_from(segment_bytes / 2).unwrap_or(usize::MAX);
     Options { segment_bytes, queue_bytes: defaults.queue_bytes.min(half), ..defaults }
@@ -248,7 +249,9 @@ fn journal_options(config: &Config) -> Options {
 /// The folders of what the gateway writes, open to their owner alone.
 fn make_folders(config: &Config) -> anyhow::Result<()> {
     let parents = [&config.signing_key, &config.node_key, &config.store].map(|file| file.parent());
-    for folder in parents.into_iter().flatten().chain([config.journal_dir.as_path(), config.key_table.as_path()]) {
+    for folder in
+        parents.into_iter().flatten().chain([config.journal_dir.as_path(), config.journal_fence.as_path(), config.key_table.as_path()])
+    {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }

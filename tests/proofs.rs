@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::house::{Asker, House, options};
 use crate::ledger::verifying_key;
-use crate::program::run;
+use crate::program::{copy_folder, run};
 use crate::raw::{Connection, RawAnswer};
 
 const IDENTITY: &str = "interior/person-identity";
@@ -141,4 +141,21 @@ async fn every_entry_is_proven_and_a_kept_checkpoint_tells_that_the_log_has_only
     assert!(ran.stderr.contains("is no checkpoint of"), "{}", ran.stderr);
     assert_eq!(prove(&[]).code, Some(2));
     assert_eq!(run(&["journal", "prove", &text(kept.path()), "1"]).code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_does_not_start_on_an_old_copy_of_its_journal() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let [journal, old] = ["journal", "old"].map(|name| folder.path().join(name));
+    for round in 0..2 {
+        let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
+        environment.stop().await.expect("stops in order");
+        if round == 0 {
+            copy_folder(&journal, &old);
+        }
+    }
+    std::fs::remove_dir_all(&journal).expect("removed");
+    std::fs::rename(&old, &journal).expect("put back");
+    let error = Environment::start(&options(folder.path())).await.err().expect("refused");
+    assert!(format!("{error:#}").contains("restore the newest copy"), "{error:#}");
 }

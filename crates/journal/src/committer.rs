@@ -18,6 +18,7 @@ use metrics::{counter, histogram};
 
 use crate::disk::{Disk, DiskFile};
 use crate::entry::{LEAF_HEADER_BYTES, OpenEntry, Role};
+use crate::fence::{Fence, SwapError};
 use crate::format::{FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, SegmentHeader, TABLE_ROW_BYTES, put_row};
 use crate::hash::Hash;
 use crate::journal::{CloseError, Committed, Fatal, Queued, Shared, State, Work};
@@ -58,6 +59,8 @@ pub(crate) struct Writer {
     pub(crate) buffer: Vec<u8>,
     /// The tree's levels; none where they cannot be written. The next start makes them anew.
     pub(crate) levels: Option<LevelWriter>,
+    /// The last checkpoint outside the directory, where one is kept.
+    pub(crate) fence: Option<Fence>,
     /// The lock on the directory, held as long as the writer lives.
     #[expect(dead_code, reason = "holding it is its use")]
     pub(crate) lock: Box<dyn Send>,
@@ -81,7 +84,7 @@ pub(crate) fn start(writer: Writer, shared: Arc<Shared>, fatal: Fatal) -> io::Re
         let ended = catch_unwind(AssertUnwindSafe(|| run(writer, &shared)));
         let reason = match ended {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => format!("write or flush failed: {error}"),
+            Ok(Err(error)) => error.to_string(),
             // The panic has printed itself; waiting callers must not be left in the belief that a disk is slow.
             Err(_) => "the committer panicked".to_owned(),
         };
@@ -95,7 +98,8 @@ fn run(mut writer: Writer, shared: &Shared) -> io::Result<()> {
     loop {
         match shared.take(spare, writer.wake_at()) {
             Work::Commit { mut entries, batch, cost } => {
-                let committed = writer.commit(&mut entries)?;
+                let failed = |error| io::Error::other(format!("write or flush failed: {error}"));
+                let committed = writer.commit(&mut entries).map_err(failed)?;
                 shared.committed(cost, writer.disk_bytes(), &committed.head);
                 batch.acknowledge(committed);
                 // Nobody waits for the levels.
@@ -114,14 +118,11 @@ fn run(mut writer: Writer, shared: &Shared) -> io::Result<()> {
                 let head = Arc::clone(&writer.head);
                 // The lock goes before the news, so that whoever hears it can open the log again.
                 drop(writer);
-                shared.stopped(closed.map(|()| head).map_err(|error| {
-                    tracing::warn!(%error, "journal's last checkpoint could not be written");
-                    CloseError::Checkpoint
-                }));
+                shared.stopped(closed.map(|()| head));
                 return Ok(());
             }
         }
-        if writer.keep_house(Instant::now()) {
+        if writer.keep_house(Instant::now()).map_err(io::Error::other)? {
             shared.disk_changed(writer.disk_bytes());
         }
     }
@@ -267,8 +268,9 @@ impl Writer {
         [self.prepare_at, self.checkpoint_due].into_iter().flatten().min()
     }
 
-    /// Does what may fail without harm. Says whether the room for entries has changed.
-    fn keep_house(&mut self, now: Instant) -> bool {
+    /// Does what may fail without harm. Says whether the room for entries has changed; an error is that another
+    /// process writes this log.
+    fn keep_house(&mut self, now: Instant) -> Result<bool, SwapError> {
         let mut changed = false;
         if self.next.is_none() && self.prepare_at.is_none_or(|at| now >= at) {
             match self.prepare() {
@@ -288,8 +290,9 @@ impl Writer {
             match self.checkpoint_due {
                 None => self.checkpoint_due = Some(now + CHECKPOINT_LAG),
                 Some(due) if now >= due => {
-                    self.checkpoint_due = match self.write_checkpoint() {
+                    self.checkpoint_due = match self.write_checkpoint().map_err(SwapError::from).and_then(|()| self.swap_fence()) {
                         Ok(()) => None,
+                        Err(taken @ SwapError::Taken) => return Err(taken),
                         Err(error) => {
                             tracing::warn!(%error, "journal's checkpoint cannot be written, trying again");
                             Some(now + CHECKPOINT_LAG)
@@ -299,7 +302,12 @@ impl Writer {
                 Some(_) => {}
             }
         }
-        changed
+        Ok(changed)
+    }
+
+    /// Moves the fence to the present head.
+    fn swap_fence(&mut self) -> Result<(), SwapError> {
+        self.fence.as_mut().map_or(Ok(()), |fence| fence.swap(&self.head))
     }
 
     fn keep_levels(&mut self, committed: &Committed) {
@@ -332,10 +340,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Checkpoint first, then the mark: the mark says that everything before it is on disk.
-    fn close(&mut self) -> io::Result<()> {
-        self.write_checkpoint()?;
-        write_note(&*self.disk, &self.log_dir, "clean", self.head.note())
+    /// Checkpoint and fence first, then the mark: the mark says that everything before it is on disk.
+    fn close(&mut self) -> Result<(), CloseError> {
+        let written = self.write_checkpoint().map_err(SwapError::from).and_then(|()| self.swap_fence());
+        let marked = written.and_then(|()| Ok(write_note(&*self.disk, &self.log_dir, "clean", self.head.note())?));
+        marked.map_err(|error| {
+            tracing::warn!(%error, "journal's last checkpoint could not be written");
+            if matches!(error, SwapError::Taken) { CloseError::Taken } else { CloseError::Checkpoint }
+        })
     }
 }
 

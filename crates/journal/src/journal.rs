@@ -55,6 +55,9 @@ pub struct Options {
     /// signature and change of threads then serve more of them. After a commit of fewer than four nothing is held
     /// back. Default 1 ms.
     pub commit_interval: Duration,
+    /// Folder outside [`Self::dir`], best on another disk, of the [fence](crate) against a second writer and a
+    /// restored directory. Default none.
+    pub fence: Option<PathBuf>,
 }
 
 impl Options {
@@ -68,6 +71,7 @@ impl Options {
             queue_bytes: 32 << 20,
             lazy_delay: Duration::from_millis(50),
             commit_interval: Duration::from_millis(1),
+            fence: None,
         }
     }
 
@@ -163,6 +167,21 @@ pub enum OpenError {
         /// Entries the checkpoint covers.
         checkpoint: u64,
     },
+    /// The log does not begin with the tree that its fence has seen: it was rewritten, or another copy of it went on.
+    /// Keep both, compare them with receipts, restore the true one.
+    #[error(
+        "journal is not the one that its fence has seen at {fence} entries; keep it, compare with receipts kept elsewhere, restore the copy that goes on from there"
+    )]
+    Forked {
+        /// Entries under the fence's head.
+        fence: u64,
+    },
+    /// The fence's file is not this log's.
+    #[error("fence file {0} is not this log's; restore it, or remove it when you know why it is wrong")]
+    Fence(PathBuf),
+    /// Another process has opened a copy of the log at the same moment.
+    #[error("another process opens a copy of this journal: its fence in {0} changes; stop one of them")]
+    Raced(PathBuf),
     /// The checkpoint file is not this log's, or disagrees with the entries.
     #[error("journal's checkpoint file is not this log's; keep the directory, run `journal verify`, restore from the second copy")]
     Checkpoint,
@@ -200,6 +219,9 @@ pub enum CloseError {
     /// The last checkpoint could not be written.
     #[error("journal's last checkpoint could not be written")]
     Checkpoint,
+    /// Another process writes a copy of this log: compare both with receipts.
+    #[error("another process writes a copy of this journal")]
+    Taken,
 }
 
 /// What happens after a failed write or flush: gets the reason; in production it does not return.

@@ -6,7 +6,7 @@
 //! has gathered: one frame, one write, one flush, one signature.
 //!
 //! Reading order: [`journal`] (the API and the queue), `committer` (the one thread), [`mod@format`]
-//! (the bytes), `recover`, [`tree`], [`levels`], [`note`], [`receipt`], [`proof`], [`disk`] (what is asked of storage),
+//! (the bytes), `recover`, [`tree`], [`levels`], [`note`], [`receipt`], [`proof`], `fence`, [`disk`] (what is asked of storage),
 //! [`verify`] and [`read`] (no key, no lock). `docs/journal-format.md` has every byte.
 //!
 //! Deliberately absent: encryption and entry grammar (crate `seal`), an index, and any database.
@@ -25,6 +25,7 @@ pub mod tree;
 pub mod verify;
 
 mod committer;
+mod fence;
 mod recover;
 mod scan;
 #[cfg(test)]

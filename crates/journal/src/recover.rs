@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::committer::{Segment, Writer};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::entry::{LeafView, OpenEntry};
+use crate::fence::{Fence, Mark, SwapError};
 use crate::format::{FRAME_ALIGN, SegmentHeader};
 use crate::hash::Hash;
 use crate::journal::{OpenError, Options, Recovered, Torn};
@@ -38,11 +39,13 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         _ => OpenError::Io { path: log_dir.clone(), source },
     })?;
     let checkpoint = read_note(&**disk, &log_dir.join("checkpoint"), &public)?;
-    // The note of the levels is a signed head too, and may be the newer one; unlike the checkpoint it may be missing or rubbish.
-    let levels_path = levels::levels_dir(&log_dir).join("checkpoint");
-    let of_levels = scan::note_text(&**disk, &levels_path).map_err(io(&levels_path))?.flatten();
+    // The note of the levels is a signed head too, and may be the newer one; unlike the checkpoint it may be missing,
+    // rubbish or unreadable: levels are made anew.
+    let of_levels = scan::note_text(&**disk, &levels::levels_dir(&log_dir).join("checkpoint")).ok().flatten().flatten();
     let of_levels = of_levels.and_then(|note| SignedHead::parse(&note, &public).ok());
-    let checkpoint = checkpoint.into_iter().chain(of_levels).max_by_key(SignedHead::size);
+    let mark = options.fence.as_ref().map(|dir| Mark::read(&**disk, dir, &public)).transpose()?.flatten();
+    let outside = mark.as_ref().map(|mark| mark.head.clone());
+    let checkpoint = checkpoint.into_iter().chain(of_levels).chain(outside).max_by_key(SignedHead::size);
     let segments = scan::segments(&**disk, &log_dir).map_err(io(&segments_dir))?;
     let mut writer = Writer {
         disk: Arc::clone(disk),
@@ -62,6 +65,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         checkpoint_due: None,
         buffer: Vec::new(),
         levels: None,
+        fence: None,
         lock,
     };
 
@@ -74,6 +78,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         writer.prepare().and_then(|()| writer.roll()).map_err(io(&segments_dir))?;
         prepare_or_warn(&mut writer);
         levels_or_warn(&mut writer);
+        take_fence(&mut writer, options, mark)?;
         return Ok((writer, Recovered { open: Vec::new(), torn: None, size: 0, was_clean: true }));
     };
 
@@ -147,6 +152,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
     }
     prepare_or_warn(&mut writer);
     levels_or_warn(&mut writer);
+    take_fence(&mut writer, options, mark)?;
     Ok((writer, Recovered { open, torn, size, was_clean }))
 }
 
@@ -272,6 +278,46 @@ fn prepare_or_warn(writer: &mut Writer) {
         tracing::warn!(%error, "journal's next segment cannot be made, trying again");
         writer.prepare_at = Some(std::time::Instant::now());
     }
+}
+
+/// Takes the fence, where there is one, when the log goes on from what it has seen.
+fn take_fence(writer: &mut Writer, options: &Options, mark: Option<Mark>) -> Result<(), OpenError> {
+    let Some(dir) = &options.fence else { return Ok(()) };
+    match &mark {
+        Some(mark) => {
+            let there = root_at(writer, mark.head.size()).map_err(io(&writer.log_dir))?;
+            if there != *mark.head.root() {
+                return Err(OpenError::Forked { fence: mark.head.size() });
+            }
+        }
+        None if writer.head.size() > 0 => {
+            tracing::warn!(fence = %dir.display(), "the journal has entries and no fence yet; it is made now")
+        }
+        None => {}
+    }
+    let fence = Fence::take(&writer.disk, dir, mark, &writer.head).map_err(|error| match error {
+        SwapError::Taken => OpenError::Raced(dir.clone()),
+        SwapError::Io(source) => OpenError::Io { path: dir.clone(), source },
+    })?;
+    writer.fence = Some(fence);
+    Ok(())
+}
+
+/// The root of the tree of the log's first entries.
+fn root_at(writer: &Writer, size: u64) -> io::Result<Hash> {
+    if size == writer.head.size() {
+        return Ok(*writer.head.root());
+    }
+    if writer.levels.is_some() {
+        return Levels::new(Arc::clone(&writer.disk), writer.log_dir.clone(), size).root();
+    }
+    // Without levels every entry is read.
+    let mut range = CompactRange::default();
+    let entries = read::entries_on(Arc::clone(&writer.disk), &writer.log_dir, 0).map_err(io::Error::other)?;
+    for entry in entries.take(usize::try_from(size).unwrap_or(usize::MAX)) {
+        range.push(entry.map_err(io::Error::other)?.leaf_hash);
+    }
+    Ok(range.root())
 }
 
 /// The levels: without them the log still opens, and gives no proofs but those in receipts.

@@ -4,6 +4,7 @@ mod basic;
 mod bytes;
 mod crash;
 mod fake;
+mod fence;
 mod levels;
 mod proofs;
 mod queue;

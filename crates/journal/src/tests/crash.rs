@@ -19,6 +19,7 @@ pub(super) fn open(disk: &FakeDisk) -> Result<(Journal, Recovered, Arc<Notify>),
     let fatal = Arc::clone(&died);
     let mut options = options(Path::new(DIR));
     options.lazy_delay = std::time::Duration::from_millis(2);
+    options.fence = Some("/fence".into());
     let (journal, recovered) = Journal::open_on(Arc::new(disk.clone()), options, key(), Box::new(move |_| fatal.notify_one()))?;
     Ok((journal, recovered, died))
 }

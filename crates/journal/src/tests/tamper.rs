@@ -213,6 +213,7 @@ fn stored_bytes_that_look_like_an_older_frame_are_no_frame() {
     let changed = disk.copy();
     changed.delete(&PathBuf::from(LOG).join("checkpoint"));
     changed.delete(&PathBuf::from(LOG).join("levels/checkpoint"));
+    changed.delete(&PathBuf::from("/fence/node-1.test.fence"));
     changed.tamper(&path, |file| {
         // The last frame is torn, and what is left of it holds a copy of the first frame's header.
         file[last.0] ^= 1;

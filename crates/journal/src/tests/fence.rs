@@ -1,0 +1,136 @@
+//! The fence: what a directory cannot know of itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use tempfile::TempDir;
+
+use super::basic::{entry, key, options};
+use crate::disk::RealDisk;
+use crate::journal::{CloseError, Journal, OpenError, Options};
+use crate::{Role, Urgency, verify};
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("temporary directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The log in a folder of this name; all share one fence.
+    fn options(&self, name: &str) -> Options {
+        Options { fence: Some(self.path("fence")), ..options(&self.path(name)) }
+    }
+
+    fn open(&self, name: &str) -> Result<Journal, OpenError> {
+        Journal::open(self.options(name), key()).map(|(journal, _)| journal)
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.path("fence/node-1.test.fence")
+    }
+}
+
+async fn write(journal: &Journal, entries: u8, body: u8) {
+    for _ in 0..entries {
+        journal.append(entry(1, Role::Single, &[body], b""), Urgency::Now, None).expect("taken").durable().await;
+    }
+}
+
+async fn grow(place: &Place, name: &str, entries: u8, body: u8) {
+    let journal = place.open(name).expect("opens");
+    write(&journal, entries, body).await;
+    journal.close().await.expect("closes");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for file in fs::read_dir(from).expect("there") {
+        let file = file.expect("read");
+        let target = to.join(file.file_name());
+        if file.path().is_dir() {
+            copy(&file.path(), &target);
+        } else {
+            fs::copy(file.path(), target).expect("copied");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restored_copy_is_refused_and_the_newest_opens() {
+    let place = Place::new();
+    grow(&place, "log", 10, 1).await;
+    copy(&place.path("log"), &place.path("old"));
+    grow(&place, "log", 10, 1).await;
+    // The old copy is sound in itself: nothing in it tells that it is old.
+    assert!(verify::verify(&place.path("old"), &mut |_| {}).expect("reads").is_sound());
+    let error = place.open("old").expect_err("refused");
+    assert!(matches!(error, OpenError::Behind { size: 10, checkpoint: 20 }), "{error}");
+    grow(&place, "log", 1, 1).await;
+    // Without anything at all it is no new log either.
+    let error = place.open("empty").expect_err("refused");
+    assert!(matches!(error, OpenError::Behind { size: 0, checkpoint: 21 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_has_gone_on_otherwise_is_refused_with_levels_and_without() {
+    let place = Place::new();
+    grow(&place, "log", 5, 1).await;
+    copy(&place.path("log"), &place.path("other"));
+    grow(&place, "log", 5, 1).await;
+    // The copy goes on where no fence stands, further than the true log.
+    let (journal, _) = Journal::open(options(&place.path("other")), key()).expect("opens");
+    write(&journal, 9, 2).await;
+    journal.close().await.expect("closes");
+    for levels in [true, false] {
+        if !levels {
+            // A file in the levels' place: they cannot be made.
+            let dir = place.path("other/node-1.test/levels");
+            fs::remove_dir_all(&dir).expect("removed");
+            fs::write(&dir, "").expect("written");
+        }
+        let error = place.open("other").expect_err("refused");
+        assert!(matches!(error, OpenError::Forked { fence: 10 }), "{error}");
+    }
+    grow(&place, "log", 1, 1).await;
+}
+
+#[tokio::test]
+async fn of_two_writers_the_one_that_was_overtaken_ends() {
+    let place = Place::new();
+    grow(&place, "log", 3, 1).await;
+    copy(&place.path("log"), &place.path("copy"));
+    let (told, reason) = mpsc::channel();
+    let fatal = Box::new(move |reason: &str| told.send(reason.to_owned()).unwrap_or_default());
+    let (first, _) = Journal::open_on(Arc::new(RealDisk), place.options("log"), key(), fatal).expect("opens");
+    write(&first, 2, 1).await;
+    // As on another machine: the directory's own lock is not there.
+    let second = place.open("copy").expect("opens, since nothing tells yet");
+    write(&second, 4, 2).await;
+    assert_eq!(first.close().await.expect_err("told"), CloseError::Taken);
+    assert!(!place.path("log/node-1.test/clean").exists(), "no clean close");
+    second.close().await.expect("closes");
+    drop(reason);
+    // From then on the first cannot be opened beside it.
+    assert!(matches!(place.open("log"), Err(OpenError::Forked { .. } | OpenError::Behind { .. })));
+    grow(&place, "copy", 1, 2).await;
+}
+
+#[tokio::test]
+async fn a_fence_of_another_log_is_refused_and_a_missing_one_is_made() {
+    let place = Place::new();
+    grow(&place, "log", 3, 1).await;
+    for wrong in ["", "rubbish", "writer\nrubbish"] {
+        fs::write(place.mark(), wrong).expect("written");
+        let error = place.open("log").expect_err("refused");
+        assert!(matches!(error, OpenError::Fence(_)), "{wrong:?}: {error}");
+    }
+    fs::remove_file(place.mark()).expect("removed");
+    grow(&place, "log", 1, 1).await;
+    assert!(fs::read_to_string(place.mark()).expect("there").contains("node-1.test\n4\n"));
+}
