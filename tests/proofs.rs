@@ -156,6 +156,6 @@ async fn a_gateway_does_not_start_on_an_old_copy_of_its_journal() {
     }
     std::fs::remove_dir_all(&journal).expect("removed");
     std::fs::rename(&old, &journal).expect("put back");
-    let error = Environment::start(&options(folder.path())).await.err().expect("refused");
+    let error = Environment::start(&options(folder.path())).await.expect_err("refused");
     assert!(format!("{error:#}").contains("restore the newest copy"), "{error:#}");
 }
