@@ -103,6 +103,8 @@ impl Fence {
         if there != self.last && (there.is_none() || there != self.tried) {
             return Err(SwapError::Taken);
         }
+        // What stands there is ours: a later swap that fails too must not forget it.
+        self.last = there;
         let text = format!("{}\n{}", self.writer, head.note());
         self.tried = Some(text.clone());
         committer::write_note(&*self.disk, &self.dir, &name, &text)?;

@@ -333,7 +333,7 @@ impl Journal {
     }
 
     /// The tree of the newest head of which every node can be read, and that head; it may be a commit behind
-    /// [`Self::head`]. None while the levels cannot be written.
+    /// [`Self::head`], and stays where the levels cannot be written any more. None where there are none.
     #[must_use]
     pub fn tree(&self) -> Option<(Levels, Arc<SignedHead>)> {
         let shared = &self.0.shared;

@@ -1,15 +1,17 @@
 //! The fence: what a directory cannot know of itself.
 
-use std::fs;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
+use std::{fs, io};
 
 use tempfile::TempDir;
 
 use super::basic::{entry, key, options};
-use crate::disk::RealDisk;
+use crate::disk::{Access, Disk, DiskFile, RealDisk};
+use crate::fence::{Fence, SwapError};
 use crate::journal::{CloseError, Journal, OpenError, Options};
-use crate::{Role, Urgency, verify};
+use crate::{Hash, Role, Urgency, verify};
 
 struct Place(TempDir);
 
@@ -119,6 +121,74 @@ async fn of_two_writers_the_one_that_was_overtaken_ends() {
     // From then on the first cannot be opened beside it.
     assert!(matches!(place.open("log"), Err(OpenError::Forked { .. } | OpenError::Behind { .. })));
     grow(&place, "copy", 1, 2).await;
+}
+
+/// A real disk whose named operations fail, in turn.
+#[derive(Debug)]
+struct Flaky(Mutex<VecDeque<&'static str>>);
+
+impl Flaky {
+    fn fails(&self, operation: &str) -> io::Result<()> {
+        let mut due = self.0.lock().expect("no panic under the lock");
+        if due.front() == Some(&operation) {
+            due.pop_front();
+            return Err(io::Error::other("as asked"));
+        }
+        Ok(())
+    }
+}
+
+impl Disk for Flaky {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.create_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(dir)
+    }
+
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.fails("create")?;
+        RealDisk.create(path, bytes)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open(path, access)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir).and_then(|()| self.fails("sync_dir"))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send>> {
+        RealDisk.lock(path)
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_now_and_then_does_not_pass_for_another_writer() {
+    let place = Place::new();
+    let head = |size| key().sign(&options(Path::new("/")).origin, size, Hash::of(b"root"));
+    let flaky = Arc::new(Flaky(Mutex::default()));
+    let disk: Arc<dyn Disk> = flaky.clone();
+    let mut fence = Fence::take(&disk, &place.path("fence"), None, &head(1)).expect("taken");
+    // The first is written and says that it failed; the second fails and is not written.
+    *flaky.0.lock().expect("no panic under the lock") = ["sync_dir", "create", "create"].into();
+    for size in 2..5 {
+        assert!(matches!(fence.swap(&head(size)), Err(SwapError::Io(_))), "{size}");
+    }
+    fence.swap(&head(5)).expect("it is still ours");
+    assert!(fs::read_to_string(place.mark()).expect("there").contains("node-1.test\n5\n"));
+    fs::write(place.mark(), format!("another\n{}", head(5).note())).expect("written");
+    assert!(matches!(fence.swap(&head(6)), Err(SwapError::Taken)));
 }
 
 #[tokio::test]
