@@ -29,8 +29,6 @@ use crate::tree::{BatchTree, CompactRange};
 
 /// How long until the next segment is tried again after it could not be made.
 const PREPARE_RETRY: Duration = Duration::from_secs(1);
-/// How far the checkpoint file may lag behind the log.
-const CHECKPOINT_LAG: Duration = Duration::from_secs(10);
 /// Frame buffers above this are given back after a large batch.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
@@ -56,6 +54,7 @@ pub(crate) struct Writer {
     /// Size the checkpoint file covers.
     pub(crate) checkpoint_size: u64,
     pub(crate) checkpoint_due: Option<Instant>,
+    pub(crate) checkpoint_lag: Duration,
     pub(crate) buffer: Vec<u8>,
     /// The tree's levels; none where they cannot be written. The next start makes them anew.
     pub(crate) levels: Option<LevelWriter>,
@@ -288,14 +287,14 @@ impl Writer {
         }
         if self.head.size() > self.checkpoint_size {
             match self.checkpoint_due {
-                None => self.checkpoint_due = Some(now + CHECKPOINT_LAG),
+                None => self.checkpoint_due = Some(now + self.checkpoint_lag),
                 Some(due) if now >= due => {
                     self.checkpoint_due = match self.write_checkpoint().map_err(SwapError::from).and_then(|()| self.swap_fence()) {
                         Ok(()) => None,
                         Err(taken @ SwapError::Taken) => return Err(taken),
                         Err(error) => {
                             tracing::warn!(%error, "journal's checkpoint cannot be written, trying again");
-                            Some(now + CHECKPOINT_LAG)
+                            Some(now + self.checkpoint_lag)
                         }
                     };
                 }

@@ -58,6 +58,8 @@ pub struct Options {
     /// Folder outside [`Self::dir`], best on another disk, of the [fence](crate) against a second writer and a
     /// restored directory. Default none.
     pub fence: Option<PathBuf>,
+    /// How far checkpoint, levels' note and fence may lag behind the log while it is written. Default 10 s.
+    pub checkpoint_lag: Duration,
 }
 
 impl Options {
@@ -72,6 +74,7 @@ impl Options {
             lazy_delay: Duration::from_millis(50),
             commit_interval: Duration::from_millis(1),
             fence: None,
+            checkpoint_lag: Duration::from_secs(10),
         }
     }
 

@@ -63,6 +63,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options, key: SigningKey) -> 
         key,
         checkpoint_size: 0,
         checkpoint_due: None,
+        checkpoint_lag: options.checkpoint_lag,
         buffer: Vec::new(),
         levels: None,
         fence: None,

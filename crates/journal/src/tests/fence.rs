@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::{fs, io};
 
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use super::basic::{entry, key, options};
 use crate::disk::{Access, Disk, DiskFile, RealDisk};
 use crate::fence::{Fence, SwapError};
-use crate::journal::{CloseError, Journal, OpenError, Options};
+use crate::journal::{CloseError, Journal, OpenError, Options, Refused};
 use crate::{Hash, Role, Urgency, verify};
 
 struct Place(TempDir);
@@ -104,23 +106,36 @@ async fn a_log_that_has_gone_on_otherwise_is_refused_with_levels_and_without() {
 
 #[tokio::test]
 async fn of_two_writers_the_one_that_was_overtaken_ends() {
-    let place = Place::new();
-    grow(&place, "log", 3, 1).await;
-    copy(&place.path("log"), &place.path("copy"));
-    let (told, reason) = mpsc::channel();
-    let fatal = Box::new(move |reason: &str| told.send(reason.to_owned()).unwrap_or_default());
-    let (first, _) = Journal::open_on(Arc::new(RealDisk), place.options("log"), key(), fatal).expect("opens");
-    write(&first, 2, 1).await;
-    // As on another machine: the directory's own lock is not there.
-    let second = place.open("copy").expect("opens, since nothing tells yet");
-    write(&second, 4, 2).await;
-    assert_eq!(first.close().await.expect_err("told"), CloseError::Taken);
-    assert!(!place.path("log/node-1.test/clean").exists(), "no clean close");
-    second.close().await.expect("closes");
-    drop(reason);
-    // From then on the first cannot be opened beside it.
-    assert!(matches!(place.open("log"), Err(OpenError::Forked { .. } | OpenError::Behind { .. })));
-    grow(&place, "copy", 1, 2).await;
+    for running in [true, false] {
+        let place = Place::new();
+        grow(&place, "log", 3, 1).await;
+        copy(&place.path("log"), &place.path("copy"));
+        let ended = Arc::new(Notify::new());
+        let end = Arc::clone(&ended);
+        let lag = if running { Duration::from_millis(1) } else { Duration::from_secs(3600) };
+        let mine = Options { checkpoint_lag: lag, ..place.options("log") };
+        let fatal = Box::new(move |reason: &str| {
+            assert!(reason.contains("another process writes this log too"), "{reason}");
+            end.notify_one();
+        });
+        let (first, _) = Journal::open_on(Arc::new(RealDisk), mine, key(), fatal).expect("opens");
+        // As on another machine: the directory's own lock is not there.
+        let second = place.open("copy").expect("opens, since nothing tells yet");
+        write(&second, 4, 2).await;
+        drop(first.append(entry(1, Role::Single, &[1], b""), Urgency::Now, None).expect("taken, since nothing tells yet"));
+        if running {
+            ended.notified().await;
+            assert_eq!(first.append(entry(1, Role::Single, &[1], b""), Urgency::Now, None).expect_err("ended"), Refused::Closed);
+        } else {
+            assert_eq!(first.close().await.expect_err("told"), CloseError::Taken);
+        }
+        assert!(!place.path("log/node-1.test/clean").exists(), "no clean close");
+        drop(first);
+        second.close().await.expect("closes");
+        // From then on the first cannot be opened beside it.
+        assert!(matches!(place.open("log"), Err(OpenError::Forked { .. } | OpenError::Behind { .. })));
+        grow(&place, "copy", 1, 2).await;
+    }
 }
 
 /// A real disk whose named operations fail, in turn.
