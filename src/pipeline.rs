@@ -17,6 +17,7 @@
 //! timeout. Questions that are the same, for the same consumer and purpose where the facts are
 //! confidential, share one flight.
 
+use std::collections::HashSet;
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
@@ -36,7 +37,7 @@ use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
 use crate::limit::{Attempt, Observed, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
-use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, NoRecord, Place};
+use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 
@@ -396,7 +397,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         (Capture::Fields, Ok(Reading { facts: Some(facts), .. })) => serde_json::to_vec(&facts.show(&service.agreed())).ok(),
         _ => None,
     };
-    let entry = match intent.answered(&evidence, captured.as_deref()) {
+    let persons = read.as_ref().ok().and_then(|reading| reading.facts.as_ref()).map(Named::of).unwrap_or_default();
+    let entry = match intent.answered(&evidence, &persons, captured.as_deref()) {
         Ok(entry) => entry,
         Err(entry) => return Ok(Obtained::without_answer(Outcome::Unavailable, Trouble::NotJournalled, Some(entry))),
     };
@@ -513,13 +515,15 @@ async fn disclose(
 /// What one answer gives, for the disclosure's entry.
 #[must_use]
 pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained: &'a Obtained) -> Given<'a> {
-    let fields = match &obtained.facts {
+    let (fields, named) = match &obtained.facts {
         // In the facts' own contract, which may be an older version than the right's.
         Some(facts) => {
-            let given = policy::filter(authorised, facts).fields();
-            facts.service.leaves.iter().enumerate().filter(|(index, _)| given.contains(*index)).map(|(_, leaf)| &*leaf.path).collect()
+            let filtered = policy::filter(authorised, facts);
+            let given = filtered.fields();
+            let leaves = facts.service.leaves.iter().enumerate();
+            (leaves.filter(|(index, _)| given.contains(*index)).map(|(_, leaf)| &*leaf.path).collect(), filtered.persons())
         }
-        None => Vec::new(),
+        None => (Vec::new(), HashSet::new()),
     };
     Given {
         subject: authorised.subject(),
@@ -528,5 +532,6 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained:
         outcome: Some(obtained.outcome),
         via: Some(obtained.via.word()),
         fields,
+        named,
     }
 }

@@ -20,6 +20,7 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -28,7 +29,7 @@ use arc_swap::ArcSwap;
 use base64::Engine as _;
 use jiff::Timestamp;
 use journal::{BODY_BYTES_MAX, Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
-use model::{Outcome, ServiceId, Subject};
+use model::{Facts, Outcome, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub use self::payload::IntentPayload;
 use crate::cache::Source;
 use crate::clock;
 
+/// Most tokens of related persons that an outcome in its place set aside may carry, at 25 bytes each.
+const RELATED_IN_PLACE_MAX: usize = 32;
 /// Bytes set aside for the metadata-only outcome of an intent (R6).
 const OUTCOME_BYTES: usize = 2 * 1024;
 /// Age at which an epoch is followed by the next: with a look every minute none lives over 15 minutes.
@@ -300,7 +303,13 @@ impl Recorder {
     /// The keyed token of a subject, as entries carry it.
     #[must_use]
     pub fn token(&self, subject: &Subject) -> String {
-        base64::engine::general_purpose::STANDARD_NO_PAD.encode(self.tokens.load().key.token(&subject.canonical()))
+        base64_of(&self.tokens.load().key.token(&self.keys.identity(&subject.canonical())))
+    }
+
+    /// The keys under which entries are sealed and persons have their tokens.
+    #[must_use]
+    pub fn keys(&self) -> &KeyTable {
+        &self.keys
     }
 
     /// INTENT: writes "about to send" and waits until it is durable (R1). The outcome's place is
@@ -508,6 +517,12 @@ async fn open_epoch(journal: &Journal, keys: &KeyTable, origin: &str, now: Times
     Ok(OpenEpoch { epoch, opened_at: now })
 }
 
+/// Tokens and identities as they stand in metadata: base64 without padding.
+#[must_use]
+pub fn base64_of(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
+}
+
 fn month_of(now: Timestamp) -> String {
     model::time::day(now).strftime("%Y-%m").to_string()
 }
@@ -523,6 +538,29 @@ struct DenialMetadata<'a> {
 impl<'a> DenialMetadata<'a> {
     fn new(recorder: &Recorder, question: &'a Question<'a>, subject: Option<&Subject>, reasons: &'a [&'static str]) -> Self {
         Self { question, subject: subject.map(|subject| recorder.token(subject)), reasons }
+    }
+}
+
+/// Whom an answer names, so that its entry is found by them.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// The ways in which it names the person it is about, where there are several.
+    identities: Vec<Subject>,
+    /// Everybody else.
+    related: HashSet<Subject>,
+}
+
+impl Named {
+    /// Whom facts name.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let mut identities = facts.identities();
+        let mut related = facts.show(&facts.service.agreed()).persons();
+        related.retain(|person| !identities.contains(person));
+        if identities.len() < 2 {
+            identities.clear();
+        }
+        Self { identities, related }
     }
 }
 
@@ -590,22 +628,29 @@ impl Journalled<Intent> {
     /// # Errors
     /// When what the contract captures does not fit into the journal: the intent is closed as Failed
     /// in the place set aside for it, and nothing of the answer may be released (R6).
-    pub fn answered(mut self, evidence: &AnswerEvidence<'_>, captured: Option<&[u8]>) -> Result<Place, Place> {
+    pub fn answered(mut self, evidence: &AnswerEvidence<'_>, persons: &Named, captured: Option<&[u8]>) -> Result<Place, Place> {
         #[derive(Serialize)]
         struct Metadata<'a> {
             request_id: Uuid,
             service: &'a ServiceId,
             intent: u64,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            identities: Vec<String>,
+            #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+            related: BTreeSet<String>,
             #[serde(flatten)]
             evidence: &'a AnswerEvidence<'a>,
         }
         let intent = &self.value;
         let (recorder, index) = (Arc::clone(&intent.recorder), intent.index);
         let service = intent.service.clone();
-        let metadata = Metadata { request_id: intent.request_id, service: &service, intent: index, evidence };
+        let identities = persons.identities.iter().map(|person| base64_of(&recorder.keys.identity(&person.canonical()).0)).collect();
+        let related: BTreeSet<String> = persons.related.iter().map(|person| recorder.token(person)).collect();
+        // The place set aside is for the bare outcome; captured bytes and large families ask for room of their own.
+        let needs_room = captured.is_some() || related.len() > RELATED_IN_PLACE_MAX;
+        let metadata = Metadata { request_id: intent.request_id, service: &service, intent: index, identities, related, evidence };
         let mut place = self.value.outcome_place.take();
-        // The place set aside is for the bare outcome; captured bytes ask for room of their own.
-        let room = if captured.is_some() { None } else { place.as_mut() };
+        let room = if needs_room { None } else { place.as_mut() };
         match recorder.append(Kind::Answered, Role::Closes(index), Urgency::Lazy, &metadata, captured, room) {
             Ok(appended) => Ok(Place::of(&appended)),
             Err(_) => {

@@ -1,5 +1,6 @@
 //! The dossier as it is delivered: every element authorised anew, disclosed, filtered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -250,7 +251,7 @@ fn shows_until(right: &Authorised, element: &Element, obtained: &Obtained) -> bo
 impl View<'_> {
     fn given(&self) -> Given<'_> {
         let (subject, element) = (Some(&self.subject), Some(&*self.element.name));
-        let blank = Given { subject, element, rests_on: None, outcome: None, via: None, fields: Vec::new() };
+        let blank = Given { subject, element, rests_on: None, outcome: None, via: None, fields: Vec::new(), named: HashSet::new() };
         match (&self.slot.state, &self.authorised) {
             (State::Known(known), Some(authorised)) => pipeline::given(Some(&self.element.name), authorised, &known.obtained),
             (State::Known(known), None) => {

@@ -5,7 +5,7 @@
 //! put in order by element and fields first, so that those with the same fields come together: the paths of
 //! fields make up nearly all of an item, and each part names a list of them once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use journal::BODY_BYTES_MAX;
 use model::{Outcome, Subject};
@@ -18,6 +18,9 @@ use super::{NoRecord, Place, Question, joined, json};
 /// Most parts of one disclosure. The largest dossier that the contracts allow, with the longest names and
 /// the most fields, each service in two versions, takes fewer (`tests.rs`).
 const PARTS_MAX: usize = 200;
+
+/// Bytes of the member `related` without its tokens.
+const RELATED_KEY_BYTES: usize = r#","related":[]"#.len();
 
 /// Bytes kept for `part`: its name and numbers, and up to [`PARTS_MAX`] indices of at most 20 digits.
 const PART_BYTES_MAX: usize = 64 + 21 * PARTS_MAX;
@@ -46,6 +49,8 @@ pub struct Given<'a> {
     pub via: Option<&'static str>,
     /// Paths of the fields given.
     pub fields: Vec<&'a str>,
+    /// Whom the values given name, the subject himself among them or not.
+    pub named: HashSet<Subject>,
 }
 
 /// An item as it is written.
@@ -68,6 +73,8 @@ struct Item<'a> {
 #[derive(Serialize)]
 struct Metadata<'a> {
     subjects: &'a BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    related: &'a BTreeSet<String>,
     given: &'a [Box<RawValue>],
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Number>,
@@ -101,6 +108,8 @@ pub(super) struct Divided {
 #[derive(Debug, Default)]
 pub(super) struct Part {
     subjects: BTreeSet<String>,
+    /// Others whom the values name; one who is asked about too may stand in both.
+    related: BTreeSet<String>,
     given: Vec<Box<RawValue>>,
     /// Bytes of both as JSON, at most.
     bytes: usize,
@@ -113,7 +122,8 @@ pub(super) struct Part {
 /// When there are more than [`PARTS_MAX`] parts.
 pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> String) -> Result<Divided, NoRecord> {
     let question = json(disclosure.question)?;
-    let frame = question.len() + json(&Metadata { subjects: &BTreeSet::new(), given: &[], part: None })?.len();
+    let none = BTreeSet::new();
+    let frame = question.len() + json(&Metadata { subjects: &none, related: &none, given: &[], part: None })?.len() + RELATED_KEY_BYTES;
     let room = BODY_BYTES_MAX.saturating_sub(BODY_OVERHEAD + frame + PART_BYTES_MAX);
 
     let mut divided = Divided { question, rest: Vec::new(), last: Part::default(), part_of: vec![0; disclosure.given.len()] };
@@ -131,6 +141,14 @@ pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> St
         divided.part_of[place] = divided.rest.len();
         named.entry(&given.fields).or_insert(divided.last.given.len());
         divided.last.add(subject, item);
+        for person in given.named.iter().filter(|person| Some(*person) != given.subject).map(&token) {
+            // One answer may name more persons than an entry holds: they go on in the next part.
+            if !divided.last.related.contains(&person) && divided.last.bytes + person.len() + 3 > room {
+                divided.rest.push(std::mem::take(&mut divided.last));
+                named.clear();
+            }
+            divided.last.add_related(person);
+        }
     }
     if divided.rest.len() < PARTS_MAX { Ok(divided) } else { Err(NoRecord::TooLarge) }
 }
@@ -175,6 +193,13 @@ impl Part {
         self.subjects.extend(subject);
         self.given.push(item);
     }
+
+    fn add_related(&mut self, person: String) {
+        let bytes = person.len() + 3;
+        if self.related.insert(person) {
+            self.bytes += bytes;
+        }
+    }
 }
 
 impl Divided {
@@ -190,7 +215,8 @@ impl Divided {
     pub(super) fn metadata(&self, part: &Part, before: &[Place]) -> Result<Vec<u8>, NoRecord> {
         let (number, of) = (before.len() + 1, self.count());
         let before = (number == of).then(|| before.iter().map(|place| place.index).collect());
-        let part = Metadata { subjects: &part.subjects, given: &part.given, part: (of > 1).then_some(Number { number, of, before }) };
+        let number = (of > 1).then_some(Number { number, of, before });
+        let part = Metadata { subjects: &part.subjects, related: &part.related, given: &part.given, part: number };
         joined(&self.question, &part)
     }
 }

@@ -145,6 +145,7 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
             outcome: Some(Outcome::Found),
             via: Some("provider"),
             fields: paths[2 * element + person % 2].iter().map(String::as_str).collect(),
+            named: HashSet::new(),
         }
     };
     check(&Disclosure { question: &question, given: (0..ELEMENTS_MAX * PERSONS_MAX).map(given).collect() });
@@ -165,8 +166,15 @@ fn an_answer_to_one_question_is_one_entry_that_names_its_fields() {
     let question = question(&text);
     let (paths, subject): (Vec<String>, _) = ((0..FIELDS_MAX).map(|field| path(0, field)).collect(), fin(1));
     let fields = paths.iter().map(String::as_str).collect();
-    let one =
-        Given { subject: Some(&subject), element: None, rests_on: Some(7), outcome: Some(Outcome::Found), via: Some("cache"), fields };
+    let one = Given {
+        subject: Some(&subject),
+        element: None,
+        rests_on: Some(7),
+        outcome: Some(Outcome::Found),
+        via: Some("cache"),
+        fields,
+        named: HashSet::new(),
+    };
     let disclosure = Disclosure { question: &question, given: vec![one] };
     assert_eq!(check(&disclosure), 1);
     let divided = divide(&disclosure, token).expect("one part");
@@ -198,6 +206,7 @@ proptest! {
             outcome: outcomes[*outcome],
             via: rests_on.map(|_| "provider"),
             fields: fields[*set].iter().map(String::as_str).collect(),
+            named: HashSet::new(),
         };
         check(&Disclosure { question: &question, given: items.iter().map(given).collect() });
     }
@@ -224,7 +233,7 @@ fn several<'a>(question: &'a Question<'a>, persons: &'a [Subject], elements: &'a
 }
 
 fn item(element: &str) -> Given<'_> {
-    Given { subject: None, element: Some(element), rests_on: None, outcome: None, via: None, fields: Vec::new() }
+    Given { subject: None, element: Some(element), rests_on: None, outcome: None, via: None, fields: Vec::new(), named: HashSet::new() }
 }
 
 #[tokio::test]

@@ -275,6 +275,14 @@ pub(crate) fn frame_entries<'a>(count: u32, leaves: &'a [u8], payloads: &'a [u8]
     (leaves.is_empty() && payloads.is_empty()).then_some(entries)
 }
 
+/// Where an entry's leaf stands in a frame: how many bytes of leaves before it, and its own. Nothing where the
+/// table is too short.
+pub(crate) fn leaf_in(table: &[u8], number: usize) -> Option<(u64, u32)> {
+    let mut rows = table.chunks_exact(TABLE_ROW_BYTES).map(|row| u32::from_le_bytes([row[0], row[1], row[2], row[3]]));
+    let before = rows.by_ref().take(number).map(u64::from).sum();
+    Some((before, rows.next()?))
+}
+
 /// Appends an entry's row to a frame's table.
 pub(crate) fn put_row(table: &mut Vec<u8>, leaf_bytes: usize, payload_bytes: usize, payload_hash: &Hash) {
     table.extend_from_slice(&length(leaf_bytes));

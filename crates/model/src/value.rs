@@ -3,12 +3,14 @@
 //! A [`Record`] holds its values in the order of its [`Shape`]; names live in the shape alone, so a
 //! thousand answers share one copy of them. `Debug` never shows a value: values are personal data.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use crate::contract::{FieldDef, FieldKind, FieldSet, RowRule, Service, Shape};
+use crate::contract::{Confirmed, FieldDef, FieldKind, FieldSet, RowRule, Service, Shape, SubjectPart, Type};
+use crate::subject::{Document, DocumentSubject, Subject};
 
 /// An exact decimal: its canonical digits (`-?digits[.digits]`, no leading zeros), never a float.
 #[derive(Clone, PartialEq, Eq)]
@@ -139,6 +141,27 @@ impl Facts {
         shape.into_iter().flat_map(move |shape| allowed_rows(shape, records, list, rules).map(move |record| (shape, record)))
     }
 
+    /// Every way in which the answer names the person it is about, by what its contract confirms: those ways are
+    /// the same person. In the order FIN, PIN, taxpayer's number, document.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Subject> {
+        let part = |part: SubjectPart| {
+            let rule = self.service.confirms.iter().find(|rule| rule.with == Confirmed::Subject(part))?;
+            self.top_level(&rule.field).and_then(Value::as_text)
+        };
+        let document = || {
+            let document =
+                Document { series: part(SubjectPart::DocumentSeries)?.into(), number: part(SubjectPart::DocumentNumber)?.into() };
+            Some(Subject::Document(DocumentSubject { document, birth_date: part(SubjectPart::BirthDate)?.parse().ok()? }))
+        };
+        let numbers = [
+            part(SubjectPart::Fin).map(|fin| Subject::Fin(fin.into())),
+            part(SubjectPart::Pin).map(|pin| Subject::Pin(pin.into())),
+            part(SubjectPart::Tin).map(|tin| Subject::Tin(tin.into())),
+        ];
+        numbers.into_iter().flatten().chain(document()).collect()
+    }
+
     /// Finds the value of a top-level field by name.
     #[must_use]
     pub fn top_level(&self, name: &str) -> Option<&Value> {
@@ -155,6 +178,52 @@ pub struct Shown<'a> {
     shown: &'a FieldSet,
     /// Row rules for the top-level lists.
     rows: &'a [RowRule],
+}
+
+impl Shown<'_> {
+    /// Every person and taxpayer whom the delivered fields name.
+    #[must_use]
+    pub fn persons(&self) -> HashSet<Subject> {
+        let mut persons = HashSet::new();
+        self.gather_persons(&mut persons);
+        persons
+    }
+
+    fn gather_persons(&self, persons: &mut HashSet<Subject>) {
+        for (field, value) in self.shape.fields.iter().zip(&self.record.values).filter(|(field, _)| field.intersects(self.shown)) {
+            match (value, &field.kind) {
+                (Value::Records(records), FieldKind::List { shape, .. }) => {
+                    for record in allowed_rows(shape, records, &field.name, self.rows) {
+                        Shown { shape, record, shown: self.shown, rows: &[] }.gather_persons(persons);
+                    }
+                }
+                (Value::Values(values), kind) => values.iter().for_each(|value| name_person(kind, value, persons)),
+                (value, kind) => name_person(kind, value, persons),
+            }
+        }
+    }
+}
+
+/// Adds the person whom a value of such a field names.
+fn name_person(kind: &FieldKind, value: &Value, persons: &mut HashSet<Subject>) {
+    let (FieldKind::Scalar { kind, .. } | FieldKind::Values { kind, .. }, Value::Text(text)) = (kind, value) else { return };
+    let person = match kind {
+        Type::Fin => Subject::Fin(text.as_ref().to_owned()),
+        Type::Tin => Subject::Tin(text.as_ref().to_owned()),
+        Type::Text
+        | Type::Int
+        | Type::Decimal
+        | Type::Money
+        | Type::Bool
+        | Type::Code
+        | Type::Date
+        | Type::Month
+        | Type::Datetime
+        | Type::PartialDate
+        | Type::Bytes
+        | Type::Fraction => return,
+    };
+    persons.insert(person);
 }
 
 impl Serialize for Shown<'_> {

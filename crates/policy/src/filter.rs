@@ -1,7 +1,9 @@
 //! From facts to an answer: the only way.
 
+use std::collections::HashSet;
+
 use model::contract::RowRule;
-use model::{Facts, FieldSet};
+use model::{Facts, FieldSet, Subject};
 use serde::{Serialize, Serializer};
 
 use crate::decision::Authorised;
@@ -32,6 +34,12 @@ impl Filtered<'_> {
     #[must_use]
     pub fn fields(&self) -> FieldSet {
         self.fields
+    }
+
+    /// Every person and taxpayer whom what is delivered names.
+    #[must_use]
+    pub fn persons(&self) -> HashSet<Subject> {
+        self.facts.show_rows(&self.fields, self.rows).persons()
     }
 }
 

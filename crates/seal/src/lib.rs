@@ -15,4 +15,4 @@ pub mod table;
 pub use entry::{Binding, BodyView, EntryError, Opened, Sealed};
 pub use key::{NodeKey, SealKey};
 pub use key_file::KeyFileError;
-pub use table::{Epoch, EpochNotice, KeyTable, TableError, TokenKey};
+pub use table::{Epoch, EpochNotice, Identity, KeyTable, TableError, TokenKey};

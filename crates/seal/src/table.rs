@@ -21,7 +21,7 @@ const HEADER_BYTES: usize = 32;
 /// The longest row: header, nonce, two keys, tag.
 const ROW_BYTES_MAX: usize = HEADER_BYTES + 12 + 64 + 16;
 /// Token keys kept unwrapped: the months a search may span at once.
-const TOKEN_KEYS_MAX: usize = 16;
+const TOKEN_KEYS_MAX: usize = 64;
 
 /// Why the key table cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -94,17 +94,22 @@ pub struct EpochNotice {
     pub commitment: [u8; 32],
 }
 
+/// A person as the log's keys see him: HMAC-SHA256 of the canonical text of one identifier, first 16 bytes.
+///
+/// Lasts as long as the node key. It stands in the log only where an answer says that two identifiers are the
+/// same person's, so that he is found under both; what entries carry everywhere else is the month's token of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(pub [u8; 16]);
+
 /// One month's key for subject tokens.
 pub struct TokenKey(hmac::Key);
 
 impl TokenKey {
-    /// The token of a subject: HMAC-SHA256 of its canonical text, first 16 bytes.
-    ///
-    /// The text must be canonical (kind and identifier, one spelling) or the subject will not be found again.
+    /// The token of a person: HMAC-SHA256 of the identity, first 16 bytes.
     #[must_use]
-    pub fn token(&self, canonical_subject: &str) -> [u8; 16] {
+    pub fn token(&self, identity: &Identity) -> [u8; 16] {
         let mut token = [0; 16];
-        token.copy_from_slice(&hmac::sign(&self.0, canonical_subject.as_bytes()).as_ref()[..16]);
+        token.copy_from_slice(&hmac::sign(&self.0, &identity.0).as_ref()[..16]);
         token
     }
 }
@@ -123,6 +128,8 @@ impl fmt::Debug for TokenKey {
 pub struct KeyTable {
     dir: PathBuf,
     wrap: SealKey,
+    /// Makes identities.
+    identities: SealKey,
     /// Guards the making of rows and the tokens kept unwrapped.
     state: Mutex<State>,
 }
@@ -161,8 +168,12 @@ impl KeyTable {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&part).map_err(io(&part))?;
         }
         sync_dir(dir)?;
-        let table =
-            Self { dir: dir.to_owned(), wrap: node.derive("key table"), state: Mutex::new(State { last_epoch: 0, tokens: Vec::new() }) };
+        let table = Self {
+            dir: dir.to_owned(),
+            wrap: node.derive("key table"),
+            identities: node.derive("identities"),
+            state: Mutex::new(State { last_epoch: 0, tokens: Vec::new() }),
+        };
         let last_epoch = table.last_epoch()?;
         table.state.lock().unwrap_or_else(PoisonError::into_inner).last_epoch = last_epoch;
         Ok(table)
@@ -199,6 +210,25 @@ impl KeyTable {
         let path = self.dir.join("epochs").join(row_name(id));
         let Some((made_at, keys)) = self.read_row::<64>(Kind::Epoch, id, &path)? else { return Ok(None) };
         Ok(Some(Arc::new(Epoch::new(id, from_millis(made_at)?, &keys))))
+    }
+
+    /// The identity behind an identifier.
+    ///
+    /// The text must be canonical (kind and identifier, one spelling) or the person will not be found again.
+    #[must_use]
+    pub fn identity(&self, canonical_subject: &str) -> Identity {
+        let mut identity = [0; 16];
+        identity.copy_from_slice(&self.identities.mac(canonical_subject.as_bytes())[..16]);
+        Identity(identity)
+    }
+
+    /// The token key of a month written `YYYY-MM`, or nothing when no entry was written in it (or its key is gone).
+    ///
+    /// # Errors
+    /// When the text is no month, or the row cannot be read or unwrapped.
+    pub fn known_token_key(&self, month: &str) -> Result<Option<Arc<TokenKey>>, TableError> {
+        month_number(month)?;
+        if self.dir.join("tokens").join(format!("{month}.key")).exists() { self.token_key(month).map(Some) } else { Ok(None) }
     }
 
     /// The token key of a month written `YYYY-MM`, made durably when there is none yet.
@@ -395,10 +425,14 @@ mod tests {
     #[test]
     fn tokens_are_stable_within_a_month_and_unrelated_across() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let november = table(dir.path()).token_key("2026-11").expect("made").token("fin:5K7QX2O");
+        let person = table(dir.path()).identity("fin:5K7QX2O");
+        assert_ne!(person, table(dir.path()).identity("pin:5K7QX2O"));
+        assert!(table(dir.path()).known_token_key("2026-11").expect("looked").is_none());
+        let november = table(dir.path()).token_key("2026-11").expect("made").token(&person);
         let table = table(dir.path());
-        assert_eq!(table.token_key("2026-11").expect("read").token("fin:5K7QX2O"), november);
-        assert_ne!(table.token_key("2026-12").expect("made").token("fin:5K7QX2O"), november);
+        assert_eq!(table.token_key("2026-11").expect("read").token(&person), november);
+        assert_eq!(table.known_token_key("2026-11").expect("read").expect("there").token(&person), november);
+        assert_ne!(table.token_key("2026-12").expect("made").token(&person), november);
         for bad in ["2026-13", "2026-00", "2026-1", "26-11", "2026-11-01", "../../x", "+026-11", ""] {
             assert!(matches!(table.token_key(bad), Err(TableError::Month)), "{bad}");
         }

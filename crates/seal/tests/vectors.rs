@@ -9,7 +9,8 @@ const ROW: &str = "515653514b45593101000000000000000068e5cf8b0100000068e5cf8b010
     731a31e8";
 const TOKEN_ROW: &str = "515653514b455931020000000000000073170300000000000000000000000000333333333333333333333333c28e310eaba3141239c8506c7a0e121a\
     718196845987983b64a942dbfa2c022791a39dc2a572abdb5854b9bbb5deb05c";
-const TOKEN: &str = "38c32f105a147c5c716de02eb2abd116";
+const IDENTITY: &str = "d9a178b645ecca4f478973dc7feda983";
+const TOKEN: &str = "a215c00e53e4dcdee6bab97a51af5de9";
 const BODY: &str = "019200000000700080000000000000017b68e5cf8b0100000068e5cf8b0100007777777777777777777777774263266f368e8267eef3e0fbb574358f\
     1deef29fd164572c11d96ddf8b2fbbe74d83ae38d700302494670533421e861725c1c191db5ed2092ddb045f5058ac567779343caf16e0a671db95bf\
     dc35664e00cf2c0bc7c4b9a125d65508b15c667a7c9454ce17064a0ab4d67b95c9dd9209636ec04a8a9c093917d956aa4396";
@@ -28,7 +29,9 @@ fn what_another_implementation_wrote_opens_here() {
     fs::write(dir.path().join("epochs").join(format!("{number:016x}.key")), hex(ROW)).expect("written");
     fs::write(dir.path().join("tokens/2026-11.key"), hex(TOKEN_ROW)).expect("written");
 
-    assert_eq!(table.token_key("2026-11").expect("unwraps").token("fin:5K7QX2O")[..], hex(TOKEN));
+    let identity = table.identity("fin:5K7QX2O");
+    assert_eq!(identity.0[..], hex(IDENTITY));
+    assert_eq!(table.token_key("2026-11").expect("unwraps").token(&identity)[..], hex(TOKEN));
 
     let epoch = table.epoch(number).expect("unwraps").expect("there");
     let (body, payload) = (hex(BODY), hex(PAYLOAD));
