@@ -44,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         crl: Some(crl.into()),
         crl_grace: Duration::ZERO,
         minimum: Minimum::Tls13,
+        anonymous: false,
     };
     let tls = ServerTls::load(&files)?.config(Timestamp::now());
     let read = |path: &String| std::fs::read(Path::new(path)).with_context(|| path.clone());

@@ -35,6 +35,9 @@ pub struct RawConfig {
     /// Answers kept in memory.
     #[serde(default)]
     cache: RawCache,
+    /// Auditors, by name, such as `auditor-1`.
+    #[serde(default)]
+    auditors: BTreeMap<String, RawAuditor>,
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
@@ -56,8 +59,19 @@ struct RawData {
 struct RawListeners {
     /// Subsystems, over mutual TLS.
     internal: RawTlsListener,
+    /// Auditors and operators, over TLS with a certificate each. Default: nobody.
+    #[serde(default)]
+    console: Option<RawTlsListener>,
     /// Operations (`/livez`, `/readyz`, `/metrics`), plain: a loopback or otherwise closed address.
     ops: RawPlainListener,
+}
+
+/// Somebody who may search the journal.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawAuditor {
+    /// The DNS name in his certificate.
+    certificate_name: String,
 }
 
 /// A listener with mutual TLS.
@@ -323,6 +337,10 @@ pub struct Config {
     pub mappings: PathBuf,
     /// The subsystems' listener.
     pub internal: TlsListener,
+    /// The auditors' listener.
+    pub console: Option<TlsListener>,
+    /// Names in auditors' certificates, in lower case, and whose they are.
+    pub auditors: BTreeMap<String, String>,
     /// Address of the operations listener.
     pub ops: SocketAddr,
     /// Folder of the journal.
@@ -469,21 +487,10 @@ impl Checker<'_> {
         let origin = Origin::new(&raw.origin)
             .map_err(|error| self.refuse("/origin", "wrong-origin", &error.to_string(), "a-z, 0-9, '.' and '-'"))
             .ok();
-        let internal = &raw.listeners.internal;
-        let internal_address = self.address("/listeners/internal/address", &internal.address);
+        let internal = self.tls_listener("/listeners/internal", &raw.listeners.internal);
+        let console = raw.listeners.console.as_ref().map(|console| self.tls_listener("/listeners/console", console));
         let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
-        let crl_grace = match &internal.crl_grace {
-            None => Duration::ZERO,
-            Some(text) => self.duration("/listeners/internal/crl_grace", text),
-        };
-        let internal = TlsListener {
-            address: internal_address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
-            certificate: self.file("/listeners/internal/certificate", &internal.certificate),
-            key: self.file("/listeners/internal/key", &internal.key),
-            client_ca: self.file("/listeners/internal/client_ca", &internal.client_ca),
-            crl: self.file("/listeners/internal/crl", &internal.crl),
-            crl_grace,
-        };
+        let auditors = self.auditors(&raw.auditors);
         let mut providers = BTreeMap::new();
         for (code, provider) in &raw.providers {
             let at = format!("/providers/{code}");
@@ -526,6 +533,8 @@ impl Checker<'_> {
             contracts: self.base.join(raw.data.contracts),
             mappings: self.base.join(raw.data.mappings),
             internal,
+            console,
+            auditors,
             ops: ops?,
             journal_dir,
             journal_segment_bytes: raw.journal.segment_bytes,
@@ -537,6 +546,38 @@ impl Checker<'_> {
             cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),
             providers,
         })
+    }
+
+    fn tls_listener(&mut self, at: &str, raw: &RawTlsListener) -> TlsListener {
+        let address = self.address(&format!("{at}/address"), &raw.address);
+        let crl_grace = match &raw.crl_grace {
+            None => Duration::ZERO,
+            Some(text) => self.duration(&format!("{at}/crl_grace"), text),
+        };
+        TlsListener {
+            address: address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            certificate: self.file(&format!("{at}/certificate"), &raw.certificate),
+            key: self.file(&format!("{at}/key"), &raw.key),
+            client_ca: self.file(&format!("{at}/client_ca"), &raw.client_ca),
+            crl: self.file(&format!("{at}/crl"), &raw.crl),
+            crl_grace,
+        }
+    }
+
+    fn auditors(&mut self, raw: &BTreeMap<String, RawAuditor>) -> BTreeMap<String, String> {
+        let mut auditors = BTreeMap::new();
+        for (name, auditor) in raw {
+            let at = format!("/auditors/{name}");
+            if let Err(error) = model::ConsumerId::new(name) {
+                self.problems.push(self.document.problem_at_key(&at, "wrong-auditor", error.to_string(), error.accepted));
+                self.sound = false;
+            }
+            if auditors.insert(auditor.certificate_name.to_ascii_lowercase(), name.clone()).is_some() {
+                let at = format!("{at}/certificate_name");
+                self.refuse(&at, "certificate-name-twice", "the name belongs to another auditor", "a name of his own for each");
+            }
+        }
+        auditors
     }
 
     fn provider(&mut self, at: &str, raw: &RawProvider) -> ProviderConfig {

@@ -30,6 +30,8 @@ static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 pub const AGENCIES: [AgencyCode; 7] = AgencyCode::ALL;
 /// The consumer that the demo speaks as.
 pub const CONSUMER: &str = "targeted-aid";
+/// The auditor of the demo.
+pub const AUDITOR: &str = "auditor-1";
 /// The dossier that the demo asks.
 pub const DOSSIER: &str = "adsy-means-test";
 
@@ -47,6 +49,10 @@ pub enum Ports {
 impl Ports {
     fn internal(self) -> u16 {
         self.of(8443, 0)
+    }
+
+    fn console(self) -> u16 {
+        self.of(8445, 2)
     }
 
     fn ops(self) -> u16 {
@@ -152,6 +158,20 @@ impl Environment {
         format!("https://{}", self.gateway.internal)
     }
 
+    /// Address of the console.
+    #[must_use]
+    pub fn console(&self) -> Option<String> {
+        self.gateway.console.map(|address| format!("https://{address}"))
+    }
+
+    /// A client of the console with the auditor's certificate.
+    ///
+    /// # Errors
+    /// When there is no console, or the certificate's files cannot be read.
+    pub fn auditor(&self) -> anyhow::Result<Client> {
+        Client::new(&self.console().context("there is no console")?, &ca_file(&self.dir), Some(auditor_files(&self.dir)))
+    }
+
     /// A client with the certificate of a consumer.
     ///
     /// # Errors
@@ -217,12 +237,14 @@ impl Environment {
             .collect();
         let demo = json!({
             "internal": self.internal(),
+            "console": self.console(),
             "ops": format!("http://{}", self.gateway.ops),
             "ca": ca_file(&self.dir).display().to_string(),
             "journal": dir("journal"),
             "config": dir("qovsaq.yaml"),
             "pid": std::process::id(),
             "consumers": consumers,
+            "people": {AUDITOR: files(auditor_files(&self.dir))},
             "agencies": agencies,
             "requests": &requests,
         });
@@ -378,6 +400,13 @@ pub fn consumer_files(dir: &Path, consumer: &str) -> (PathBuf, PathBuf) {
     (base.join(format!("{consumer}.pem")), base.join(format!("{consumer}.key")))
 }
 
+/// Certificate and key of the auditor.
+#[must_use]
+pub fn auditor_files(dir: &Path) -> (PathBuf, PathBuf) {
+    let base = dir.join("people");
+    (base.join(format!("{AUDITOR}.pem")), base.join(format!("{AUDITOR}.key")))
+}
+
 fn agency_files(dir: &Path, agency: &str) -> (PathBuf, PathBuf) {
     let base = dir.join("agencies");
     (base.join(format!("{agency}-client.pem")), base.join(format!("{agency}-client.key")))
@@ -424,6 +453,11 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
     } else {
         // A demo folder may be older than its revocation list.
         Authority::open(&meis)?.renew_crl(CRL_VALIDITY, now)?;
+    }
+    // A demo folder may be older than its auditor, too.
+    if !auditor_files(dir).0.exists() {
+        let auditor = Authority::open(&meis)?.issue_client(AUDITOR, &[&format!("{AUDITOR}.meis.test")], validity(), now)?;
+        copy_issued(&auditor, &dir.join("people"), AUDITOR)?;
     }
     let outside = dir.join("pki/agencies");
     if !outside.exists() {
@@ -489,12 +523,21 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          \x20   client_ca: ca.pem\n\
          \x20   crl: pki/meis/crl.pem\n\
          \x20   crl_grace: 24h\n\
+         \x20 console:\n\
+         \x20   address: 127.0.0.1:{}\n\
+         \x20   certificate: gateway/internal.pem\n\
+         \x20   key: gateway/internal.key\n\
+         \x20   client_ca: ca.pem\n\
+         \x20   crl: pki/meis/crl.pem\n\
+         \x20   crl_grace: 24h\n\
          \x20 ops: {{address: 127.0.0.1:{}}}\n\
+         auditors: {{auditor-1: {{certificate_name: auditor-1.meis.test}}}}\n\
          journal: {{dir: journal}}\n\
          keys: {{node: keys/node.key, signing: keys/signing.key, table: keys/epochs}}\n\
          store: {{path: store/cases.sqlite}}\n\
          providers:\n",
         ports.internal(),
+        ports.console(),
         ports.ops()
     );
     for (code, running) in agencies {

@@ -1,12 +1,14 @@
 //! The gateway as a whole: what its parts share, how it starts and how it stops.
 
 use std::os::unix::fs::DirBuilderExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::hmac;
+use index::IndexKey;
+use jiff::Timestamp;
 use journal::{Journal, Options, Recovered, SigningKey, VerifyingKey};
 use model::{Problems, Profile};
 use seal::{KeyTable, NodeKey};
@@ -18,7 +20,8 @@ use tokio_util::task::TaskTracker;
 use crate::cache::{Cache, Keys};
 use crate::call::{Calls, Transports};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, TlsListener};
+use crate::console::Auditors;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
 use crate::flight::Flights;
@@ -27,9 +30,11 @@ use crate::listener::{self, Door, Limits, Refusals};
 use crate::metrics::Metrics;
 use crate::pipeline::Landed;
 use crate::record::{Kind, NoRecord, Recorder};
+use crate::search::Search;
+use crate::search::follow::Following;
 use crate::sources::Sources;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
-use crate::{api, ops};
+use crate::{api, console, ops};
 
 /// How often epochs, month keys, certificates' state and refusals are looked after.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -55,6 +60,10 @@ pub struct Gateway {
     pub repeat_key: hmac::Key,
     /// Writes the journal.
     pub recorder: Arc<Recorder>,
+    /// Searches it.
+    pub search: Arc<Search>,
+    /// Who may, and how often.
+    pub auditors: Auditors,
     /// Cases.
     pub store: Arc<Store>,
     /// Writes of the last day that carried a key.
@@ -65,6 +74,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// Exchanges under way: a stop waits for them.
     pub exchanges: TaskTracker,
+    /// Fills the search index; taken when the gateway stops.
+    following: Mutex<Option<Following>>,
     verifying_key: VerifyingKey,
     drain: watch::Sender<bool>,
     /// Ends the operations listener, after everything else.
@@ -100,7 +111,7 @@ impl Gateway {
         let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
         let options = journal_options(&config);
         let (journal, recovered) = Journal::open(options, signing_key).map_err(anyhow::Error::new)?;
-        let keys = KeyTable::open(&config.key_table, node_key).map_err(anyhow::Error::new)?;
+        let keys = KeyTable::open(&config.key_table, node_key.clone()).map_err(anyhow::Error::new)?;
         let recorder = Recorder::start(journal, keys, config.origin.as_str()).await?;
         close_what_a_crash_left_open(&recorder, &recovered).await?;
         let started = serde_json::json!({
@@ -111,7 +122,12 @@ impl Gateway {
         });
         recorder.event(Kind::NodeStarted, &started).await.map_err(anyhow::Error::new)?;
         recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
+        let index_key = || IndexKey::new(&node_key);
+        let (search, following) = Search::start(Arc::clone(&recorder), &config.journal_dir, index_key)?;
         Ok(Arc::new(Self {
+            search,
+            following: Mutex::new(Some(following)),
+            auditors: Auditors::new(&config.auditors),
             sources: Sources::new(&config, &active),
             cache: Cache::new(config.cache_bytes_max),
             keys: Keys::new(),
@@ -281,9 +297,11 @@ pub struct Running {
     pub gateway: Arc<Gateway>,
     /// Where subsystems connect.
     pub internal: std::net::SocketAddr,
+    /// Where auditors connect, where that is configured.
+    pub console: Option<std::net::SocketAddr>,
     /// Where operations look.
     pub ops: std::net::SocketAddr,
-    tls: Arc<ArcSwap<ServerTls>>,
+    doors: Doors,
     serving: Vec<JoinHandle<()>>,
     watching: JoinHandle<()>,
     folding: JoinHandle<()>,
@@ -296,8 +314,12 @@ impl Running {
     /// # Errors
     /// As [`Gateway::start`], or when an address cannot be bound or a certificate not be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let tls = server_tls(&config)?;
+        let doors = Doors::load(&config)?;
         let internal_socket = listener::bind(config.internal.address).await.map_err(anyhow::Error::new)?;
+        let console_socket = match &config.console {
+            Some(console) => Some(listener::bind(console.address).await.map_err(anyhow::Error::new)?),
+            None => None,
+        };
         let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
         let metrics = crate::metrics::install();
         let gateway = Gateway::start(config).await?;
@@ -305,22 +327,27 @@ impl Running {
 
         let internal = internal_socket.local_addr().map_err(anyhow::Error::new)?;
         let ops = ops_socket.local_addr().map_err(anyhow::Error::new)?;
-        let tls = Arc::new(ArcSwap::from_pointee(tls));
         let refusals = Arc::new(Refusals::default());
         let door = Door {
             name: "internal",
-            tls: Some(Arc::clone(&tls)),
+            tls: Some(Arc::clone(&doors.internal)),
             limits: Limits { drain: EXCHANGES_WAIT, ..Limits::default() },
             refusals: Arc::clone(&refusals),
         };
         let plain = Door { name: "ops", tls: None, limits: Limits::default(), refusals: Arc::new(Refusals::default()) };
         let watching =
             tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.end.subscribe()));
-        let serving = vec![
+        let mut serving = vec![
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
-            tokio::spawn(upkeep(Arc::clone(&gateway), Arc::clone(&tls), refusals)),
+            tokio::spawn(upkeep(Arc::clone(&gateway), doors.clone(), Arc::clone(&refusals))),
         ];
-        Ok(Self { gateway, internal, ops, tls, serving, watching, folding })
+        let mut console = None;
+        if let Some((socket, tls)) = console_socket.zip(doors.console.clone()) {
+            console = Some(socket.local_addr().map_err(anyhow::Error::new)?);
+            let door = Door { name: "console", tls: Some(tls), limits: Limits::default(), refusals };
+            serving.push(tokio::spawn(listener::serve(socket, door, console::routes(Arc::clone(&gateway)), gateway.drain.subscribe())));
+        }
+        Ok(Self { gateway, internal, console, ops, doors, serving, watching, folding })
     }
 
     /// Reads certificates, keys, the revocation list and (in the test profile) the data again. The
@@ -329,13 +356,13 @@ impl Running {
     /// # Errors
     /// What could not be used; what was active of that stays active.
     pub async fn reload(&self) -> Result<(), StartError> {
-        let tls = server_tls(&self.gateway.config)?;
+        let doors = Doors::load(&self.gateway.config)?;
         self.gateway
             .recorder
             .event(Kind::KeyChanged, &serde_json::json!({"what": "listener certificate and revocation list"}))
             .await
             .map_err(anyhow::Error::new)?;
-        self.tls.store(Arc::new(tls));
+        self.doors.take(&doors);
         self.gateway.reload().await
     }
 
@@ -351,6 +378,10 @@ impl Running {
         self.gateway.exchanges.close();
         if tokio::time::timeout(EXCHANGES_WAIT, self.gateway.exchanges.wait()).await.is_err() {
             tracing::warn!("exchanges were still under way; the next start closes them as abandoned");
+        }
+        let following = self.gateway.following.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(following) = following {
+            tokio::task::block_in_place(|| following.stop());
         }
         self.gateway.recorder.event(Kind::NodeStopped, &serde_json::json!({})).await?;
         self.gateway.recorder.journal().close().await?;
@@ -368,21 +399,50 @@ async fn joined(task: JoinHandle<()>) {
     }
 }
 
-fn server_tls(config: &Config) -> anyhow::Result<ServerTls> {
-    let internal = &config.internal;
-    Ok(ServerTls::load(&ServerTlsFiles {
-        certificate: internal.certificate.clone(),
-        key: internal.key.clone(),
-        client_ca: internal.client_ca.clone(),
-        crl: Some(internal.crl.clone()),
-        crl_grace: internal.crl_grace,
-        minimum: Minimum::Tls13,
-    })?)
+/// The TLS of each listener, which a reload swaps.
+#[derive(Debug, Clone)]
+struct Doors {
+    internal: Arc<ArcSwap<ServerTls>>,
+    console: Option<Arc<ArcSwap<ServerTls>>>,
+}
+
+impl Doors {
+    fn load(config: &Config) -> anyhow::Result<Self> {
+        let load = |listener: &TlsListener, anonymous| -> anyhow::Result<_> {
+            let tls = ServerTls::load(&ServerTlsFiles {
+                certificate: listener.certificate.clone(),
+                key: listener.key.clone(),
+                client_ca: listener.client_ca.clone(),
+                crl: Some(listener.crl.clone()),
+                crl_grace: listener.crl_grace,
+                minimum: Minimum::Tls13,
+                anonymous,
+            })?;
+            Ok(Arc::new(ArcSwap::from_pointee(tls)))
+        };
+        let console = config.console.as_ref().map(|console| load(console, true)).transpose()?;
+        Ok(Self { internal: load(&config.internal, false)?, console })
+    }
+
+    /// Takes over what was loaded anew.
+    fn take(&self, loaded: &Self) {
+        self.internal.store(loaded.internal.load_full());
+        if let (Some(own), Some(loaded)) = (&self.console, &loaded.console) {
+            own.store(loaded.load_full());
+        }
+    }
+
+    fn observe(&self, now: Timestamp) {
+        self.internal.load().observe("internal", now);
+        if let Some(console) = &self.console {
+            console.load().observe("console", now);
+        }
+    }
 }
 
 /// Looks after what ages: epochs and month keys, the revocation list, and refusals before a consumer
 /// was known, which are journalled as one entry a minute (a flood must not fill the log).
-async fn upkeep(gateway: Arc<Gateway>, tls: Arc<ArcSwap<ServerTls>>, refusals: Arc<Refusals>) {
+async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
     let mut day = model::time::day(clock::now());
     loop {
         let stopping = tokio::select! {
@@ -397,7 +457,7 @@ async fn upkeep(gateway: Arc<Gateway>, tls: Arc<ArcSwap<ServerTls>>, refusals: A
         }
         gateway.cache.settle();
         gateway.metrics.cache(&gateway.cache);
-        tls.load().observe("internal", now);
+        doors.observe(now);
         if let Err(error) = gateway.recorder.rotate(now).await {
             tracing::error!(error = %error, "the next epoch could not be opened; the old one stays in use");
         }

@@ -223,7 +223,8 @@ struct House {
 
 /// Who a connection was made by, and under which TLS configuration.
 struct Admission {
-    peer: Arc<PeerCertificate>,
+    /// None where the listener admits clients without a certificate.
+    peer: Option<Arc<PeerCertificate>>,
     under: Arc<ServerTls>,
 }
 
@@ -290,13 +291,15 @@ impl House {
             // Nothing was asked yet: a handshake need not be waited for.
             () = stopped(&mut shutdown) => return Err(None),
         };
-        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).ok_or(Some(Refusal::Missing))?;
+        let Some(certificate) = stream.get_ref().1.peer_certificates().and_then(<[_]>::first) else {
+            return if under.admits_anonymous() { Ok((stream, Admission { peer: None, under })) } else { Err(Some(Refusal::Missing)) };
+        };
         let peer = PeerCertificate::parse(certificate).map_err(|_| Some(Refusal::Untrusted))?;
         // A resumed handshake does not look at dates again; this does.
         if peer.expired(now) {
             return Err(Some(Refusal::Expired));
         }
-        Ok((stream, Admission { peer: Arc::new(peer), under }))
+        Ok((stream, Admission { peer: Some(Arc::new(peer)), under }))
     }
 
     /// Serves requests until either side has had enough. Holds `_seat` for as long.
@@ -307,8 +310,8 @@ impl House {
         let asked = Arc::new(Asked::default());
         let service = service_fn(|mut request: Request<Incoming>| {
             let verdict = self.look_again(admission.as_ref(), &asked);
-            if let Some(admission) = &admission {
-                request.extensions_mut().insert(admission.peer.clone());
+            if let Some(peer) = admission.as_ref().and_then(|admission| admission.peer.as_ref()) {
+                request.extensions_mut().insert(Arc::clone(peer));
             }
             request.extensions_mut().insert(ConnectInfo(remote));
             let app = self.app.clone();
@@ -366,7 +369,8 @@ impl House {
         asked.requests.fetch_add(1, Ordering::Relaxed);
         let (Some(admission), Some(tls)) = (admission, &self.door.tls) else { return Ok(()) };
         let current = tls.load();
-        if let Err(reason) = current.admits(&admission.peer, &admission.under, clock::now()) {
+        let admitted = admission.peer.as_ref().map_or(Ok(()), |peer| current.admits(peer, &admission.under, clock::now()));
+        if let Err(reason) = admitted {
             self.refuse(reason);
             asked.superseded.notify_one();
             return Err(Refused(reason));

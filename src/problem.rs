@@ -114,6 +114,10 @@ codes! {
     UnknownConsumer = "unknown-consumer", FORBIDDEN, "Sertifikat heç bir istehlakçıya aid deyil", "The certificate belongs to no consumer";
     /// The client certificate expired while its connection was open.
     CertificateExpired = "certificate-expired", FORBIDDEN, "Sertifikatın müddəti bitib", "The certificate has expired";
+    /// The console was asked without a certificate.
+    NoCertificate = "no-certificate", UNAUTHORIZED, "Sertifikat təqdim olunmayıb", "No certificate was presented";
+    /// The certificate belongs to no auditor.
+    NotAnAuditor = "not-an-auditor", FORBIDDEN, "Sertifikat heç bir auditora aid deyil", "The certificate belongs to no auditor";
     /// Policy refused; `errors` lists every reason.
     Denied = "denied", FORBIDDEN, "Sorğuya icazə verilmir", "The request is not allowed";
     /// No such provider, service, dossier or resource.

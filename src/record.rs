@@ -57,6 +57,9 @@ macro_rules! kinds {
         }
 
         impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
             /// The kind's number in the leaf.
             #[must_use]
             pub const fn number(self) -> u8 {
@@ -105,6 +108,10 @@ kinds! {
     CaseClosed = 31, "case-closed";
     /// An answer named members of the family, who are in the case from now on.
     MembersDiscovered = 32, "members-discovered";
+    /// An auditor searched the journal; written before the result is told.
+    Searched = 50, "searched";
+    /// An auditor read one entry's metadata; written before they are told.
+    EntryRead = 51, "entry-read";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }

@@ -6,6 +6,7 @@ use model::contract::{SubjectForm, Type};
 use model::subject::SubjectRule;
 
 use crate::problem::Language;
+use crate::record::Kind;
 
 /// A broken rule with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,16 @@ pub enum Rule {
     WindowFuture,
     /// One of these words.
     OneOf(&'static str),
+    /// A text of 1 to so many bytes to search for.
+    SearchText(usize),
+    /// The name of a kind of journal entries.
+    EntryKind,
+    /// A reason in words, between so many characters.
+    Reason(usize, usize),
+    /// A number between these two.
+    Between(u64, u64),
+    /// A cursor that an earlier page gave.
+    Cursor,
     /// Each person once.
     Once,
     /// A dossier takes a case of at most so many persons, those whom answers name among them.
@@ -105,6 +116,29 @@ impl Rule {
                 Language::Az => format!("naməlum açar; qəbul olunur: {accepted}"),
                 Language::En => format!("unknown key; accepted: {accepted}"),
             },
+            Self::SearchText(max) => match language {
+                Language::Az => format!("1-{max} baytlıq mətn və ya belə mətnlərin siyahısı olmalıdır"),
+                Language::En => format!("must be a text of 1 to {max} bytes, or a list of such"),
+            },
+            Self::EntryKind => {
+                let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| Kind::name_of(kind.number())).collect();
+                match language {
+                    Language::Az => format!("bunlardan biri olmalıdır: {}", kinds.join(", ")),
+                    Language::En => format!("must be one of: {}", kinds.join(", ")),
+                }
+            }
+            Self::Reason(min, max) => match language {
+                Language::Az => format!("{min}-{max} işarə ilə səbəb yazılmalıdır: nəyi və nə üçün axtarırsınız"),
+                Language::En => format!("must say in {min} to {max} characters what is looked for and why"),
+            },
+            Self::Between(min, max) => match language {
+                Language::Az => format!("{min} ilə {max} arasında tam ədəd olmalıdır"),
+                Language::En => format!("must be a whole number between {min} and {max}"),
+            },
+            Self::Cursor => pick(
+                "əvvəlki səhifənin `next` dəyəri olmalıdır; birinci səhifə üçün null",
+                "must be the `next` of an earlier page; null for the first",
+            ),
             Self::Required => pick("mütləq göstərilməlidir", "is required"),
             Self::Code => pick(
                 "kod olmalıdır: kiçik latın hərfləri, rəqəmlər və daxili defis, ən çoxu 64",

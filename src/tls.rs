@@ -106,6 +106,8 @@ pub struct ServerTlsFiles {
     pub crl_grace: Duration,
     /// Lowest protocol version.
     pub minimum: Minimum,
+    /// Whether a client may come without a certificate: its requests then carry none, and are answered 401.
+    pub anonymous: bool,
 }
 
 /// What the revocation lists allow at a moment.
@@ -213,6 +215,8 @@ pub struct ServerTls {
     revoked: HashSet<[u8; 32]>,
     /// Digest of the client authorities.
     trust: [u8; 32],
+    /// Whether a client may come without a certificate.
+    anonymous: bool,
     /// The [`CrlState`] last told to the log, as a number.
     told: AtomicU8,
 }
@@ -243,6 +247,9 @@ impl ServerTls {
         let build = |strict: bool, resume: bool| -> Result<Arc<ServerConfig>, TlsError> {
             let provider = provider();
             let mut verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).with_crls(lists.der.clone());
+            if files.anonymous {
+                verifier = verifier.allow_unauthenticated();
+            }
             if strict {
                 verifier = verifier.enforce_revocation_expiration();
             }
@@ -266,8 +273,15 @@ impl ServerTls {
             grace: files.crl_grace,
             revoked: lists.revoked,
             trust: digest_of(authorities.iter().map(AsRef::as_ref)),
+            anonymous: files.anonymous,
             told: AtomicU8::new(0),
         })
+    }
+
+    /// Whether a client may come without a certificate.
+    #[must_use]
+    pub fn admits_anonymous(&self) -> bool {
+        self.anonymous
     }
 
     /// What the revocation lists allow at `now`.

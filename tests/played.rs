@@ -40,6 +40,7 @@ impl Played {
             crl: None,
             crl_grace: Duration::ZERO,
             minimum: Minimum::Tls13,
+            anonymous: false,
         })
         .expect("the agency's certificate");
         let socket = listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -11,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use journal::levels::TILE_WIDTH;
 use journal::{Levels, SignedHead};
 
-use crate::api::request::Asked;
+use crate::conversation::Conversation;
 use crate::gateway::Gateway;
 use crate::problem::{Code, Origin, Problem};
 
@@ -19,7 +20,7 @@ use crate::problem::{Code, Origin, Problem};
 ///
 /// # Errors
 /// When the journal's levels cannot be written.
-pub async fn checkpoint(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
+pub async fn checkpoint(State(gateway): State<Arc<Gateway>>, Extension(asked): Extension<Conversation>) -> Result<Response, Problem> {
     let (_, head) = tree(&gateway, &asked)?;
     Ok(answer(head.note().to_owned().into_bytes(), "text/plain; charset=utf-8", "no-cache"))
 }
@@ -30,7 +31,7 @@ pub async fn checkpoint(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Re
 /// When there is no such tile (yet), or the levels cannot be read.
 pub async fn tile(
     State(gateway): State<Arc<Gateway>>,
-    asked: Asked,
+    Extension(asked): Extension<Conversation>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let none = || asked.not_found("Belə lövhə yoxdur; /checkpoint ölçünü deyir", "There is no such tile; /checkpoint tells the size");
@@ -52,11 +53,11 @@ pub async fn tile(
     }
 }
 
-fn tree(gateway: &Gateway, asked: &Asked) -> Result<(Levels, Arc<SignedHead>), Problem> {
+fn tree(gateway: &Gateway, asked: &Conversation) -> Result<(Levels, Arc<SignedHead>), Problem> {
     gateway.recorder.journal().tree().ok_or_else(|| unavailable(asked))
 }
 
-fn unavailable(asked: &Asked) -> Problem {
+fn unavailable(asked: &Conversation) -> Problem {
     let (az, en) = ("Jurnalın ağacı hazırda oxunmur; sonra yenidən cəhd edin", "The journal's tree cannot be read now; try again later");
     asked.problem(Code::JournalUnavailable, Origin::Gateway, az, en).retry_after(30)
 }

@@ -1,7 +1,7 @@
 //! What every handler of the internal API begins with: who asks, in which language, for how long he
 //! waits, and the body, bounded and strict.
 
-use std::error::Error as _;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,28 +9,22 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::ConsumerId;
-use serde_json::Value as Json;
 use tokio::time::Instant;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-use crate::answer::REQUEST_ID;
+use crate::conversation::Conversation;
 use crate::data::Active;
-use crate::envelope::{self, BODY_BYTES_MAX};
+use crate::envelope::BODY_BYTES_MAX;
 use crate::exchange::Freshness;
 use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
 use crate::limit::Exceeded;
-use crate::pipeline::Stopped;
-use crate::problem::{Code, FieldError, Language, Origin, Problem};
-use crate::record::{self, NoRecord};
-use crate::rule::Broken;
+use crate::problem::{Code, Origin, Problem};
 use crate::tls::PeerCertificate;
 use crate::trace_context::TraceContext;
 
@@ -47,12 +41,10 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// A request whose sender is a known consumer within its quota.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// The exchange's id.
-    pub request_id: Uuid,
+    /// The exchange's id and language.
+    pub conversation: Conversation,
     /// Who asks.
     pub consumer: ConsumerId,
-    /// Language of messages.
-    pub language: Language,
     /// The data this request works with.
     pub active: Arc<Active>,
     /// How long the caller prefers to wait (`Prefer: wait=N`), where it says so.
@@ -63,6 +55,15 @@ pub struct Asked {
     pub freshness: Freshness,
     /// The trace it belongs to, where the caller says so.
     pub trace: Option<TraceContext>,
+}
+
+/// Every handler speaks as the exchange does.
+impl Deref for Asked {
+    type Target = Conversation;
+
+    fn deref(&self) -> &Conversation {
+        &self.conversation
+    }
 }
 
 impl FromRequestParts<Arc<Gateway>> for Asked {
@@ -77,10 +78,8 @@ impl FromRequestParts<Arc<Gateway>> for Asked {
 impl Asked {
     /// IDENTIFY, with everything else that the request's head says.
     fn identify(parts: &Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
-        let request_id = record::new_id();
-        let language = Language::from_header(parts.headers.get(ACCEPT_LANGUAGE));
-        let refuse =
-            |code, az: &str, en: &str| Problem::new(code, Origin::Consumer, &request_id.to_string(), language, language.pick(az, en));
+        let conversation = Conversation::begin(&parts.headers);
+        let refuse = |code, az, en| conversation.problem(code, Origin::Consumer, az, en);
         let active = Arc::clone(&gateway.active());
         let peer = parts.extensions.get::<Arc<PeerCertificate>>();
         let identified = peer.ok_or(NotIdentified::Unknown).and_then(|peer| identify(peer, &active.snapshot));
@@ -95,114 +94,7 @@ impl Asked {
         let (wait, respond_async) = preferences(&parts.headers);
         let trace = TraceContext::read(parts.headers.get(TRACEPARENT));
         let freshness = freshness(&parts.headers);
-        Ok(Self { request_id, consumer, language, active, wait, respond_async, freshness, trace })
-    }
-}
-
-impl Asked {
-    /// A problem in the caller's language.
-    #[must_use]
-    pub fn problem(&self, code: Code, origin: Origin, az: &str, en: &str) -> Problem {
-        Problem::new(code, origin, &self.request_id.to_string(), self.language, self.language.pick(az, en))
-    }
-
-    /// The problem that lists broken rules.
-    #[must_use]
-    pub fn contract_broken(&self, broken: &[Broken]) -> Problem {
-        let errors = broken.iter().map(|broken| FieldError { pointer: broken.pointer.clone(), detail: broken.rule.text(self.language) });
-        self.problem(Code::ContractBroken, Origin::Consumer, "Səhvlər `errors` siyahısındadır", "`errors` lists every broken rule")
-            .errors(errors.collect())
-    }
-
-    /// The problem of an exchange that the gateway's own parts stopped.
-    #[must_use]
-    pub fn stopped(&self, why: &Stopped) -> Problem {
-        let cause = why.source().map(ToString::to_string);
-        tracing::error!(request.id = %self.request_id, error = %why, cause, "an exchange was stopped; nothing was released");
-        let problem = match why {
-            Stopped::NoRecord(NoRecord::TooLarge) => self.problem(
-                Code::TooLargeToJournal,
-                Origin::Gateway,
-                "Cavab jurnala sığmır və verilmir; təkrar sorğu kömək etməz, operatora müraciət edin",
-                "The answer does not fit into the journal and is not released; asking again does not help, ask the operator",
-            ),
-            Stopped::NoRecord(NoRecord::Refused(_) | NoRecord::Metadata(_)) => self
-                .problem(
-                    Code::JournalUnavailable,
-                    Origin::Gateway,
-                    "Qeyd olmadan cavab verilmir; bir azdan yenidən cəhd edin",
-                    "Without a record nothing is released; try again shortly",
-                )
-                .retry_after(5),
-            Stopped::Store(_) => self
-                .problem(
-                    Code::GatewayUnavailable,
-                    Origin::Gateway,
-                    "İşlərin anbarı cavab vermir; bir azdan yenidən cəhd edin",
-                    "The store of cases does not answer; try again shortly",
-                )
-                .retry_after(5),
-        };
-        problem.outcome(model::Outcome::Unavailable)
-    }
-
-    /// The problem of something that does not exist.
-    #[must_use]
-    pub fn not_found(&self, az: &str, en: &str) -> Problem {
-        self.problem(Code::NotFound, Origin::Consumer, az, en)
-    }
-
-    /// Reads the body as strict JSON.
-    ///
-    /// # Errors
-    /// 415 or 400 as problem documents.
-    pub async fn json(&self, headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
-        self.json_with_bytes(headers, body).await.map(|(json, _)| json)
-    }
-
-    /// Reads the body as strict JSON, and gives its bytes too.
-    ///
-    /// # Errors
-    /// 415 or 400 as problem documents.
-    pub async fn json_with_bytes(&self, headers: &HeaderMap, body: Body) -> Result<(Json, Bytes), Problem> {
-        let is_json = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|text| text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json"));
-        if !is_json {
-            return Err(self.problem(
-                Code::WrongContentType,
-                Origin::Consumer,
-                "Qəbul olunur: application/json",
-                "Accepted: application/json",
-            ));
-        }
-        // `enter` has collected and bounded it.
-        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let json = envelope::strict_json(&bytes).map_err(|why| {
-            Problem::new(Code::MalformedBody, Origin::Consumer, &self.request_id.to_string(), self.language, why.text(self.language))
-        })?;
-        Ok((json, bytes))
-    }
-
-    /// A 2xx answer with JSON that names no cache and the exchange's id.
-    #[must_use]
-    pub fn answer(&self, status: http::StatusCode, body: impl Into<Body>) -> Response {
-        let mut response = Response::new(body.into());
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.mark(&mut response);
-        response
-    }
-
-    /// Puts the exchange's id on an answer, and that nobody on the way may keep it.
-    pub fn mark(&self, response: &mut Response) {
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let mut text = Uuid::encode_buffer();
-        if let Ok(id) = HeaderValue::from_str(self.request_id.hyphenated().encode_lower(&mut text)) {
-            headers.insert(REQUEST_ID, id);
-        }
+        Ok(Self { conversation, consumer, active, wait, respond_async, freshness, trace })
     }
 }
 
@@ -222,6 +114,7 @@ pub async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: 
     let mut response = match (&standing, body) {
         (Err(exceeded), _) => over_quota(&gateway, &asked, exceeded),
         (Ok(_), Ok(collected)) => {
+            parts.extensions.insert(asked.conversation);
             parts.extensions.insert(asked);
             let answering = next.run(Request::from_parts(parts, Body::from(collected.to_bytes())));
             match trace {

@@ -47,6 +47,7 @@ impl Canned {
             crl: None,
             crl_grace: Duration::ZERO,
             minimum: Minimum::Tls13,
+            anonymous: false,
         })?;
         let socket =
             listener::bind(self.listen.parse().with_context(|| format!("`{}` is not an address with a port", self.listen))?).await?;

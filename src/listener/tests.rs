@@ -59,6 +59,7 @@ impl Pki {
             crl: Some(file("crl.pem")),
             crl_grace,
             minimum: Minimum::Tls13,
+            anonymous: false,
         }
     }
 }

@@ -25,6 +25,7 @@ fn pki() -> Pki {
         crl: Some(authority.crl()),
         crl_grace: DAY,
         minimum: Minimum::Tls13,
+        anonymous: false,
     };
     Pki { authority, files, dir, now }
 }

@@ -137,6 +137,15 @@ impl Index {
         state.block * BLOCK_ENTRIES + state.rows.len() as u64
     }
 
+    /// When the first and the last entry were written, unix milliseconds; none where there are none.
+    #[must_use]
+    pub fn times(&self) -> Option<(u64, u64)> {
+        let state = self.state();
+        let shards = state.shards.values().map(|summary| (*summary.times.start(), *summary.times.end()));
+        let rows = state.rows.iter().map(|row| (row.at, row.at));
+        shards.chain(rows).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    }
+
     /// Adds the next entry. Every [`BLOCK_ENTRIES`] entries that takes some tens of milliseconds, else under one microsecond.
     ///
     /// # Errors

@@ -127,6 +127,30 @@ pub fn entries(dir: &Path, from: u64) -> Result<Entries, ReadError> {
     entries_on(Arc::new(RealDisk), dir, from)
 }
 
+/// Reads on from a place that an earlier reading gave: all entries from an index on that stand in that frame or
+/// behind it, without looking through what stands before. While the log is being written, stop at the size that is
+/// durable: to find the end of a log that is not closed, the rest of its segment is looked through.
+///
+/// # Errors
+/// When there is no log, or the place is in no segment of it.
+pub fn entries_from(dir: &Path, place: FramePlace, from: u64) -> Result<Entries, ReadError> {
+    let mut entries = entries_on(Arc::new(RealDisk), dir, place.segment)?;
+    let mut segment = open_segment(&*entries.disk, &entries.log_dir, place.segment)?;
+    segment.offset = place.offset;
+    entries.segments.pop_front_if(|first| *first == place.segment);
+    entries.segment = Some(segment);
+    entries.from = from;
+    Ok(entries)
+}
+
+/// The folders of the logs in a directory of logs, by rising name; or the one log's own.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn logs(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    scan::logs(&RealDisk, dir).map_err(|source| ReadError::Io { path: dir.to_owned(), source })
+}
+
 /// The same on any disk.
 ///
 /// # Errors

@@ -1,0 +1,402 @@
+//! Search over the journal: which entries concern a person, an official, a case.
+//!
+//! Each log has an [`Index`] of its own in its folder, made by one thread that follows the log
+//! (`search/follow.rs`) and opens every entry's metadata with the node's keys; nothing waits for it but a search.
+//! Logs of earlier half-years are searched behind the present one. A person is looked for under every identity
+//! that an answer ever said is his.
+//!
+//! - `search/filter.rs`: what may be asked for, strict.
+//! - `search/terms.rs`: what an entry is found by.
+//! - `search/follow.rs`: from the log into the index.
+
+pub mod filter;
+pub mod follow;
+pub mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use index::{Alternative, Hit, Index, IndexError, IndexKey, Query};
+use jiff::Timestamp;
+use journal::read::{EntryView, FramePlace, ReadError, Reader};
+use model::Subject;
+use seal::{Identity, KeyTable, TableError};
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+pub use self::filter::Filter;
+use crate::record::Recorder;
+
+/// Longest that one search looks before it gives what it has.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
+/// Longest that a search waits for the index to take in what was written before it began.
+const CATCH_UP: Duration = Duration::from_secs(5);
+/// Most identities of one person that are followed.
+const IDENTITIES_MAX: usize = 64;
+/// How far from its month an entry may carry the month's token: the key is changed up to a minute late.
+const MONTH_EDGE_MS: u64 = 3_600_000;
+
+/// The search of a node's logs.
+#[derive(Debug)]
+pub struct Search {
+    /// Oldest first; the last one is being written.
+    logs: Vec<Log>,
+    recorder: Arc<Recorder>,
+    /// Told whenever the index has taken in what was durable.
+    progress: watch::Sender<()>,
+    wake: Wake,
+}
+
+/// One log and its index.
+#[derive(Debug)]
+pub(crate) struct Log {
+    origin: String,
+    dir: PathBuf,
+    index: Index,
+    /// How many entries it has, once that is known; the present log grows and is asked.
+    size: OnceLock<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Wake {
+    asked: Mutex<bool>,
+    bell: Condvar,
+    stop: AtomicBool,
+}
+
+/// Why a search found nothing to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The index is not there: being made anew, or its disk does not answer.
+    #[error("the search index cannot be read")]
+    Index(#[from] IndexError),
+    /// A log cannot be read.
+    #[error("the journal cannot be read")]
+    Read(#[from] ReadError),
+    /// The key table cannot be read.
+    #[error("the key table cannot be read")]
+    Keys(#[from] TableError),
+}
+
+/// Where to go on: entries of a log before an index, then those of earlier logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The log.
+    pub origin: String,
+    /// Only entries with a smaller index.
+    pub before: u64,
+}
+
+impl Cursor {
+    /// Reads a cursor as [`Self::text`] wrote it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (origin, before) = text.rsplit_once(':')?;
+        let cursor = Self { origin: origin.to_owned(), before: before.parse().ok()? };
+        (cursor.text() == text).then_some(cursor)
+    }
+
+    /// The cursor as callers keep it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}:{}", self.origin, self.before)
+    }
+}
+
+/// An entry with its metadata, where they can still be opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The entry; its payload is empty.
+    pub entry: EntryView,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Its metadata; none where its epoch's keys have been destroyed.
+    pub metadata: Option<Box<RawValue>>,
+}
+
+/// What a search found, newest first.
+#[derive(Debug)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Opened>,
+    /// Where to go on; none when everything was looked at.
+    pub next: Option<Cursor>,
+    /// How far the index has taken in each log.
+    pub covered: Vec<Covered>,
+}
+
+/// How far the index covers a log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Covered {
+    /// The log.
+    pub origin: String,
+    /// Entries that were searched.
+    pub searched: u64,
+    /// Entries that the log had; none where it has not been read to its end yet.
+    pub of: Option<u64>,
+}
+
+impl Search {
+    /// Opens the index of every log in a folder of logs and begins to follow them. The recorder's own log is the
+    /// present one.
+    ///
+    /// # Errors
+    /// When the folder or an index cannot be used.
+    pub fn start(
+        recorder: Arc<Recorder>,
+        journal_dir: &Path,
+        key: impl Fn() -> IndexKey,
+    ) -> anyhow::Result<(Arc<Self>, follow::Following)> {
+        let mut logs = Vec::new();
+        for dir in journal::read::logs(journal_dir)? {
+            let origin = dir.file_name().and_then(|name| name.to_str()).context("a log's folder has no name in ASCII")?.to_owned();
+            let open = || Index::open(&dir.join("index"), key(), &origin).with_context(|| format!("cannot open the index of {origin}"));
+            let mut index = open()?;
+            if origin == recorder.origin() && index.next() > recorder.journal().size() {
+                // It was made from another log of this name.
+                drop(index);
+                std::fs::remove_dir_all(dir.join("index")).context("cannot remove the search index of another log")?;
+                index = open()?;
+            }
+            logs.push(Log { origin, dir, index, size: OnceLock::new() });
+        }
+        let present =
+            logs.iter().position(|log| log.origin == recorder.origin()).context("the present log is not in the journal's folder")?;
+        let log = logs.remove(present);
+        logs.push(log);
+        let search = Arc::new(Self { logs, recorder, progress: watch::Sender::new(()), wake: Wake::default() });
+        let following = follow::start(Arc::clone(&search))?;
+        Ok((search, following))
+    }
+
+    /// Whether a log is one of this node's.
+    #[must_use]
+    pub fn has_log(&self, origin: &str) -> bool {
+        self.logs.iter().any(|log| log.origin == origin)
+    }
+
+    /// The folder of a log.
+    #[must_use]
+    pub fn log_dir(&self, origin: &str) -> Option<&Path> {
+        self.logs.iter().find(|log| log.origin == origin).map(|log| &*log.dir)
+    }
+
+    /// How many entries are durable and not in the index yet.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.present().map_or(0, |log| self.recorder.journal().size().saturating_sub(log.index.next()))
+    }
+
+    /// Waits until the index has taken in all that is durable now, as long as may be waited for that.
+    pub async fn catch_up(&self) {
+        let Some(present) = self.present() else { return };
+        let wanted = self.recorder.journal().size();
+        let mut progress = self.progress.subscribe();
+        self.wake.ring();
+        let caught_up = async {
+            while present.index.next() < wanted {
+                if progress.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is missing then is told with the result.
+        drop(tokio::time::timeout(CATCH_UP, caught_up).await);
+    }
+
+    /// Finds entries, newest first. Blocking; some milliseconds.
+    ///
+    /// # Errors
+    /// When an index, a log or the key table cannot be read.
+    pub fn find(&self, filter: &Filter, cursor: Option<&Cursor>, limit: usize) -> Result<Page, SearchError> {
+        let until = Instant::now() + SEARCH_TIME;
+        let covered = self.covered();
+        let identities = self.identities(&filter.subjects)?;
+        let mut page = Page { entries: Vec::new(), next: None, covered };
+        let mut logs = self.logs.iter().rev().peekable();
+        let mut before = u64::MAX;
+        if let Some(cursor) = cursor {
+            while logs.next_if(|log| log.origin != cursor.origin).is_some() {}
+            before = cursor.before;
+        }
+        while let Some(log) = logs.next() {
+            let groups = filter.groups(log.index.key(), || self.tokens(&identities, log, filter.times()))?;
+            let query = Query { groups, times: filter.times(), before, limit: limit - page.entries.len(), until };
+            let found = self.mended(log, |index| index.search(&query))?;
+            let mut reader = Reader::new(&log.dir)?;
+            for hit in &found.hits {
+                page.entries.push(self.open(read(log, &mut reader, hit)?)?);
+            }
+            page.next = found.next.map(|before| Cursor { origin: log.origin.clone(), before });
+            if page.next.is_some() {
+                break;
+            }
+            before = u64::MAX;
+            if page.entries.len() == limit || Instant::now() >= until {
+                page.next = logs.peek().map(|log| Cursor { origin: log.origin.clone(), before });
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Reads one entry; none where the log has none of that index.
+    ///
+    /// # Errors
+    /// When the log or the key table cannot be read.
+    pub fn entry(&self, origin: &str, index: u64) -> Result<Option<Opened>, SearchError> {
+        let Some(log) = self.logs.iter().find(|log| log.origin == origin) else { return Ok(None) };
+        let query = Query {
+            groups: Vec::new(),
+            times: 0..=u64::MAX,
+            before: index.saturating_add(1),
+            limit: 1,
+            until: Instant::now() + SEARCH_TIME,
+        };
+        let found = self.mended(log, |index| index.search(&query))?;
+        let Some(hit) = found.hits.first().filter(|hit| hit.index == index) else { return Ok(None) };
+        Ok(Some(self.open(read(log, &mut Reader::new(&log.dir)?, hit)?)?))
+    }
+
+    /// Opens an entry's metadata.
+    ///
+    /// # Errors
+    /// When the key table cannot be read.
+    pub fn open(&self, entry: EntryView) -> Result<Opened, SearchError> {
+        let (at, metadata) = match open_metadata(self.recorder.keys(), &entry)? {
+            Some((at, metadata)) => (at, Some(metadata)),
+            None => (written_at(&entry), None),
+        };
+        let metadata = metadata.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Opened { entry, at, metadata })
+    }
+
+    /// Runs a search; a shard that turns out damaged is discarded, which the follower makes good.
+    fn mended<T>(&self, log: &Log, search: impl FnOnce(&Index) -> Result<T, IndexError>) -> Result<T, SearchError> {
+        search(&log.index).map_err(|error| {
+            if let IndexError::Damaged(path) = &error {
+                tracing::warn!(path = %path.display(), "a file of the search index is damaged and is made anew");
+                if let Err(error) = log.index.discard(path) {
+                    tracing::error!(%error, "a damaged file of the search index cannot be removed");
+                }
+                self.wake.ring();
+            }
+            error.into()
+        })
+    }
+
+    /// The identities of whoever is looked for: what was asked for, and all that answers say are the same person's.
+    fn identities(&self, subjects: &[Subject]) -> Result<BTreeSet<Identity>, SearchError> {
+        let mut known: BTreeSet<Identity> = subjects.iter().map(|subject| self.recorder.keys().identity(&subject.canonical())).collect();
+        let mut open: Vec<Identity> = known.iter().copied().collect();
+        while let Some(person) = open.pop() {
+            for log in &self.logs {
+                for other in self.mended(log, |index| index.same(person))? {
+                    if known.len() < IDENTITIES_MAX && known.insert(other) {
+                        open.push(other);
+                    }
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// The tokens of identities for every month of which the log may have entries.
+    fn tokens(&self, identities: &BTreeSet<Identity>, log: &Log, times: RangeInclusive<u64>) -> Result<Vec<Alternative>, SearchError> {
+        let mut tokens = Vec::new();
+        let (first, last) = log.index.times().unwrap_or((0, 0));
+        let (first, last) = (first.max(*times.start()), last.min(*times.end()));
+        for (month, valid) in months(first, last) {
+            let Some(key) = self.recorder.keys().known_token_key(&month)? else { continue };
+            for person in identities {
+                let term = log.index.key().term(terms::SUBJECT, &key.token(person));
+                tokens.push(Alternative { term, valid: valid.clone() });
+            }
+        }
+        Ok(tokens)
+    }
+
+    fn covered(&self) -> Vec<Covered> {
+        let covered = |log: &Log| {
+            let present = self.present().is_some_and(|present| present.origin == log.origin);
+            let of = if present { Some(self.recorder.journal().size()) } else { log.size.get().copied() };
+            let missing: u64 = log.index.gaps().iter().map(|gap| gap.0.end - gap.0.start).sum();
+            Covered { origin: log.origin.clone(), searched: log.index.next() - missing, of }
+        };
+        self.logs.iter().rev().map(covered).collect()
+    }
+
+    fn present(&self) -> Option<&Log> {
+        self.logs.last()
+    }
+}
+
+impl Wake {
+    /// Waits until it rings, at most so long.
+    fn wait(&self, at_most: Duration) {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut asked, _) = self.bell.wait_timeout_while(asked, at_most, |asked| !*asked).unwrap_or_else(PoisonError::into_inner);
+        *asked = false;
+    }
+
+    fn ring(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_all();
+    }
+}
+
+/// An entry's time and metadata; none where its epoch's keys are gone or it does not open.
+fn open_metadata(keys: &KeyTable, entry: &EntryView) -> Result<Option<(Timestamp, Vec<u8>)>, TableError> {
+    let Ok(view) = seal::entry::parse(&entry.body) else { return Ok(None) };
+    if let Some(plain) = view.plain_metadata() {
+        return Ok(Some((written_at(entry), plain.to_vec())));
+    }
+    let Some(epoch) = keys.epoch(view.epoch)? else { return Ok(None) };
+    let (role, link) = (entry.role.code(), entry.role.link());
+    let opened = seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None);
+    Ok(opened.ok().map(|opened| (written_at(entry), opened.metadata)))
+}
+
+fn written_at(entry: &EntryView) -> Timestamp {
+    let ms = seal::entry::parse(&entry.body).map_or(0, |view| view.time_ms);
+    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default()
+}
+
+/// Reads an entry where the index says it stands, or else where it is.
+fn read(log: &Log, reader: &mut Reader, hit: &Hit) -> Result<EntryView, ReadError> {
+    let place = FramePlace { segment: hit.spot.segment, offset: hit.spot.frame };
+    match reader.entry(place, hit.index) {
+        Err(ReadError::Damaged { .. }) => journal::read::entry(&log.dir, hit.index),
+        read => read,
+    }
+}
+
+/// The months, by Baku's calendar, that lie between two moments, each with when entries may carry its tokens.
+fn months(first: u64, last: u64) -> Vec<(String, RangeInclusive<u64>)> {
+    let zone = model::time::baku();
+    let at = |ms: u64| i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let (Some(from), Some(to)) = (at(first.saturating_sub(MONTH_EDGE_MS)), at(last.saturating_add(MONTH_EDGE_MS))) else {
+        return Vec::new();
+    };
+    let mut months = Vec::new();
+    let mut month = from.to_zoned(zone.clone()).date().first_of_month();
+    while let Ok(begins) = month.to_zoned(zone.clone()).map(|begins| begins.timestamp()) {
+        let next = month.saturating_add(jiff::Span::new().months(1));
+        let ends = next.to_zoned(zone.clone()).map_or(to, |ends| ends.timestamp());
+        if begins > to || next == month {
+            break;
+        }
+        let ms = |at: Timestamp| u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let valid = ms(begins).saturating_sub(MONTH_EDGE_MS)..=ms(ends).saturating_add(MONTH_EDGE_MS);
+        months.push((month.strftime("%Y-%m").to_string(), valid));
+        month = next;
+    }
+    months
+}
