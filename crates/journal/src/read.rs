@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Access, Disk, DiskFile, RealDisk};
-use crate::entry::{LeafView, Role};
+use crate::entry::{self, LeafView, Role};
 use crate::format::SegmentHeader;
 use crate::hash::{Hash, leaf_hash};
 use crate::levels::{Levels, ProofError};
@@ -32,6 +32,14 @@ pub struct EntryView {
     pub body: Vec<u8>,
     /// Its payload.
     pub payload: Vec<u8>,
+}
+
+impl EntryView {
+    /// The bytes that the leaf hash is over: the log's header and the body.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [&entry::leaf_header(self.kind, self.role), self.body.as_slice()].concat()
+    }
 }
 
 /// Why an entry cannot be read.
