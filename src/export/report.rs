@@ -60,7 +60,8 @@ pub(super) fn write(
         let [consumer, official, role, service, purpose, _, outcome, fields] =
             columns::of(shown.text.as_ref().map(|(_, text)| text.as_str()));
         let (az, en) = words::kind(shown.kind.0);
-        write!(file, "<tr><td class=\"time\">{}</td><td>{az}<br><span class=\"en\">{en}</span></td>", escape(&shown.at))?;
+        let lost = if shown.text.is_none() { words::TEXT_LOST } else { "" };
+        write!(file, "<tr><td class=\"time\">{}</td><td>{az}<br><span class=\"en\">{en}</span>{lost}</td>", escape(&shown.at))?;
         for text in [consumer, official, role, service, purpose, outcome, fields] {
             write!(file, "<td>{}</td>", escape(text))?;
         }

@@ -240,6 +240,7 @@ async fn a_bundle_is_proven_and_can_be_read_by_a_person() {
     );
     let report = &files["report.html"];
     assert!(!report.contains("<script") && !report.contains("<b>") && report.contains("&lt;script&gt;") && report.contains("Şikayət № 17"));
+    assert_eq!(report.matches("the key to its text is gone").count(), 1);
     assert!(files.values().all(|text| !text.contains("5K7QX2O")));
     assert!(files["README.txt"].contains("c-2026-000042") && files["keys.txt"].contains(&one.log().key.to_string()));
     // Claimed keys are no file of keys: whoever trusts them by mistake is told.

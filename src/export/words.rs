@@ -15,6 +15,9 @@ Compare each with the key that the log's keeper publishes, and take the publishe
 pub(super) const CLAIMED_KEY: &str =
     "İddia olunan açar, dərc olunmuşla müqayisə edin <span class=\"en\">/ Claimed key, compare it with the published one</span>";
 
+/// Where an entry's text cannot be shown. HTML.
+pub(super) const TEXT_LOST: &str = "<br>(mətni açan açar yoxdur <span class=\"en\">/ the key to its text is gone</span>)";
+
 /// The columns of the report's table.
 pub(super) const COLUMNS: [(&str, &str); 10] = [
     ("Vaxt", "Time"),
