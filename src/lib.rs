@@ -19,6 +19,7 @@ pub mod demo;
 pub mod dossier;
 pub mod envelope;
 pub mod exchange;
+pub mod export;
 pub mod flight;
 pub mod gateway;
 pub mod idempotency;

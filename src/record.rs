@@ -112,6 +112,12 @@ kinds! {
     Searched = 50, "searched";
     /// An auditor read one entry's metadata; written before they are told.
     EntryRead = 51, "entry-read";
+    /// An auditor exports entries; written before the first of them is told.
+    Exported = 52, "exported";
+    /// An export was written to its end.
+    ExportFinished = 53, "export-finished";
+    /// A citizen is told who used his data; written before he is.
+    AccessListTold = 54, "access-list-told";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }

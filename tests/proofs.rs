@@ -5,6 +5,8 @@ use std::path::Path;
 
 use journal::{Hash, InclusionProof, Receipt, SignedHead, read};
 use qovsaq::demo::{Environment, consumer_files};
+use qovsaq::export::{self, About, Filter, Found, Log, Logs, SourceError};
+use seal::{KeyTable, NodeKey};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -158,4 +160,57 @@ async fn a_gateway_does_not_start_on_an_old_copy_of_its_journal() {
     std::fs::rename(&old, &journal).expect("put back");
     let error = Environment::start(&options(folder.path())).await.expect_err("refused");
     assert!(format!("{error:#}").contains("restore the newest copy"), "{error:#}");
+}
+
+/// Every entry of a deployment's journal, opened with its node's keys.
+fn found(dir: &Path) -> impl Iterator<Item = Result<Found, SourceError>> {
+    let node_key = NodeKey::load_or_create(&dir.join("keys/node.key")).expect("a node key");
+    let keys = KeyTable::open(&dir.join("keys/epochs"), node_key).expect("a key table");
+    read::entries(&dir.join("journal"), 0).expect("a journal").map(move |entry| {
+        let entry = entry?;
+        let epoch = keys.epoch(seal::entry::parse(&entry.body)?.epoch)?;
+        let (role, link) = (entry.role.code(), entry.role.link());
+        let open = |epoch| seal::entry::open_entry(epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None);
+        let opened = epoch.as_deref().map(open).transpose()?;
+        Ok(Found { entry, opened })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_a_gateway_writes_can_be_exported_and_is_proven_to_a_stranger() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
+    let client = environment.client("targeted-aid").expect("a certificate");
+    let person = environment.personas.families()[0].members[0].fin.to_string();
+    let asker = Asker::start(&client, &person).await;
+    assert_eq!(asker.ask(IDENTITY).await.status, 200);
+    assert_eq!(asker.ask("justice/no-such-service").await.status, 404);
+    environment.stop().await.expect("stops in order");
+    let (levels, head, key) = read::levels(&folder.path().join("journal")).expect("levels");
+    let (entries, checkpoint) = (head.size(), head.note().to_owned());
+    let mut keys = verify::Keys::default();
+    keys.add(verify::Key::parse(&key.to_string()).expect("a key")).expect("the only one");
+    let logs: Logs = [Log { levels, head, key }].into_iter().collect();
+    let about = About {
+        made_at: qovsaq::clock::now(),
+        made_by: "auditor-1".to_owned(),
+        reason: "a test".to_owned(),
+        filter: Filter::of(&json!({"subject": {"fin": person}})),
+    };
+    let dir = folder.path();
+    let [mut lines, mut table, mut bundle] = [const { Vec::new() }; 3];
+    export::ndjson(&mut lines, &about, &logs, found(dir)).expect("written");
+    export::csv(&mut table, &logs, found(dir)).expect("written");
+    let written = export::bundle(&mut bundle, &about, "c-1", &logs, || found(dir)).expect("written");
+    assert_eq!(written.entries, entries);
+    let checkpoint = verify::Given::read("checkpoint", checkpoint.as_bytes());
+    let table = verify::Given::table("table", table.as_slice(), std::slice::from_ref(&checkpoint)).expect("read");
+    for given in [verify::Given::read("lines", &lines), table, verify::Given::read("bundle", &bundle)] {
+        let report = verify::examine(&[given], &[], &keys);
+        let text = report.to_text(verify::Language::English);
+        assert_eq!(report.exit_code(), 0, "{text}");
+        assert!(text.contains(&format!("{entries} entries of this export stood in the log")), "{text}");
+        assert!(!text.contains("texts are not in the export"), "{text}");
+    }
+    assert!(!String::from_utf8_lossy(&lines).contains(&person), "nobody is named");
 }

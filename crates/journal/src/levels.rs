@@ -253,6 +253,16 @@ impl Levels {
     /// # Errors
     /// When the tree is smaller, or the disk refuses.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
+        self.inclusion_by(index, size, |first, end| self.range(first, end))
+    }
+
+    /// The same, with a way of its own to the roots of ranges.
+    pub(crate) fn inclusion_by(
+        &self,
+        index: u64,
+        size: u64,
+        mut range: impl FnMut(u64, u64) -> io::Result<Hash>,
+    ) -> Result<Vec<Hash>, ProofError> {
         self.within(size)?;
         if index >= size {
             return Err(ProofError::Beyond { asked: index, size });
@@ -261,10 +271,10 @@ impl Levels {
         while end - first > 1 {
             let middle = first + split(end - first);
             if index < middle {
-                path.push(self.range(middle, end)?);
+                path.push(range(middle, end)?);
                 end = middle;
             } else {
-                path.push(self.range(first, middle)?);
+                path.push(range(first, middle)?);
                 first = middle;
             }
         }
@@ -325,7 +335,7 @@ impl Levels {
     }
 
     /// Root of the leaves from `first` to before `end`: a subtree as the tree's own divisions make them.
-    fn range(&self, first: u64, end: u64) -> io::Result<Hash> {
+    pub(crate) fn range(&self, first: u64, end: u64) -> io::Result<Hash> {
         match end - first {
             0 => Ok(Hash::of(b"")),
             leaves if leaves.is_power_of_two() => self.node(leaves.trailing_zeros(), first),

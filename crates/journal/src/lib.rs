@@ -36,5 +36,5 @@ pub use hash::Hash;
 pub use journal::{Appended, CloseError, Durable, Journal, OpenError, Options, Recovered, Refused, Reservation, Torn};
 pub use levels::{Levels, ProofError};
 pub use note::{Origin, SignedHead, SigningKey, VerifyingKey};
-pub use proof::{ConsistencyProof, InclusionProof};
+pub use proof::{ConsistencyProof, InclusionProof, InclusionProofs};
 pub use receipt::{Receipt, ReceiptError};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Access, Disk, DiskFile, RealDisk};
-use crate::entry::{LeafView, Role};
+use crate::entry::{self, LeafView, Role};
 use crate::format::{FRAME_HEADER_BYTES, SegmentHeader, TABLE_ROW_BYTES, leaf_in};
 use crate::hash::{Hash, leaf_hash};
 use crate::levels::{Levels, ProofError};
@@ -44,6 +44,14 @@ pub struct FramePlace {
     pub segment: u64,
     /// Byte in the segment.
     pub offset: u64,
+}
+
+impl EntryView {
+    /// The bytes that the leaf hash is over: the log's header and the body.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [&entry::leaf_header(self.kind, self.role), self.body.as_slice()].concat()
+    }
 }
 
 /// Why an entry cannot be read.

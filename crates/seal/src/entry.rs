@@ -67,6 +67,8 @@ pub struct Sealed {
 pub struct Opened {
     /// The metadata as it was sealed.
     pub metadata: Vec<u8>,
+    /// The blind before it: with both, anybody can check the commitment in the leaf.
+    pub blind: [u8; BLIND_BYTES],
     /// The payload, when the entry has one and its bytes were given.
     pub payload: Option<Vec<u8>>,
 }
@@ -97,6 +99,12 @@ pub struct BodyView<'a> {
 }
 
 impl<'a> BodyView<'a> {
+    /// Whether the leaf commits to this text.
+    #[must_use]
+    pub fn commits_to(&self, blind: &[u8; BLIND_BYTES], metadata: &[u8]) -> bool {
+        commit(blind, metadata) == self.commitment
+    }
+
     /// The metadata, when it is plain and its commitment holds.
     #[must_use]
     pub fn plain_metadata(&self) -> Option<&'a [u8]> {
@@ -225,13 +233,14 @@ pub fn open_entry(
     if sha256(&metadata) != view.commitment {
         return Err(EntryError::Commitment);
     }
+    let blind = *metadata.first_chunk().ok_or(EntryError::Malformed)?;
     metadata.drain(..BLIND_BYTES);
     let payload = match payload {
         Some(sealed) if view.payload_hash != [0; 32] => Some(open_payload(epoch, &binding, &view, sealed)?),
         Some([]) | None => None,
         Some(_) => return Err(EntryError::Payload),
     };
-    Ok(Opened { metadata, payload })
+    Ok(Opened { metadata, blind, payload })
 }
 
 fn seal_payload(epoch: &Epoch, binding: &Binding<'_>, payload: &[u8]) -> Vec<u8> {
@@ -358,7 +367,9 @@ mod tests {
         let at = binding();
         let sealed = seal_entry(&epoch, &at, b"who asked what", None);
         assert_eq!(sealed.body.len(), BODY_OVERHEAD + 14);
-        assert_eq!(open(&epoch, &at, &sealed.body, None).expect("opens").metadata, b"who asked what");
+        let opened = open(&epoch, &at, &sealed.body, None).expect("opens");
+        assert_eq!(opened.metadata, b"who asked what");
+        assert_eq!(commit(&opened.blind, &opened.metadata), parse(&sealed.body).expect("a body").commitment);
         let places =
             [Binding { origin: "node-2.test", ..at }, Binding { kind: 5, ..at }, Binding { role: 1, ..at }, Binding { link: 42, ..at }];
         for place in places {

@@ -1,10 +1,13 @@
 //! What a file is, told from its content alone.
 
+use std::io::{self, BufRead, Cursor, Read, Seek};
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::consistency::Consistency;
+use crate::export::{self, Export, Form};
 use crate::malformed::{Malformed, Rule};
 use crate::proof::{self, Inclusion};
 use crate::receipt::{Answer, Entry, Receipt, object};
@@ -29,6 +32,12 @@ pub enum Kind {
     Checkpoint,
     /// A consistency proof.
     ConsistencyProof,
+    /// Entries as lines.
+    Export,
+    /// Entries as a table.
+    ExportTable,
+    /// Entries of a case in a ZIP.
+    EvidenceBundle,
     /// The bytes of an entry.
     Leaf,
     /// None of these.
@@ -50,6 +59,8 @@ pub enum Evidence {
     Checkpoint(Checkpoint),
     /// A consistency proof.
     Consistency(Consistency),
+    /// An export of any form.
+    Export(Export),
 }
 
 /// A file as it was given.
@@ -82,10 +93,50 @@ impl Leaf {
 
 impl Given {
     /// Recognises and reads a file. Nothing is verified yet.
+    ///
+    /// A table is read without its checkpoints, so that nothing in it can be proven: see [`Self::table`].
     #[must_use]
     pub fn read(name: impl Into<String>, bytes: &[u8]) -> Self {
-        let (kind, evidence) = recognise(bytes);
-        Self { name: name.into(), kind, evidence }
+        let name = name.into();
+        // Bytes in memory can always be read; were that not so, the file would not be recognised.
+        let unread = |_| Self { name: name.clone(), kind: Kind::Unrecognised, evidence: Err(Malformed::new("file", Rule::Unrecognised)) };
+        match Form::of(bytes) {
+            Some(Form::Lines) => Self::lines(name.clone(), bytes).unwrap_or_else(unread),
+            Some(Form::Table) => Self::table(name.clone(), bytes, &[]).unwrap_or_else(unread),
+            Some(Form::Bundle) => Self::bundle(name, Cursor::new(bytes)),
+            None => {
+                let (kind, evidence) = recognise(bytes);
+                Self { name, kind, evidence }
+            }
+        }
+    }
+
+    /// Reads an NDJSON export of any length, holding one line at a time.
+    ///
+    /// # Errors
+    /// When the reader fails.
+    pub fn lines(name: impl Into<String>, reader: impl BufRead) -> io::Result<Self> {
+        Ok(Self { name: name.into(), kind: Kind::Export, evidence: Ok(Evidence::Export(export::read_ndjson(reader)?)) })
+    }
+
+    /// Reads a CSV export of any length, holding one row at a time. The checkpoints that its proofs lead to are
+    /// looked for in the files beside it.
+    ///
+    /// # Errors
+    /// When the reader fails.
+    pub fn table(name: impl Into<String>, reader: impl Read, beside: &[Self]) -> io::Result<Self> {
+        let checkpoints = beside.iter().filter_map(|given| match &given.evidence {
+            Ok(Evidence::Checkpoint(checkpoint)) => Some(checkpoint),
+            _ => None,
+        });
+        let export = export::read_table(reader, checkpoints)?;
+        Ok(Self { name: name.into(), kind: Kind::ExportTable, evidence: Ok(Evidence::Export(export)) })
+    }
+
+    /// Reads an evidence bundle, holding little of it at a time.
+    #[must_use]
+    pub fn bundle(name: impl Into<String>, reader: impl Read + Seek) -> Self {
+        Self { name: name.into(), kind: Kind::EvidenceBundle, evidence: Ok(Evidence::Export(export::read_bundle(reader))) }
     }
 }
 

@@ -9,7 +9,8 @@ use crate::checkpoint::Checkpoint;
 use crate::consistency::Consistency;
 use crate::encoding::base64_of;
 use crate::evidence::{Evidence, Given, Kind, Leaf};
-use crate::key::Keys;
+use crate::export::{Export, Under};
+use crate::key::{Key, Keys};
 use crate::note::Signed;
 use crate::proof::Inclusion;
 use crate::receipt::{Answer, Entry, Receipt};
@@ -54,7 +55,7 @@ impl<'a> Table<'a> {
                 }
                 Ok(Evidence::Entry(entry)) => table.add_entry(&given.name, entry),
                 Ok(Evidence::TlogProof(inclusion)) => table.add_path(&given.name, inclusion),
-                Ok(Evidence::Checkpoint(_) | Evidence::Consistency(_)) | Err(_) => {}
+                Ok(Evidence::Checkpoint(_) | Evidence::Consistency(_) | Evidence::Export(_)) | Err(_) => {}
             }
         }
         table
@@ -90,6 +91,7 @@ impl<'a> Table<'a> {
             Ok(Evidence::TlogProof(inclusion)) => self.tlog_proof(inclusion),
             Ok(Evidence::Checkpoint(checkpoint)) => vec![head(checkpoint, checkpoint.signed(self.keys))],
             Ok(Evidence::Consistency(consistency)) => self.consistency(consistency),
+            Ok(Evidence::Export(export)) => self.export(export),
         }
     }
 
@@ -161,6 +163,46 @@ impl<'a> Table<'a> {
         let unsigned =
             [&consistency.old, &consistency.new].into_iter().find_map(|checkpoint| unsigned(&origin, checkpoint.signed(self.keys)));
         vec![unsigned.unwrap_or_else(|| Finding::new(Level::Proven, Says::HistoryKept { origin, from, to }))]
+    }
+
+    /// What was checked while reading, and the signatures it all rests on.
+    fn export(&self, export: &Export) -> Vec<Finding> {
+        let faults = export.faults.named.iter().map(|fault| Finding::new(Level::Refused, Says::Malformed(fault.clone())));
+        let mut findings: Vec<Finding> = faults.collect();
+        if export.faults.more > 0 {
+            findings.push(Finding::new(Level::Refused, Says::MoreFaults { count: export.faults.more }));
+        }
+        for Under { checkpoint, entries, without_text, first_without_text } in &export.proven {
+            // A table leads to one of the checkpoints given beside it; the others have reports of their own.
+            if *entries == 0 && export.notes.is_empty() {
+                continue;
+            }
+            let (origin, size) = (checkpoint.head.origin.clone(), checkpoint.head.size);
+            let stand = || Says::EntriesStand { origin: origin.clone(), entries: *entries, size };
+            match unsigned(&origin, checkpoint.signed(self.keys)) {
+                // Without a key it is said that everything else fits; here it does not.
+                Some(finding) if finding.level == Level::Unproven && !export.faults.is_empty() => {}
+                Some(finding) => findings.push(finding),
+                None if *entries == 0 => findings.push(head(checkpoint, Signed::Yes)),
+                None => findings.push(Finding::new(Level::Proven, stand())),
+            }
+            if let Some(first) = *first_without_text {
+                findings.push(Finding::new(Level::Limit, Says::WithoutText { origin, entries: *without_text, first }));
+            }
+        }
+        let missing = |origin: &String| Finding::new(Level::Unproven, Says::CheckpointMissing { origin: origin.clone() });
+        findings.extend(export.without_checkpoint.iter().filter(|_| export.notes.is_empty()).map(missing));
+        let other = |key: &&Key| self.keys.of(key.name()).is_some_and(|known| known != *key);
+        let claimed = |key: &Key| Finding::new(Level::Refused, Says::OtherKeyClaimed { origin: key.name().to_owned() });
+        findings.extend(export.claimed.iter().filter(other).map(claimed));
+        if export.entries == 0 {
+            findings.push(Finding::new(Level::Limit, Says::NoEntries));
+        }
+        if !export.unknown_kinds.is_empty() {
+            let kinds = export.unknown_kinds.iter().copied().collect();
+            findings.push(Finding::new(Level::Limit, Says::UnknownKinds { kinds }));
+        }
+        findings
     }
 
     fn leaf(&self, leaf: &Leaf) -> Vec<Finding> {
@@ -257,6 +299,7 @@ fn seen_heads<'a>(given: &'a [Given], keys: &Keys) -> Vec<SeenHead<'a>> {
                 see(&consistency.old, false, is_proven.then_some(&consistency.new.head));
                 see(&consistency.new, false, None);
             }
+            Ok(Evidence::Export(export)) => export.proven.iter().for_each(|under| see(&under.checkpoint, false, None)),
             Ok(Evidence::Entry(_)) | Err(_) => {}
         }
     }

@@ -33,6 +33,9 @@ impl Language {
             Kind::TlogProof => self.pick("a proof of a place in a log (tlog-proof)", "jurnaldakı yerin sübutu (tlog-proof)"),
             Kind::Checkpoint => self.pick("a checkpoint", "nəzarət nöqtəsi"),
             Kind::ConsistencyProof => self.pick("a consistency proof", "ardıcıllıq sübutu"),
+            Kind::Export => self.pick("an export of entries", "yazıların ixracı"),
+            Kind::ExportTable => self.pick("an export of entries as a table", "yazıların cədvəl şəklində ixracı"),
+            Kind::EvidenceBundle => self.pick("an evidence bundle", "sübut toplusu"),
             Kind::Leaf => self.pick("the bytes of an entry", "yazının baytları"),
             Kind::Unrecognised => self.pick("not recognised", "tanınmadı"),
         }

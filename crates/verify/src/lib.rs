@@ -1,10 +1,11 @@
-//! The library of `qovsaq-verify`: checks receipts, proofs and checkpoints of a journal, from the standards alone.
+//! The library of `qovsaq-verify`: checks receipts, proofs, checkpoints and exports of a journal, from the standards
+//! alone.
 //!
 //! It depends on nothing of the gateway, not even on the same cryptographic library, has no network and
 //! reads no clock: bytes and trusted keys in, a [`Report`] out. What a reader should read, in order:
 //! [`tree`] (the arithmetic of RFC 6962), [`note`] and [`checkpoint`] (who signed what), [`receipt`],
-//! [`proof`] and [`consistency`] (what a file may hold), [`judge`] (what is proven by it) and [`together`]
-//! (what several files prove of each other).
+//! [`proof`], [`consistency`] and [`export`] (what a file may hold), [`judge`] (what is proven by it) and
+//! [`together`] (what several files prove of each other).
 //!
 //! Two rules stand above all others. Nothing is called proven without a verified signature of a key that
 //! the caller named. And every structure has one encoding: what a second reader could read differently is
@@ -14,6 +15,7 @@ pub mod checkpoint;
 pub mod consistency;
 pub mod encoding;
 pub mod evidence;
+pub mod export;
 pub mod judge;
 pub mod key;
 pub mod language;

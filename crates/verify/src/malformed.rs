@@ -109,6 +109,74 @@ pub enum Rule {
     KeyPoint,
     /// A second key for the same name.
     SecondKey,
+    /// Not the form of export that is read here (docs/journal-format.md, "Exports", for this and all below).
+    ExportForm,
+    /// No end line.
+    Cut,
+    /// Bytes behind the end line.
+    BehindEnd,
+    /// Another number of entries.
+    Count {
+        /// How many there are.
+        found: u64,
+    },
+    /// Not the hash of everything before.
+    NotOfThisText,
+    /// Not written as the format says.
+    NotCanonical,
+    /// A second checkpoint of one log.
+    SecondCheckpoint,
+    /// No checkpoint of this log.
+    NoSuchCheckpoint,
+    /// An entry a second time.
+    Duplicate,
+    /// An entry behind a later one.
+    NotRising,
+    /// Not a leaf.
+    LeafForm,
+    /// Not the hash of the leaf.
+    NotTheLeafs,
+    /// Not what the leaf says.
+    NotInLeaf,
+    /// One of blind and metadata without the other.
+    HalfText,
+    /// A plain entry shown without its text.
+    PlainWithheld,
+    /// Not the text that was sealed.
+    NotTheSealed,
+    /// A path to another root.
+    LeadsElsewhere,
+    /// Not the first row of a table.
+    TableHeader,
+    /// Not a row of a table.
+    RowForm,
+    /// Not what the metadata say.
+    NotInMetadata,
+    /// Not a ZIP file, or a broken one.
+    Zip {
+        /// What the reader of ZIP says, in English.
+        detail: String,
+    },
+    /// Not a name of a file.
+    FileName,
+    /// A folder, an encrypted file, or one packed in another way.
+    NotPlainFile,
+    /// Another name or packing before the file than in the directory.
+    TwoNames,
+    /// A name twice.
+    TwiceInZip,
+    /// Files that lie over each other, or another number of them.
+    ZipOverlap,
+    /// A name twice in the manifest.
+    TwiceInManifest,
+    /// A file that the manifest does not list.
+    NotListed,
+    /// A file that is not there.
+    Missing,
+    /// Not the size or the hash of the manifest.
+    NotAsListed,
+    /// Not the same as in the lines.
+    NotTheLines,
 }
 
 impl Rule {
@@ -117,8 +185,8 @@ impl Rule {
     pub fn words(&self, language: Language) -> String {
         let (english, azerbaijani) = match self {
             Self::Unrecognised => (
-                "is no receipt, answer, entry, tlog-proof, checkpoint or consistency proof",
-                "nə qəbz, nə cavab, nə yazı, nə tlog-proof, nə nəzarət nöqtəsi, nə də ardıcıllıq sübutudur",
+                "is no receipt, answer, entry, tlog-proof, checkpoint, consistency proof or export",
+                "nə qəbz, nə cavab, nə yazı, nə tlog-proof, nə nəzarət nöqtəsi, nə ardıcıllıq sübutu, nə də ixracdır",
             ),
             Self::TooLong { bytes_max } => {
                 return language.pick(&format!("is longer than {bytes_max} bytes"), &format!("{bytes_max} baytdan uzundur"));
@@ -167,6 +235,79 @@ impl Rule {
             Self::KeyType => ("is not of type Ed25519 (0x01)", "Ed25519 (0x01) növündən deyil"),
             Self::KeyPoint => ("is no usable Ed25519 key", "yararlı Ed25519 açarı deyil"),
             Self::SecondKey => ("is a second key for an origin that has one for life", "ömürlük bir açarı olan mənbə üçün ikinci açardır"),
+            Self::ExportForm => {
+                ("is not the form of export that this program reads (qovsaq/1)", "bu proqramın oxuduğu ixrac forması (qovsaq/1) deyil")
+            }
+            Self::Cut => (
+                "is not there: the export is cut, entries and the end line are missing",
+                "yoxdur: ixrac kəsilib, yazılar və son sətir çatışmır",
+            ),
+            Self::BehindEnd => ("is the end line, but more follows it", "son sətirdir, amma ondan sonra da nəsə gəlir"),
+            Self::Count { found } => {
+                return language.pick(
+                    &format!("is not the number of entries, of which there are {found}: some were taken away or added"),
+                    &format!("yazıların sayı deyil, onlar {found} ədəddir: bəziləri çıxarılıb və ya əlavə olunub"),
+                );
+            }
+            Self::NotOfThisText => (
+                "is not the hash of what stands before it: the export was changed after it was made",
+                "özündən əvvəlkilərin heşi deyil: ixrac hazırlandıqdan sonra dəyişdirilib",
+            ),
+            Self::NotCanonical => {
+                ("is not written as the format says, to the character", "formatın dediyi kimi, simvoluna qədər dəqiq yazılmayıb")
+            }
+            Self::SecondCheckpoint => ("is a second checkpoint of the same log", "eyni jurnalın ikinci nəzarət nöqtəsidir"),
+            Self::NoSuchCheckpoint => {
+                ("names a log of which there is no checkpoint here", "nəzarət nöqtəsi burada olmayan jurnalı göstərir")
+            }
+            Self::Duplicate => ("is that of the entry before: it stands here twice", "əvvəlki yazınınkıdır: o, burada iki dəfə durur"),
+            Self::NotRising => (
+                "is less than that of an entry before: entries were moved, or stand here twice",
+                "əvvəlki yazılardan birininkindən kiçikdir: yazıların yeri dəyişdirilib, ya da təkrarlanıb",
+            ),
+            Self::LeafForm => ("is no entry of this journal's form", "bu jurnalın formasında yazı deyil"),
+            Self::NotTheLeafs => ("is not the hash of the leaf", "yarpağın heşi deyil"),
+            Self::NotInLeaf => ("is not what the entry itself says", "yazının özündə deyilənlə eyni deyil"),
+            Self::HalfText => ("and blind do not stand there together", "və blind birlikdə durmur"),
+            Self::PlainWithheld => ("are left out, although the entry is not sealed", "göstərilməyib, halbuki yazı möhürlənməyib"),
+            Self::NotTheSealed => (
+                "are not the text that the entry commits to: text or blind was changed",
+                "yazının bağlandığı mətn deyil: mətn və ya blind dəyişdirilib",
+            ),
+            Self::LeadsElsewhere => (
+                "does not lead from the entry to the root of the log's checkpoint: the entry does not stand there, or something was changed",
+                "yazıdan jurnalın nəzarət nöqtəsinin kökünə aparmır: yazı orada durmur, ya da nəsə dəyişdirilib",
+            ),
+            Self::TableHeader => (
+                "is not the byte order mark and the names of the columns that a table begins with",
+                "cədvəlin başladığı bayt sırası işarəsi və sütun adları deyil",
+            ),
+            Self::RowForm => ("is no row of 17 columns", "17 sütunluq sətir deyil"),
+            Self::NotInMetadata => ("is not what the entry's metadata say", "yazının metadatasında deyilənlə eyni deyil"),
+            Self::Zip { detail } => {
+                return language.pick(&format!("cannot be unpacked: {detail}"), &format!("açıla bilmir: {detail}"));
+            }
+            Self::FileName => ("has a file whose name is not UTF-8 of at most 512 bytes", "adı ən çox 512 baytlıq UTF-8 olmayan fayl var"),
+            Self::NotPlainFile => (
+                "is a folder, encrypted, or packed in another way than stored or deflated",
+                "qovluqdur, şifrələnib, ya da stored və deflate-dən başqa üsulla sıxılıb",
+            ),
+            Self::TwoNames => (
+                "has another name or packing in front of it than in the archive's directory",
+                "önündə arxivin siyahısındakından başqa ad və ya sıxma üsulu yazılıb",
+            ),
+            Self::TwiceInZip => ("stands in the archive twice", "arxivdə iki dəfə durur"),
+            Self::ZipOverlap => (
+                "has files that lie over each other, or another number of them than it says",
+                "bir-birinin üstünə düşən fayllar var, ya da onların sayı deyiləndən fərqlidir",
+            ),
+            Self::TwiceInManifest => ("is listed twice", "siyahıda iki dəfə durur"),
+            Self::NotListed => ("is not in the manifest: it was added later", "manifest.json siyahısında yoxdur: sonradan əlavə olunub"),
+            Self::Missing => ("is missing", "çatışmır"),
+            Self::NotAsListed => {
+                ("has not the size and hash that the manifest lists", "ölçüsü və heşi manifest.json siyahısındakı kimi deyil")
+            }
+            Self::NotTheLines => ("does not say the same as entries.ndjson", "entries.ndjson ilə eyni şeyi demir"),
         };
         language.pick(english, azerbaijani)
     }

@@ -16,6 +16,7 @@ pub enum Says {
     LeafStands { origin: String, index: u64, file: String },
     HeadSigned { origin: String, size: u64, root: String },
     HistoryKept { origin: String, from: u64, to: u64 },
+    EntriesStand { origin: String, entries: u64, size: u64 },
 
     NoKey { origin: String },
     NoProof { origin: String, index: u64 },
@@ -23,6 +24,7 @@ pub enum Says {
     NoLeaf { origin: String, index: u64 },
     LeafMatches { origin: String, index: u64, file: String },
     Untied { origin: String, smaller: u64, larger: u64 },
+    CheckpointMissing { origin: String },
 
     Malformed(Malformed),
     PathLeadsElsewhere { origin: String, index: u64, size: u64 },
@@ -35,6 +37,8 @@ pub enum Says {
     LeafUnknown { leaf_hash: String },
     TwoRoots { origin: String, size: u64, first_file: String, second_file: String },
     TwoEntries { origin: String, index: u64, first_file: String, second_file: String },
+    MoreFaults { count: u64 },
+    OtherKeyClaimed { origin: String },
 
     Fork { origin: String, size: u64, first_root: String, first_file: String, second_root: String, second_file: String },
     Rewritten { origin: String, index: u64, first_file: String, second_file: String },
@@ -45,6 +49,15 @@ pub enum Says {
     RestOfAnswer,
     NothingLeftOut,
     WhichEntries,
+    NoEntries,
+    WithoutText { origin: String, entries: u64, first: u64 },
+    UnknownKinds { kinds: Vec<u8> },
+    OtherEntries,
+    TrueWords,
+    WhenBeyondClock,
+    WhoExported,
+    TableHasNoEnd,
+    ForReading,
 }
 
 impl Says {
@@ -58,9 +71,17 @@ impl Says {
             Kind::Receipt | Kind::Entry | Kind::TlogProof | Kind::Leaf => {
                 vec![Self::OthersSeeTheSame, Self::WhenWritten, Self::WhatItSays, Self::NothingLeftOut]
             }
+            Kind::Export => Self::limits_of_export(&[]),
+            Kind::ExportTable => Self::limits_of_export(&[Self::TableHasNoEnd]),
+            Kind::EvidenceBundle => Self::limits_of_export(&[Self::ForReading]),
             Kind::Checkpoint | Kind::ConsistencyProof => vec![Self::OthersSeeTheSame, Self::WhichEntries, Self::NothingLeftOut],
             Kind::Unrecognised => Vec::new(),
         }
+    }
+
+    fn limits_of_export(own: &[Self]) -> Vec<Self> {
+        let common = [Self::OtherEntries, Self::TrueWords, Self::WhenBeyondClock, Self::WhoExported, Self::OthersSeeTheSame];
+        own.iter().cloned().chain(common).collect()
     }
 
     /// The sentence.
@@ -156,6 +177,35 @@ impl Says {
             }
             Self::NothingLeftOut => "That the log is complete: what was never written leaves no trace.".to_owned(),
             Self::WhichEntries => "Which entries stand in the log, when they were written and what they say.".to_owned(),
+            Self::EntriesStand { origin, entries, size } => format!(
+                "{entries} entries of this export stood in the log {origin}, each at its place, before its checkpoint with {size} entries was signed by the log's key. Each text that is shown is exactly the one that was sealed then: nothing was changed or put in between later."
+            ),
+            Self::CheckpointMissing { origin } => format!(
+                "A table does not hold the checkpoint of the log {origin} that its proofs lead to, so none of these entries is proven. Give along the file that was handed on beside it."
+            ),
+            Self::MoreFaults { count } => format!("{count} more faults, which are not named one by one."),
+            Self::OtherKeyClaimed { origin } => format!(
+                "The export claims another key for the log {origin} than the one that was given: whoever made it was wrong about it, or hoped that nobody would compare."
+            ),
+            Self::NoEntries => "That there are no entries of what was asked for: this export just holds none.".to_owned(),
+            Self::WithoutText { origin, entries, first } => format!(
+                "What {entries} of the entries of the log {origin} say, the first of them at place {first}: their texts are not in the export. Their keys were destroyed, or whoever made the export kept the texts back."
+            ),
+            Self::UnknownKinds { kinds } => format!(
+                "What kind of entries those with the kind {} are: this program is older than these kinds and could not check their names.",
+                numbers(kinds)
+            ),
+            Self::OtherEntries => "That there are no other entries: what was not found or was left out does not show.".to_owned(),
+            Self::TrueWords => "That the gateway wrote the truth: the log keeps what was written, whether it was right or not.".to_owned(),
+            Self::WhenBeyondClock => {
+                "When the entries were written, beyond what the gateway's clock said; only that it was before the checkpoint.".to_owned()
+            }
+            Self::WhoExported => "Who made this export, when, for what reason and by which filter: no key has signed that.".to_owned(),
+            Self::TableHasNoEnd => "That no rows were taken away from this table: unlike the NDJSON export, it has no end line.".to_owned(),
+            Self::ForReading => {
+                "What report.html and README.txt say: they are only for reading. The proof is for entries.ndjson and entries.csv."
+                    .to_owned()
+            }
         }
     }
 
@@ -249,6 +299,39 @@ impl Says {
             }
             Self::NothingLeftOut => "Jurnalın tam olduğu: heç vaxt yazılmayan iz qoymur.".to_owned(),
             Self::WhichEntries => "Jurnalda hansı yazıların durduğu, nə vaxt yazıldıqları və nə dedikləri.".to_owned(),
+            Self::EntriesStand { origin, entries, size } => format!(
+                "Bu ixracın {entries} yazısı {origin} jurnalında, hər biri öz yerində, jurnalın açarı {size} yazılıq nəzarət nöqtəsini imzalamazdan əvvəl durub. Göstərilən hər mətn o vaxt möhürlənmiş mətnin eynidir: sonradan nə dəyişdirilib, nə də araya salınıb."
+            ),
+            Self::CheckpointMissing { origin } => format!(
+                "Cədvəldə {origin} jurnalının sübutların apardığı nəzarət nöqtəsi olmur, ona görə bu yazıların heç biri sübut olunmayıb. Cədvəllə birlikdə verilmiş nəzarət nöqtəsi faylını da verin."
+            ),
+            Self::MoreFaults { count } => format!("Daha {count} yanlış var, onlar bir-bir sadalanmır."),
+            Self::OtherKeyClaimed { origin } => format!(
+                "İxracda {origin} jurnalı üçün verilən açardan başqa açar iddia olunur: onu hazırlayan yanılıb, ya da heç kimin müqayisə etməyəcəyinə ümid edib."
+            ),
+            Self::NoEntries => "Axtarılan yazıların olmadığı: bu ixracda, sadəcə, heç bir yazı yoxdur.".to_owned(),
+            Self::WithoutText { origin, entries, first } => format!(
+                "{origin} jurnalının {entries} yazısında nə deyildiyi (birincisi {first} nömrəli yerdədir): onların mətni ixracda yoxdur. Açarları məhv edilib, ya da ixracı hazırlayan mətni verməyib."
+            ),
+            Self::UnknownKinds { kinds } => format!(
+                "Növü {} olan yazıların hansı növdən olduğu: bu proqram həmin növlərdən köhnədir və adlarını yoxlaya bilməyib.",
+                numbers(kinds)
+            ),
+            Self::OtherEntries => "Başqa yazıların olmadığı: tapılmayan və ya bura salınmayan yazı görünmür.".to_owned(),
+            Self::TrueWords => "Şlüzün həqiqəti yazdığı: jurnal yazılanı saxlayır, doğru olub-olmamasından asılı olmayaraq.".to_owned(),
+            Self::WhenBeyondClock => {
+                "Yazıların şlüzün saatından kənarda nə vaxt yazıldığı; yalnız nəzarət nöqtəsindən əvvəl olduğu bəllidir.".to_owned()
+            }
+            Self::WhoExported => "Bu ixracı kimin, nə vaxt, nə səbəbə və hansı süzgəclə hazırladığı: bunu heç bir açar imzalamayıb.".to_owned(),
+            Self::TableHasNoEnd => "Bu cədvəldən sətir çıxarılmadığı: NDJSON ixracından fərqli olaraq onun son sətri yoxdur.".to_owned(),
+            Self::ForReading => {
+                "report.html və README.txt fayllarında deyilənlər: onlar yalnız oxumaq üçündür. Sübut entries.ndjson və entries.csv fayllarına aiddir."
+                    .to_owned()
+            }
         }
     }
+}
+
+fn numbers(kinds: &[u8]) -> String {
+    kinds.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
 }

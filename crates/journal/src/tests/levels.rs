@@ -16,7 +16,7 @@ use crate::journal::{Journal, OpenError};
 use crate::levels::{LevelWriter, Levels, TILE_WIDTH, root_of};
 use crate::tree::verify_consistency;
 use crate::verify::verify;
-use crate::{ConsistencyProof, Hash, InclusionProof, ProofError, Role, SignedHead, Urgency, read};
+use crate::{ConsistencyProof, Hash, InclusionProof, InclusionProofs, ProofError, Role, SignedHead, Urgency, read};
 
 const LOG: &str = "/journal/node-1.test";
 
@@ -168,10 +168,20 @@ fn all_is_proven(dir: &Path, heads: &[SignedHead]) {
     let (levels, head, key) = read::levels(dir).expect("levels");
     let entries: Vec<_> = read::entries(dir, 0).expect("there").map(|entry| entry.expect("read")).collect();
     assert_eq!(head.size(), entries.len() as u64, "closed under its last head");
-    for entry in &entries {
+    // In order and jumping about, with what the last path has left behind.
+    let mut proofs = InclusionProofs::new(levels.clone(), head.clone());
+    for (entry, other) in entries.iter().zip(entries.iter().rev()) {
         let proof = InclusionProof::of(entry.index, &levels, &head).expect("proven");
         assert_eq!(*proof.leaf_hash(), entry.leaf_hash);
+        assert_eq!(proofs.of(entry.index).expect("proven"), proof);
+        assert_eq!(*proofs.of(other.index).expect("proven").leaf_hash(), other.leaf_hash);
     }
+    let mut proofs = InclusionProofs::new(levels.clone(), head.clone());
+    for entry in &entries {
+        let of_levels = InclusionProof::of(entry.index, &levels, &head).expect("proven");
+        assert_eq!(proofs.of(entry.index).expect("proven"), of_levels);
+    }
+    assert!(proofs.of(head.size()).is_err());
     for old in heads {
         let proof = ConsistencyProof::of(old, &levels, &head).expect("goes on");
         assert!(proof.holds(&key));

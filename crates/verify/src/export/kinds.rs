@@ -1,0 +1,31 @@
+//! Names of the kinds of entries: docs/journal-format.md, "What the gateway writes".
+
+/// The name of a kind; nothing for a number that a later gateway may have begun to use.
+#[must_use]
+pub fn kind_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        1 => "epoch-opened",
+        2 => "node-started",
+        3 => "node-stopped",
+        4 => "recovered",
+        5 => "configuration-activated",
+        6 => "key-changed",
+        7 => "cache-cleared",
+        10 => "intent",
+        11 => "answered",
+        12 => "failed",
+        13 => "abandoned",
+        20 => "disclosed",
+        21 => "denied",
+        30 => "case-opened",
+        31 => "case-closed",
+        32 => "members-discovered",
+        40 => "refusals-summarised",
+        50 => "searched",
+        51 => "entry-read",
+        52 => "exported",
+        53 => "export-finished",
+        54 => "access-list-told",
+        _ => return None,
+    })
+}
