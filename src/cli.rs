@@ -68,7 +68,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Mock(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
         Command::Explain(command) => command.run(),
-        Command::Journal(command) => command.run(),
+        Command::Journal(command) => on_runtime(command.run()),
     };
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,

@@ -21,6 +21,29 @@ pub struct Client {
     base: String,
 }
 
+/// Longest time that a download takes.
+const DOWNLOAD_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// An answer that comes piece by piece.
+#[derive(Debug)]
+pub struct Download(reqwest::Response);
+
+impl Download {
+    /// Its header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    /// The next piece; none at its end.
+    ///
+    /// # Errors
+    /// When it breaks off before its end.
+    pub async fn chunk(&mut self) -> anyhow::Result<Option<bytes::Bytes>> {
+        Ok(self.0.chunk().await.map_err(reqwest::Error::without_url)?)
+    }
+}
+
 /// An answer as it came.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -130,6 +153,18 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Posts JSON and hands over the answer piece by piece; whole where it is not 200.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn download(&self, path: &str, body: &Json, language: &str) -> anyhow::Result<Result<Download, Answer>> {
+        let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json").header(ACCEPT_LANGUAGE, language);
+        // As long as it takes: it grows all the while.
+        let request = request.body(body.to_string()).timeout(DOWNLOAD_TIME_MAX);
+        let response = request.send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() == reqwest::StatusCode::OK { Ok(Ok(Download(response))) } else { Ok(Err(Self::whole(response).await?)) }
     }
 
     /// Posts any bytes under any content type, for tests of bad input.

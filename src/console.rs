@@ -1,6 +1,7 @@
 //! The console: what auditors ask of the journal, each known by the certificate of the connection. Whatever they
 //! ask is itself journalled before they are told anything.
 
+pub mod export;
 pub mod journal;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use axum::routing::{get, post};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::log;
 use crate::clock;
@@ -28,12 +30,16 @@ use crate::tls::PeerCertificate;
 /// Persons that an auditor may look up at once, and again in a minute: enough for work, too few to try out identifiers.
 const LOOK_UPS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
+/// Exports that are written at once: each holds a thread for as long as its reader takes.
+const EXPORTS_MAX: usize = 4;
+
 /// Every route of the `console` listener.
 pub fn routes(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/journal/search", post(journal::search))
         .route("/v1/journal/entries/{origin}/{index}", get(journal::entry))
         .route("/v1/journal/entries/{origin}/{index}/proof", get(journal::proof))
+        .route("/v1/journal/export", post(export::export))
         .route("/checkpoint", get(log::checkpoint))
         .route("/tile/{*path}", get(log::tile))
         .fallback(not_found)
@@ -49,6 +55,7 @@ pub struct Auditors {
     by_certificate: BTreeMap<String, String>,
     look_ups: DefaultKeyedRateLimiter<String>,
     clock: DefaultClock,
+    exports: Arc<Semaphore>,
 }
 
 impl Auditors {
@@ -56,7 +63,17 @@ impl Auditors {
     #[must_use]
     pub fn new(by_certificate: &BTreeMap<String, String>) -> Self {
         let look_ups = DefaultKeyedRateLimiter::keyed(Quota::per_minute(LOOK_UPS_A_MINUTE));
-        Self { by_certificate: by_certificate.clone(), look_ups, clock: DefaultClock::default() }
+        Self {
+            by_certificate: by_certificate.clone(),
+            look_ups,
+            clock: DefaultClock::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+        }
+    }
+
+    /// Leave to write one more export; none while there are too many.
+    fn may_export(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.exports).try_acquire_owned().ok()
     }
 
     /// Counts look-ups of so many persons.

@@ -105,6 +105,13 @@ pub struct Log {
 #[derive(Debug, Clone, Default)]
 pub struct Logs(BTreeMap<Origin, Log>);
 
+impl Logs {
+    /// The checkpoint notes, by rising origin.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|log| log.head.note())
+    }
+}
+
 impl FromIterator<Log> for Logs {
     fn from_iter<I: IntoIterator<Item = Log>>(logs: I) -> Self {
         Self(logs.into_iter().map(|log| (log.head.origin().clone(), log)).collect())

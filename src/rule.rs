@@ -92,6 +92,10 @@ pub enum Rule {
     Between(u64, u64),
     /// A cursor that an earlier page gave.
     Cursor,
+    /// One case and nothing else, for a bundle.
+    OneCase,
+    /// A filter that finds at most so many entries.
+    EntriesAtMost(usize),
     /// Each person once.
     Once,
     /// A dossier takes a case of at most so many persons, those whom answers name among them.
@@ -139,6 +143,11 @@ impl Rule {
                 "əvvəlki səhifənin `next` dəyəri olmalıdır; birinci səhifə üçün null",
                 "must be the `next` of an earlier page; null for the first",
             ),
+            Self::OneCase => pick("sübut toplusu bir iş üçündür: yalnız `case` göstərin", "a bundle is for one case: give `case` alone"),
+            Self::EntriesAtMost(max) => match language {
+                Language::Az => format!("{max} qeyddən çox tapıldı; süzgəci daraldın, məsələn, vaxtla"),
+                Language::En => format!("finds more than {max} entries; narrow it, such as by time"),
+            },
             Self::Required => pick("mütləq göstərilməlidir", "is required"),
             Self::Code => pick(
                 "kod olmalıdır: kiçik latın hərfləri, rəqəmlər və daxili defis, ən çoxu 64",

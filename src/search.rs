@@ -15,7 +15,7 @@ pub mod terms;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use index::{Alternative, Hit, Index, IndexError, IndexKey, Query};
 use jiff::Timestamp;
+use journal::SignedHead;
 use journal::read::{EntryView, FramePlace, ReadError, Reader};
 use model::Subject;
 use seal::{Identity, KeyTable, TableError};
@@ -32,10 +33,13 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 pub use self::filter::Filter;
+use crate::export;
 use crate::record::Recorder;
 
 /// Longest that one search looks before it gives what it has.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
+/// Longest that is looked in one log for what an export takes.
+const PLACES_TIME: Duration = Duration::from_secs(30);
 /// Longest that a search waits for the index to take in what was written before it began.
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Most identities of one person that are followed.
@@ -83,6 +87,9 @@ pub enum SearchError {
     /// The key table cannot be read.
     #[error("the key table cannot be read")]
     Keys(#[from] TableError),
+    /// A log that entries were found in is none of this node's any more.
+    #[error("a log is not there any more")]
+    Gone,
 }
 
 /// Where to go on: entries of a log before an index, then those of earlier logs.
@@ -119,6 +126,23 @@ pub struct Opened {
     pub at: Timestamp,
     /// Its metadata; none where its epoch's keys have been destroyed.
     pub metadata: Option<Box<RawValue>>,
+}
+
+/// Where the entries of an export stand.
+#[derive(Debug)]
+pub struct Places {
+    /// By log, and of each log by rising index.
+    places: Vec<(String, Hit)>,
+    /// Whether these are all.
+    pub whole: bool,
+}
+
+impl Places {
+    /// How many entries they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
 }
 
 /// What a search found, newest first.
@@ -232,7 +256,7 @@ impl Search {
             let found = self.mended(log, |index| index.search(&query))?;
             let mut reader = Reader::new(&log.dir)?;
             for hit in &found.hits {
-                page.entries.push(self.open(read(log, &mut reader, hit)?)?);
+                page.entries.push(self.open(read(&log.dir, &mut reader, hit)?)?);
             }
             page.next = found.next.map(|before| Cursor { origin: log.origin.clone(), before });
             if page.next.is_some() {
@@ -262,7 +286,7 @@ impl Search {
         };
         let found = self.mended(log, |index| index.search(&query))?;
         let Some(hit) = found.hits.first().filter(|hit| hit.index == index) else { return Ok(None) };
-        Ok(Some(self.open(read(log, &mut Reader::new(&log.dir)?, hit)?)?))
+        Ok(Some(self.open(read(&log.dir, &mut Reader::new(&log.dir)?, hit)?)?))
     }
 
     /// Opens an entry's metadata.
@@ -270,12 +294,71 @@ impl Search {
     /// # Errors
     /// When the key table cannot be read.
     pub fn open(&self, entry: EntryView) -> Result<Opened, SearchError> {
-        let (at, metadata) = match open_metadata(self.recorder.keys(), &entry)? {
-            Some((at, metadata)) => (at, Some(metadata)),
-            None => (written_at(&entry), None),
-        };
-        let metadata = metadata.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Opened { entry, at, metadata })
+        let metadata = metadata(self.recorder.keys(), &entry)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Opened { at: written_at(&entry), metadata, entry })
+    }
+
+    /// Finds the places of all entries that a filter names, of each log by rising index, at most so many.
+    /// Blocking; a second or so for a million.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn places(&self, filter: &Filter, at_most: usize) -> Result<Places, SearchError> {
+        let identities = self.identities(&filter.subjects)?;
+        let mut places = Vec::new();
+        for log in &self.logs {
+            let groups = filter.groups(log.index.key(), || self.tokens(&identities, log, filter.times()))?;
+            let until = Instant::now() + PLACES_TIME;
+            let query = Query { groups, times: filter.times(), before: u64::MAX, limit: at_most - places.len(), until };
+            let found = self.mended(log, |index| index.search(&query))?;
+            if found.next.is_some() {
+                return Ok(Places { places, whole: false });
+            }
+            places.extend(found.hits.iter().rev().map(|hit| (log.origin.clone(), *hit)));
+        }
+        Ok(Places { places, whole: true })
+    }
+
+    /// Reads the entries at places one after the other, as an export takes them.
+    pub fn read(&self, places: Arc<Places>) -> impl Iterator<Item = Result<export::Found, export::SourceError>> + use<> {
+        let recorder = Arc::clone(&self.recorder);
+        let dirs: BTreeMap<String, PathBuf> = self.logs.iter().map(|log| (log.origin.clone(), log.dir.clone())).collect();
+        let mut reader: Option<(String, Reader)> = None;
+        (0..places.places.len()).map(move |number| {
+            let (origin, hit) = &places.places[number];
+            let dir = dirs.get(origin).ok_or(SearchError::Gone)?;
+            let (_, reader) = match &mut reader {
+                Some(open) if open.0 == *origin => open,
+                other => other.insert((origin.clone(), Reader::new(dir)?)),
+            };
+            let entry = read(dir, reader, hit)?;
+            let opened = open_entry(recorder.keys(), &entry)?;
+            Ok(export::Found { entry, opened })
+        })
+    }
+
+    /// The tree of every log that places are in, each with a checkpoint that covers all of them; none where the
+    /// newest checkpoint does not yet.
+    ///
+    /// # Errors
+    /// When a log's levels cannot be read.
+    pub fn trees(&self, places: &Places) -> Result<Option<export::Logs>, journal::read::LevelsError> {
+        let mut trees = Vec::new();
+        for log in &self.logs {
+            let Some(last) = places.places.iter().rev().find(|(origin, _)| *origin == log.origin) else { continue };
+            let present = self.present().is_some_and(|present| present.origin == log.origin);
+            let (levels, head, key) = if present {
+                let Some((levels, head)) = self.recorder.journal().tree() else { return Ok(None) };
+                (levels, SignedHead::clone(&head), self.recorder.journal().verifying_key().clone())
+            } else {
+                journal::read::levels(&log.dir)?
+            };
+            if head.size() <= last.1.index {
+                return Ok(None);
+            }
+            trees.push(export::Log { levels, head, key });
+        }
+        Ok(Some(trees.into_iter().collect()))
     }
 
     /// Runs a search; a shard that turns out damaged is discarded, which the follower makes good.
@@ -352,16 +435,21 @@ impl Wake {
     }
 }
 
-/// An entry's time and metadata; none where its epoch's keys are gone or it does not open.
-fn open_metadata(keys: &KeyTable, entry: &EntryView) -> Result<Option<(Timestamp, Vec<u8>)>, TableError> {
-    let Ok(view) = seal::entry::parse(&entry.body) else { return Ok(None) };
-    if let Some(plain) = view.plain_metadata() {
-        return Ok(Some((written_at(entry), plain.to_vec())));
-    }
+/// An entry's metadata; none where its epoch's keys are gone or it does not open.
+fn metadata(keys: &KeyTable, entry: &EntryView) -> Result<Option<Vec<u8>>, TableError> {
+    let plain = seal::entry::parse(&entry.body).ok().and_then(|view| view.plain_metadata().map(<[u8]>::to_vec));
+    Ok(match plain {
+        Some(plain) => Some(plain),
+        None => open_entry(keys, entry)?.map(|opened| opened.metadata),
+    })
+}
+
+/// A sealed entry, opened; none where it is plain, its epoch's keys are gone or it does not open.
+fn open_entry(keys: &KeyTable, entry: &EntryView) -> Result<Option<seal::Opened>, TableError> {
+    let Some(view) = seal::entry::parse(&entry.body).ok().filter(|view| view.epoch != 0) else { return Ok(None) };
     let Some(epoch) = keys.epoch(view.epoch)? else { return Ok(None) };
     let (role, link) = (entry.role.code(), entry.role.link());
-    let opened = seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None);
-    Ok(opened.ok().map(|opened| (written_at(entry), opened.metadata)))
+    Ok(seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None).ok())
 }
 
 fn written_at(entry: &EntryView) -> Timestamp {
@@ -370,10 +458,10 @@ fn written_at(entry: &EntryView) -> Timestamp {
 }
 
 /// Reads an entry where the index says it stands, or else where it is.
-fn read(log: &Log, reader: &mut Reader, hit: &Hit) -> Result<EntryView, ReadError> {
+fn read(dir: &Path, reader: &mut Reader, hit: &Hit) -> Result<EntryView, ReadError> {
     let place = FramePlace { segment: hit.spot.segment, offset: hit.spot.frame };
     match reader.entry(place, hit.index) {
-        Err(ReadError::Damaged { .. }) => journal::read::entry(&log.dir, hit.index),
+        Err(ReadError::Damaged { .. }) => journal::read::entry(dir, hit.index),
         read => read,
     }
 }

@@ -258,3 +258,55 @@ async fn the_index_is_made_anew_from_the_log_and_outlives_a_restart() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_exported_convinces_the_independent_verifier() {
+    let mut demo = crate::program::Demo::start("warn").await;
+    let dir = demo.dir();
+    let client = demo.client("targeted-aid");
+    let requests = demo.json()["requests"][IDENTITY]["body"].clone();
+    let case = requests["case"].as_str().expect("a case").to_owned();
+    assert_eq!(client.post(&format!("/v1/services/{IDENTITY}"), &requests, "en").await.expect("an answer").status, 200);
+    let kept = TempDir::new().expect("a folder");
+    let key = verifying_key(&dir).to_string();
+    let dir_text = dir.to_str().expect("text").to_owned();
+    let condition = format!("case={case}");
+    let run = |arguments: &[&str]| crate::program::run(&[arguments, &["--dir", &dir_text]].concat());
+    let ran = run(&["journal", "search", "--reason", REASON, &condition]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("disclosed") && ran.stdout.contains(&case), "{}", ran.stdout);
+    let mut keys = verify::Keys::default();
+    keys.add(verify::Key::parse(&key).expect("a key")).expect("the only one");
+    for (form, name) in [("ndjson", "e.ndjson"), ("csv", "e.csv"), ("bundle", "e.zip")] {
+        let out = kept.path().join(name).to_str().expect("text").to_owned();
+        let ran = run(&["journal", "export", "--reason", REASON, "--format", form, "--out", &out, &condition]);
+        assert_eq!(ran.code, Some(0), "{form}: {}", ran.stderr);
+        let mut files = vec![out.clone()];
+        files.extend(ran.stdout.lines().skip(1).filter_map(|line| line.split_once(": the checkpoint").map(|(file, _)| file.to_owned())));
+        assert_eq!(files.len(), if form == "csv" { 2 } else { 1 });
+        let mut given: Vec<_> = files.iter().map(|file| verify::Given::read(file, &std::fs::read(file).expect("a file"))).collect();
+        if form == "csv" {
+            given[0] = verify::Given::table(&files[0], std::fs::File::open(&files[0]).expect("a file"), &given[1..]).expect("read");
+        }
+        let report = verify::examine(&given, &[], &keys);
+        assert_eq!(report.exit_code(), 0, "{form}: {report:?}");
+        // A file that is there is not replaced.
+        let again = run(&["journal", "export", "--reason", REASON, "--format", form, "--out", &out, &condition]);
+        assert_eq!(again.code, Some(1));
+        assert!(again.stderr.contains("is there already"), "{}", again.stderr);
+    }
+    let out = kept.path().join("x.zip").to_str().expect("text").to_owned();
+    let ran = run(&["journal", "export", "--reason", REASON, "--format", "bundle", "--out", &out, "official=AZ-0001"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("/filter a bundle is for one case"), "{}", ran.stderr);
+    let ran = run(&["journal", "search", "--reason", "why", &condition]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("/reason"), "{}", ran.stderr);
+    // Each export is an entry before and after.
+    let ran = run(&["journal", "search", "--json", "--reason", REASON, "kind=exported", "kind=export-finished"]);
+    let lines: Vec<Json> = ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let all_kinds = kinds(&lines);
+    assert_eq!(all_kinds.iter().filter(|kind| **kind == "export-finished").count(), 3, "{all_kinds:?}");
+    assert_eq!(all_kinds.iter().filter(|kind| **kind == "exported").count(), 3);
+    assert!(demo.stop().await.success());
+}

@@ -1,4 +1,6 @@
-//! `qovsaq journal verify|show|prove`
+//! `qovsaq journal verify|show|prove|search|export`
+
+mod console;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,8 @@ enum Action {
         #[arg(long, conflicts_with = "index", value_name = "FILE")]
         since: Option<PathBuf>,
     },
+    Search(console::Search),
+    Export(console::Export),
 }
 
 impl JournalCommand {
@@ -68,8 +72,10 @@ impl JournalCommand {
     ///
     /// # Errors
     /// When the journal or a key cannot be read.
-    pub fn run(self) -> anyhow::Result<Ended> {
+    pub async fn run(self) -> anyhow::Result<Ended> {
         match self.action {
+            Action::Search(search) => search.run().await,
+            Action::Export(export) => export.run().await,
             Action::Verify { dir } => run_verify(&dir),
             Action::Show { dir, index, json, node_key, key_table } => show(&dir, index, json, node_key.zip(key_table)),
             Action::Prove { dir, index: Some(index), .. } => prove(&dir, index),

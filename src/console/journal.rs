@@ -247,7 +247,7 @@ pub(super) fn found<T>(conversation: &Conversation, joined: Result<Result<T, Sea
     }
 }
 
-fn unavailable(conversation: &Conversation) -> Problem {
+pub(super) fn unavailable(conversation: &Conversation) -> Problem {
     let (az, en) = (
         "Axtarış göstəricisi hazırda oxunmur və yenidən qurulur; sonra yenidən cəhd edin",
         "The search index cannot be read now and is made anew; try again later",

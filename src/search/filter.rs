@@ -94,6 +94,18 @@ impl Filter {
         filter
     }
 
+    /// The case, where nothing else is asked for.
+    #[must_use]
+    pub fn one_case(&self) -> Option<&str> {
+        match &self.texts[..] {
+            [(terms::CASE, cases)] if self.subjects.is_empty() && self.from.is_none() && self.to.is_none() => match &cases[..] {
+                [case] => Some(case),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Unix milliseconds between which entries must have been written.
     #[must_use]
     pub fn times(&self) -> RangeInclusive<u64> {

@@ -11,7 +11,7 @@ use journal::Role;
 use journal::read::{Entries, EntryView, FramePlace, ReadError};
 use seal::{KeyTable, TableError};
 
-use super::{Log, Search, open_metadata, terms, written_at};
+use super::{Log, Search, metadata, terms, written_at};
 use crate::record::Kind;
 
 /// Longest time between two looks for new entries, when nobody asks.
@@ -184,11 +184,8 @@ impl Open {
     /// The row of an entry. An outcome is found by all that its intent is found by.
     fn row(&mut self, keys: &KeyTable, log: &Log, entry: &EntryView) -> Result<Row, FollowError> {
         let key = log.index.key();
-        let (at, mut found) = match open_metadata(keys, entry)? {
-            Some((at, metadata)) => (at, terms::of(key, entry.kind, &metadata)),
-            // Its keys are gone: it is found by its kind and time.
-            None => (written_at(entry), terms::of(key, entry.kind, b"{}")),
-        };
+        // Where its keys are gone it is found by its kind and time.
+        let mut found = terms::of(key, entry.kind, metadata(keys, entry)?.as_deref().unwrap_or(b"{}"));
         match entry.role {
             Role::Single => {}
             Role::Opens => {
@@ -205,7 +202,7 @@ impl Open {
                 found.terms.extend(of_intent.into_iter().skip(1));
             }
         }
-        let at = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let at = u64::try_from(written_at(entry).as_millisecond()).unwrap_or(0);
         let spot = Spot { segment: entry.place.segment, frame: entry.place.offset };
         Ok(Row { at, spot, terms: found.terms, same: found.same })
     }
@@ -214,6 +211,6 @@ impl Open {
 /// The terms of an intent that was opened long before its outcome.
 fn of_intent(keys: &KeyTable, log: &Log, intent: u64) -> Result<Vec<Term>, FollowError> {
     let entry = journal::read::entry(&log.dir, intent)?;
-    let metadata = open_metadata(keys, &entry)?.map(|(_, metadata)| metadata);
+    let metadata = metadata(keys, &entry)?;
     Ok(terms::of(log.index.key(), Kind::Intent.number(), metadata.as_deref().unwrap_or(b"{}")).terms)
 }
