@@ -1,5 +1,6 @@
 //! The internal API: every route on this page; each handler in a file of its own under `api/`.
 
+pub mod accesses;
 pub mod cases;
 pub mod catalogue;
 pub mod dossiers;
@@ -24,6 +25,8 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/v1/services/{provider}/{service}", post(services::ask))
         .route("/v1/dossiers/{dossier}", post(dossiers::open))
         .route("/v1/dossiers/{dossier}/{id}", get(dossiers::read))
+        .route("/v1/subject-accesses", post(accesses::list))
+        .route("/v2/findUsage", post(accesses::find_usage))
         .route("/v1/catalogue", get(catalogue::catalogue))
         .route("/checkpoint", get(log::checkpoint))
         .route("/tile/{*path}", get(log::tile))

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 problems were found or the answer is bad; 2 wrong usage. What a command is
 //! for goes to standard output, everything else (logs, progress, prompts) to standard error.
 
+pub mod accesses;
 pub mod ask;
 mod canned;
 pub mod check;
@@ -45,6 +46,8 @@ enum Command {
     Try(try_service::Try),
     /// Ask a service or a dossier as a consumer, over mutual TLS
     Ask(ask::Ask),
+    /// List who used a person's data, as he asks it himself
+    Accesses(accesses::Accesses),
     /// Run the mock agencies by themselves
     Mock(mock::Mock),
     /// Development and test certificates
@@ -65,6 +68,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Try(command) => on_runtime(command.run()),
         Command::Ask(command) => on_runtime(command.run()),
+        Command::Accesses(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
         Command::Explain(command) => command.run(),
@@ -146,6 +150,16 @@ pub fn say(line: &str) -> anyhow::Result<()> {
 /// Prints a line beside the result. A closed standard error is nobody's loss.
 pub fn complain(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").unwrap_or_default();
+}
+
+/// A problem document in words: what is wrong, and every place.
+fn refusal(problem: &serde_json::Value) -> String {
+    let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![format!("{} {}: {}", problem["status"], text("title"), text("detail"))];
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        lines.push(format!("  {} {}", error["pointer"].as_str().unwrap_or_default(), error["detail"].as_str().unwrap_or_default()));
+    }
+    lines.join("\n")
 }
 
 /// Prints data problems, one a line, and their count.

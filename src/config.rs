@@ -35,6 +35,9 @@ pub struct RawConfig {
     /// Answers kept in memory.
     #[serde(default)]
     cache: RawCache,
+    /// The identity provider of citizens, without whose assertions nobody is told who used his data.
+    #[serde(default)]
+    citizens: Option<RawCitizens>,
     /// Auditors, by name, such as `auditor-1`.
     #[serde(default)]
     auditors: BTreeMap<String, RawAuditor>,
@@ -64,6 +67,16 @@ struct RawListeners {
     console: Option<RawTlsListener>,
     /// Operations (`/livez`, `/readyz`, `/metrics`), plain: a loopback or otherwise closed address.
     ops: RawPlainListener,
+}
+
+/// The identity provider of citizens.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawCitizens {
+    /// Its name in assertions, the claim `iss`.
+    issuer: String,
+    /// Its public keys, a JWK set with `kid` and `alg` (`EdDSA` or `ES256`) for each.
+    keys: PathBuf,
 }
 
 /// Somebody who may search the journal.
@@ -337,6 +350,8 @@ pub struct Config {
     pub mappings: PathBuf,
     /// The subsystems' listener.
     pub internal: TlsListener,
+    /// The identity provider of citizens: its name and the file of its keys.
+    pub citizens: Option<(String, PathBuf)>,
     /// The auditors' listener.
     pub console: Option<TlsListener>,
     /// Names in auditors' certificates, in lower case, and whose they are.
@@ -491,6 +506,7 @@ impl Checker<'_> {
         let console = raw.listeners.console.as_ref().map(|console| self.tls_listener("/listeners/console", console));
         let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
         let auditors = self.auditors(&raw.auditors);
+        let citizens = raw.citizens.as_ref().map(|raw| (raw.issuer.clone(), self.file("/citizens/keys", &raw.keys)));
         let mut providers = BTreeMap::new();
         for (code, provider) in &raw.providers {
             let at = format!("/providers/{code}");
@@ -534,6 +550,7 @@ impl Checker<'_> {
             mappings: self.base.join(raw.data.mappings),
             internal,
             console,
+            citizens,
             auditors,
             ops: ops?,
             journal_dir,

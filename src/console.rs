@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod journal;
+pub mod suppression;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -40,6 +41,7 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/v1/journal/entries/{origin}/{index}", get(journal::entry))
         .route("/v1/journal/entries/{origin}/{index}/proof", get(journal::proof))
         .route("/v1/journal/export", post(export::export))
+        .route("/v1/journal/suppressions", post(suppression::decide))
         .route("/checkpoint", get(log::checkpoint))
         .route("/tile/{*path}", get(log::tile))
         .fallback(not_found)

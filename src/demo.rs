@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
 use include_dir::{Dir, include_dir};
 use jiff::ToSpan as _;
 use mock_agencies::{
@@ -30,6 +32,10 @@ static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 pub const AGENCIES: [AgencyCode; 7] = AgencyCode::ALL;
 /// The consumer that the demo speaks as.
 pub const CONSUMER: &str = "targeted-aid";
+/// The demo's identity provider of citizens.
+const CITIZENS: &str = "https://citizens.test";
+/// The consumer that citizens ask through.
+pub const PORTAL: &str = "e-sosial";
 /// The auditor of the demo.
 pub const AUDITOR: &str = "auditor-1";
 /// The dossier that the demo asks.
@@ -142,6 +148,7 @@ impl Environment {
         write_data(&CONTRACTS, &dir.join("contracts"))?;
         write_data(&MAPPINGS, &dir.join("mappings"))?;
         make_pki(&dir)?;
+        make_citizens(&dir)?;
         let personas = Personas::embedded();
         let mut agencies = BTreeMap::new();
         for code in AGENCIES {
@@ -473,6 +480,35 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The identity provider of citizens: its key, and the key set that the gateway knows it by.
+fn make_citizens(dir: &Path) -> anyhow::Result<()> {
+    let folder = dir.join("citizens");
+    if folder.join("keys.json").exists() {
+        return Ok(());
+    }
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).context("cannot make a key")?;
+    let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).context("cannot read a key")?;
+    let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "demo-1", "x": x}]});
+    write_secret(&folder.join("provider.key"), pkcs8.as_ref())?;
+    write(&folder.join("keys.json"), keys.to_string().as_bytes())
+}
+
+/// An assertion of the demo's identity provider that a citizen asks through a consumer, good for ten minutes.
+///
+/// # Errors
+/// When the folder holds no identity provider.
+pub fn assertion(dir: &Path, fin: &str, consumer: &str) -> anyhow::Result<String> {
+    let file = dir.join("citizens/provider.key");
+    let key = std::fs::read(&file).with_context(|| format!("cannot read {}; start `qovsaq demo` first", file.display()))?;
+    let now = clock::now().as_second();
+    let claims = json!({
+        "iss": CITIZENS, "aud": "qovsaq", "azp": consumer, "scope": "subject-accesses", "iat": now, "exp": now + 600, "fin": fin,
+    });
+    let header = jsonwebtoken::Header { kid: Some("demo-1".to_owned()), ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA) };
+    Ok(jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_ed_der(&key))?)
+}
+
 fn copy_issued(issued: &crate::pki::Issued, folder: &Path, name: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::copy(&issued.certificate, folder.join(format!("{name}.pem")))?;
@@ -498,9 +534,9 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+fn write_secret(path: &Path, secret: &[u8]) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    write(path, secret.as_bytes())?;
+    write(path, secret)?;
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
 }
 
@@ -531,6 +567,7 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          \x20   crl: pki/meis/crl.pem\n\
          \x20   crl_grace: 24h\n\
          \x20 ops: {{address: 127.0.0.1:{}}}\n\
+         citizens: {{issuer: {CITIZENS}, keys: citizens/keys.json}}\n\
          auditors: {{auditor-1: {{certificate_name: auditor-1.meis.test}}}}\n\
          journal: {{dir: journal}}\n\
          keys: {{node: keys/node.key, signing: keys/signing.key, table: keys/epochs}}\n\
@@ -579,7 +616,7 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
         });
     }
     // What a provider would hand over in an envelope.
-    write_secret(&dir.join("secrets/property.password"), PROPERTY_PASSWORD)?;
-    write_secret(&dir.join("secrets/credit-bureau.secret"), CREDIT_BUREAU_SECRET)?;
+    write_secret(&dir.join("secrets/property.password"), PROPERTY_PASSWORD.as_bytes())?;
+    write_secret(&dir.join("secrets/credit-bureau.secret"), CREDIT_BUREAU_SECRET.as_bytes())?;
     write(&dir.join("qovsaq.yaml"), text.as_bytes())
 }

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::{Cache, Keys};
 use crate::call::{Calls, Transports};
+use crate::citizen::Citizens;
 use crate::clock;
 use crate::config::{Config, TlsListener};
 use crate::console::Auditors;
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub search: Arc<Search>,
     /// Who may, and how often.
     pub auditors: Auditors,
+    /// Who says that a citizen is who he says, where that is configured.
+    pub citizens: Option<Citizens>,
     /// Cases.
     pub store: Arc<Store>,
     /// Writes of the last day that carried a key.
@@ -101,6 +104,7 @@ impl Gateway {
     /// The data's problems, or what could not be opened and what to do about it.
     pub async fn start(config: Config) -> Result<Arc<Self>, StartError> {
         let transports = Transports::open(&config)?;
+        let citizens = config.citizens.as_ref().map(|(issuer, keys)| Citizens::load(issuer, keys)).transpose()?;
         let active = load(&config, &transports)?;
         make_folders(&config)?;
         let signing_key = SigningKey::load_or_create(&config.signing_key).map_err(anyhow::Error::new)?;
@@ -128,6 +132,7 @@ impl Gateway {
             search,
             following: Mutex::new(Some(following)),
             auditors: Auditors::new(&config.auditors),
+            citizens,
             sources: Sources::new(&config, &active),
             cache: Cache::new(config.cache_bytes_max),
             keys: Keys::new(),

@@ -120,6 +120,8 @@ codes! {
     NotAnAuditor = "not-an-auditor", FORBIDDEN, "Sertifikat heç bir auditora aid deyil", "The certificate belongs to no auditor";
     /// Policy refused; `errors` lists every reason.
     Denied = "denied", FORBIDDEN, "Sorğuya icazə verilmir", "The request is not allowed";
+    /// The citizen's assertion does not prove that he asks.
+    AssertionRefused = "assertion-refused", FORBIDDEN, "Vətəndaşın təsdiqi qəbul olunmur", "The citizen's assertion is not accepted";
     /// No such provider, service, dossier or resource.
     NotFound = "not-found", NOT_FOUND, "Belə ünvan yoxdur", "There is no such resource";
     /// The method is not offered there.

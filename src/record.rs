@@ -118,6 +118,8 @@ kinds! {
     ExportFinished = 53, "export-finished";
     /// A citizen is told who used his data; written before he is.
     AccessListTold = 54, "access-list-told";
+    /// It was decided that a person is not told, or told again, of the use of his data in a case.
+    SuppressionDecided = 55, "suppression-decided";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }
@@ -412,8 +414,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When the journal has no room.
-    pub async fn event(&self, kind: Kind, metadata: &impl Serialize) -> Result<(), NoRecord> {
-        self.write(kind, metadata).await.map(drop)
+    pub async fn event(&self, kind: Kind, metadata: &impl Serialize) -> Result<Durable, NoRecord> {
+        self.write(kind, metadata).await
     }
 
     /// Closes an intent that a crash left open (R2): it may have been sent.

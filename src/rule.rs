@@ -5,6 +5,7 @@ use model::Profile;
 use model::contract::{SubjectForm, Type};
 use model::subject::SubjectRule;
 
+use crate::citizen::Unproven;
 use crate::problem::Language;
 use crate::record::Kind;
 
@@ -92,6 +93,14 @@ pub enum Rule {
     Between(u64, u64),
     /// A cursor that an earlier page gave.
     Cursor,
+    /// A citizen, named by FIN or PIN.
+    Citizen,
+    /// A text of 1 to so many bytes.
+    Text(usize),
+    /// The assertion does not prove what it must.
+    Assertion(Unproven),
+    /// A moment that comes, for a delay and for nothing else.
+    DelayUntil,
     /// One case and nothing else, for a bundle.
     OneCase,
     /// A filter that finds at most so many entries.
@@ -148,6 +157,16 @@ impl Rule {
                 Language::Az => format!("{max} qeyddən çox tapıldı; süzgəci daraldın, məsələn, vaxtla"),
                 Language::En => format!("finds more than {max} entries; narrow it, such as by time"),
             },
+            Self::Citizen => pick(r#"{"fin": "…"} və ya {"pin": "…"} olmalıdır"#, r#"must be {"fin": "…"} or {"pin": "…"}"#),
+            Self::Text(max) => match language {
+                Language::Az => format!("1-{max} baytlıq mətn olmalıdır"),
+                Language::En => format!("must be a text of 1 to {max} bytes"),
+            },
+            Self::Assertion(why) => why.text(language).to_owned(),
+            Self::DelayUntil => pick(
+                "`delay` üçün gələcək vaxt (RFC 3339, ofsetlə) olmalıdır, başqa hallarda göstərilmir",
+                "must be a moment to come (RFC 3339, with its offset) for `delay`, and is left out otherwise",
+            ),
             Self::Required => pick("mütləq göstərilməlidir", "is required"),
             Self::Code => pick(
                 "kod olmalıdır: kiçik latın hərfləri, rəqəmlər və daxili defis, ən çoxu 64",

@@ -34,7 +34,7 @@ use tokio::sync::watch;
 
 pub use self::filter::Filter;
 use crate::export;
-use crate::record::Recorder;
+use crate::record::{Recorder, base64_of};
 
 /// Longest that one search looks before it gives what it has.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
@@ -375,8 +375,26 @@ impl Search {
         })
     }
 
+    /// Whether tokens in an entry of a moment are one of these identities'.
+    ///
+    /// # Errors
+    /// When the key table cannot be read.
+    pub fn names(&self, identities: &BTreeSet<Identity>, at: Timestamp, tokens: &[String]) -> Result<bool, SearchError> {
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        for (month, _) in months(ms, ms) {
+            let Some(key) = self.recorder.keys().known_token_key(&month)? else { continue };
+            if identities.iter().any(|person| tokens.contains(&base64_of(&key.token(person)))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The identities of whoever is looked for: what was asked for, and all that answers say are the same person's.
-    fn identities(&self, subjects: &[Subject]) -> Result<BTreeSet<Identity>, SearchError> {
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    pub fn identities(&self, subjects: &[Subject]) -> Result<BTreeSet<Identity>, SearchError> {
         let mut known: BTreeSet<Identity> = subjects.iter().map(|subject| self.recorder.keys().identity(&subject.canonical())).collect();
         let mut open: Vec<Identity> = known.iter().copied().collect();
         while let Some(person) = open.pop() {

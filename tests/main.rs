@@ -13,6 +13,7 @@ mod program;
 mod raw;
 mod trace;
 
+mod accesses;
 mod cache;
 mod cli;
 mod crash;

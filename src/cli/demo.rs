@@ -128,6 +128,7 @@ fn curl_lines(environment: &Environment) -> String {
     let body = |request: &str| format!("-H 'content-type: application/json' -d @{}", environment.request_file(request).display());
     let internal = environment.internal();
     let interior = &environment.agencies["interior"];
+    let (dir, fin) = (environment.dir.display(), &environment.personas.reference_family().applicant().fin);
     format!(
         "Try it:\n\
          \x20 {curl} {internal}/v1/catalogue\n\
@@ -136,6 +137,8 @@ fn curl_lines(environment: &Environment) -> String {
          \x20 {curl} -N -H 'accept: text/event-stream' {internal}/v1/dossiers/adsy-means-test {}\n\
          \x20 curl -X PUT http://{}/faults -d '{{\"service\": \"person-identity\", \"fault\": \"hang\", \"times\": 1}}'\n\
          \x20 curl http://{}/metrics\n\
+         \x20 qovsaq journal search --dir {dir} --reason 'a look at the demo' fin={fin}\n\
+         \x20 qovsaq accesses --dir {dir} {fin}\n\
          \x20 qovsaq journal verify {}",
         body("interior/person-identity"),
         body("adsy-means-test"),

@@ -9,10 +9,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use journal::{InclusionProof, ProofError, Role};
+use journal::{Durable, InclusionProof, ProofError, Role};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::Auditor;
 use crate::conversation::Conversation;
@@ -182,12 +182,7 @@ pub(super) fn read(json: &Json, gateway: &Gateway, accepted: &[&str]) -> Result<
     if members.keys().any(|key| !accepted.contains(&key.as_str())) {
         broken.push(Broken::new("", Rule::Keys(accepted.join(", "))));
     }
-    let reason = members.get("reason").and_then(Json::as_str).unwrap_or_default().trim().to_owned();
-    if !members.contains_key("reason") {
-        broken.push(Broken::new("/reason", Rule::Required));
-    } else if !(REASON_MIN..=REASON_MAX).contains(&reason.chars().count()) {
-        broken.push(Broken::new("/reason", Rule::Reason(REASON_MIN, REASON_MAX)));
-    }
+    let reason = reason(members, &mut broken);
     let filter = Filter::read(members.get("filter"), "/filter", gateway.profile(), &mut broken);
     let limit = match members.get("limit") {
         None | Some(Json::Null) => Some(LIMIT),
@@ -212,6 +207,17 @@ pub(super) fn read(json: &Json, gateway: &Gateway, accepted: &[&str]) -> Result<
     }
 }
 
+/// Reads the reason, without which nothing is looked at or decided.
+pub(super) fn reason(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> String {
+    let reason = members.get("reason").and_then(Json::as_str).unwrap_or_default().trim().to_owned();
+    if !members.contains_key("reason") {
+        broken.push(Broken::new("/reason", Rule::Required));
+    } else if !(REASON_MIN..=REASON_MAX).contains(&reason.chars().count()) {
+        broken.push(Broken::new("/reason", Rule::Reason(REASON_MIN, REASON_MAX)));
+    }
+    reason
+}
+
 /// Counts the persons that a search looks up.
 pub(super) fn count(gateway: &Gateway, conversation: &Conversation, auditor: &Auditor, filter: &Filter) -> Result<(), Problem> {
     gateway.auditors.look_up(auditor, filter.subjects.len()).map_err(|seconds| {
@@ -228,12 +234,12 @@ pub(super) fn count(gateway: &Gateway, conversation: &Conversation, auditor: &Au
 }
 
 /// R7: what an auditor does is durable before he is told anything.
-pub(super) async fn journalled(gateway: &Gateway, conversation: &Conversation, kind: Kind, event: &Json) -> Result<(), Problem> {
+pub(super) async fn journalled(gateway: &Gateway, conversation: &Conversation, kind: Kind, event: &Json) -> Result<Durable, Problem> {
     gateway.recorder.event(kind, event).await.map_err(|error| conversation.stopped(&Stopped::NoRecord(error)))
 }
 
 /// The result of a search that ran beside the requests.
-pub(super) fn found<T>(conversation: &Conversation, joined: Result<Result<T, SearchError>, tokio::task::JoinError>) -> Result<T, Problem> {
+pub(crate) fn found<T>(conversation: &Conversation, joined: Result<Result<T, SearchError>, tokio::task::JoinError>) -> Result<T, Problem> {
     match joined {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {

@@ -74,6 +74,7 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         Exported => "auditor qeydləri ixrac edir", "an auditor exports entries";
         ExportFinished => "ixrac başa çatıb", "the export was written to its end";
         AccessListTold => "şəxsə onun məlumatından kimin istifadə etdiyi bildirilir", "a person is told who used his data";
+        SuppressionDecided => "işdə məlumatdan istifadənin şəxsə bildirilməsi barədə qərar", "a decision on whether a person is told of the use of his data in a case";
         RefusalsSummarised => "rədd edilmiş qoşulmaların sayı", "refused connections, counted";
     }
 }

@@ -523,6 +523,31 @@ pub struct Purpose {
     pub id: PurposeId,
     /// What it is, in words a citizen understands.
     pub name: Bilingual,
+    /// Where a person is not told, or not at once, that his data were used for it.
+    pub suppressed: Option<Suppressed>,
+}
+
+/// Why and for how long a person is not told that his data were used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The ground in law.
+    pub ground: Ground,
+    /// For how long after the use; none: for good.
+    pub span: Option<Duration>,
+}
+
+/// The grounds on which a person is not told of the use of his data (Personal Data Law, 38.4 to 38.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ground {
+    /// It would break the secrecy of a minor's origin.
+    SecrecyOfOrigin,
+    /// It would hinder the prevention of crime.
+    FightingCrime,
+    /// The rights of others require it.
+    OthersRights,
+    /// The data were collected for the security of the state.
+    StateSecurity,
 }
 
 /// A legal act.

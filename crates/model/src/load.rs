@@ -15,12 +15,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Act, Provider, Purpose};
+use crate::contract::{Act, Provider, Purpose, Suppressed};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ProviderId, PurposeId, ServiceId};
 use crate::problem::Problems;
@@ -29,6 +30,11 @@ use crate::rule;
 use crate::snapshot::Snapshot;
 
 use self::file::File;
+
+/// Shortest time for which a person is not told of a use.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Longest: ten years.
+const SUPPRESSED_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Most files read under one folder of contracts.
 pub const FILES_MAX: usize = 2_000;
@@ -251,8 +257,12 @@ impl Loader<'_> {
             let before = file.faults();
             let id = file.id_key(&at, &code, PurposeId::new);
             file.bilingual(&format!("{at}/name"), &raw.name);
+            let suppressed = raw.suppressed.map(|raw| Suppressed {
+                ground: raw.ground,
+                span: raw.span.map(|span| file.duration(&format!("{at}/suppressed/for"), &span, DAY, SUPPRESSED_MAX)),
+            });
             if let (Some(id), true) = (id, file.faults() == before) {
-                self.snapshot.purposes.insert(id.clone(), Purpose { id, name: raw.name });
+                self.snapshot.purposes.insert(id.clone(), Purpose { id, name: raw.name, suppressed });
             }
         }
     }

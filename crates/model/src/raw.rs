@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::contract::{Bilingual, Capture, Class, Need, PersonRole, Retry, SubjectForm, Type};
+use crate::contract::{Bilingual, Capture, Class, Ground, Need, PersonRole, Retry, SubjectForm, Type};
 use crate::outcome::Absence;
 
 /// A provider: one primary source (`contracts/providers/<provider>/provider.yaml`).
@@ -363,6 +363,20 @@ pub struct PurposesFile(pub Ordered<Purpose>);
 pub struct Purpose {
     /// What it is, in words a citizen understands.
     pub name: Bilingual,
+    /// Where a person is not told, or not at once, that his data were used for it.
+    #[serde(default)]
+    pub suppressed: Option<Suppressed>,
+}
+
+/// Why and for how long a person is not told that his data were used.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suppressed {
+    /// The ground in law.
+    pub ground: Ground,
+    /// For how long after the use, such as `90d`; for good where it is left out.
+    #[serde(default, rename = "for")]
+    pub span: Option<String>,
 }
 
 /// The register of legal acts (`contracts/acts.yaml`), by code.

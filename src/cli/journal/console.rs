@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value as Json, json};
 
 use crate::cli::table::Table;
-use crate::cli::{Ended, Usage, complain, key_value, say};
+use crate::cli::{Ended, Usage, complain, key_value, refusal, say};
 use crate::client::Client;
 use crate::demo::{auditor_files, ca_file};
 
@@ -277,13 +277,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     name.into()
-}
-
-fn refusal(problem: &Json) -> String {
-    let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
-    let mut lines = vec![format!("{} {}: {}", problem["status"], text("title"), text("detail"))];
-    for error in problem["errors"].as_array().into_iter().flatten() {
-        lines.push(format!("  {} {}", error["pointer"].as_str().unwrap_or_default(), error["detail"].as_str().unwrap_or_default()));
-    }
-    lines.join("\n")
 }

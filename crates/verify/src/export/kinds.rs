@@ -26,6 +26,7 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         52 => "exported",
         53 => "export-finished",
         54 => "access-list-told",
+        55 => "suppression-decided",
         _ => return None,
     })
 }
