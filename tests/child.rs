@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mock_agencies::Personas;
 use qovsaq::client::Client;
@@ -161,6 +162,16 @@ impl Site {
     pub(crate) async fn refuses(&self) -> (Option<i32>, String) {
         let output = self.program(&[]).kill_on_drop(true).output().await.expect("the program starts");
         (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Starts the program and kills it after a while, ready or not.
+    pub(crate) async fn kill_starting(&self, after: Duration) {
+        let mut command = self.program(&[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut process = command.spawn().expect("the program starts");
+        tokio::time::sleep(after).await;
+        assert_eq!(process.try_wait().expect("a state"), None, "it ended by itself");
+        process.kill().await.expect("killed");
     }
 
     async fn spawn(&self, mut command: Command) -> Child {
