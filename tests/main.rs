@@ -29,4 +29,5 @@ mod privacy;
 mod proofs;
 mod rows;
 mod rules;
+mod syscalls;
 mod wire;
