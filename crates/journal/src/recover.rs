@@ -181,6 +181,10 @@ fn read_segment(
     if header.origin != *key.origin() || header.range.size() != first_index {
         return Err(damaged(first_index, 0, "segment of another place"));
     }
+    // Nothing signs a header. What it says of the log before it is checked from there; before the first there is nothing.
+    if first_index == 0 && (header.number != 0 || !Position::start().continues_in(&header)) {
+        return Err(damaged(first_index, 0, "segment of another place"));
+    }
     let found = VerifyingKey::new(header.origin.clone(), header.key);
     if found != *key {
         return Err(OpenError::Key { found });

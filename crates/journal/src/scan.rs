@@ -163,9 +163,11 @@ fn payload_hash(payload: &[u8]) -> Hash {
 /// On failure the position is as it was. The signature is checked when a key is given.
 pub(crate) fn advance(position: &mut Position, frame: &Frame<'_>, key: Option<&VerifyingKey>) -> Result<(), &'static str> {
     let header = &frame.header;
-    if header.sequence != position.sequence || header.first_index != position.range.size() {
+    // A log made to look so may be at the last number there is.
+    let following = position.sequence.checked_add(1);
+    let (Some(following), true) = (following, header.sequence == position.sequence && header.first_index == position.range.size()) else {
         return Err("frame out of order");
-    }
+    };
     if header.previous != position.previous {
         return Err("frame does not follow the one before");
     }
@@ -198,7 +200,7 @@ pub(crate) fn advance(position: &mut Position, frame: &Frame<'_>, key: Option<&V
         position.open.remove(&index);
     }
     position.range = range;
-    position.sequence += 1;
+    position.sequence = following;
     position.previous = frame.hash;
     Ok(())
 }
