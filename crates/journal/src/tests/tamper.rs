@@ -54,7 +54,7 @@ fn frames(disk: &FakeDisk, path: &Path) -> Vec<(usize, usize, u64)> {
         let start = frames.offset;
         let index = match frames.read().expect("reads") {
             Found::Frame(frame) => frame.header.first_index,
-            Found::Nothing | Found::Unfinished(_) | Found::Damaged(_) => return found,
+            Found::Nothing | Found::Unfinished(_) | Found::Damaged(_) | Found::Later => return found,
         };
         found.push((small(start), small(frames.end), index));
     }
@@ -337,6 +337,28 @@ fn stored_bytes_that_look_like_an_older_frame_are_no_frame() {
     let torn = recovered.torn.expect("torn");
     let (_, kept) = changed.find(&torn.moved_to.to_string_lossy());
     assert_eq!((kept.len() as u64, crate::Hash::of(&kept)), (torn.bytes, torn.sha256));
+}
+
+/// A later version's frame is no torn tail, though nothing signed covers it yet; nor is its segment damage.
+#[test]
+fn what_a_later_version_wrote_is_left_alone() {
+    let disk = log_of(6, 40);
+    let (path, _) = disk.find(".seg");
+    let last = *frames(&disk, &path).last().expect("six");
+    for (at, offset) in [(7, 0), (last.0 + 7, last.0)] {
+        let changed = disk.copy();
+        for name in ["/journal/node-1.test/checkpoint", "/journal/node-1.test/levels/checkpoint", "/fence/node-1.test.fence"] {
+            changed.delete(Path::new(name));
+        }
+        changed.tamper(&path, |bytes| bytes[at] = b'2');
+        let damage = report(&changed).damage;
+        assert_eq!((damage[0].what, damage[0].offset), (crate::scan::LATER, offset as u64));
+        let (_, before) = changed.find(".seg");
+        assert!(matches!(crash::open(&changed), Err(OpenError::Later { offset: found, .. }) if found == offset as u64));
+        assert_eq!(changed.find(".seg").1, before, "nothing is changed");
+        let found = read::entries_on(Arc::new(changed.clone()), Path::new(LOG), 0).expect("there").last();
+        assert!(matches!(found, Some(Err(read::ReadError::Later { .. }))));
+    }
 }
 
 #[test]
