@@ -83,6 +83,16 @@ fn consistency_paths_are_those_of_certificate_transparency() {
 }
 
 #[test]
+fn trees_of_one_size_have_one_root() {
+    let (empty, other) = (Hash::of(b""), Hash::of(b"other"));
+    for size in [0, 1, 7] {
+        assert!(verify_consistency(size, size, &empty, &empty, &[]));
+        assert!(!verify_consistency(size, size, &empty, &other, &[]), "{size}");
+    }
+    assert!(verify_consistency(0, 7, &empty, &other, &[]) && !verify_consistency(0, 7, &other, &other, &[]));
+}
+
+#[test]
 fn every_proof_from_the_levels_is_another_implementations() {
     // Around the edges of tiles of the first and the second level.
     for size in [1, 2, 3, 7, 255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537, 66_000] {
