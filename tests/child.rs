@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mock_agencies::Personas;
 use qovsaq::client::Client;
@@ -128,14 +129,21 @@ impl Site {
 
     /// Starts the program and waits until it is ready.
     pub(crate) async fn serve(&self) -> Child {
-        self.spawn(self.program(&[])).await
+        self.spawn(self.program(&[])).await.unwrap_or_else(|ended| panic!("the program did not get ready: {}", ended.log))
     }
 
     /// Starts the program under strace with these options; the trace goes to [`Self::trace_file`].
     /// The child is the program itself (`-D`), not its tracer.
     pub(crate) async fn serve_traced(&self, options: &[&str]) -> Child {
+        let options = [&["--seccomp-bpf"], options].concat();
+        self.try_serve_traced(&options).await.unwrap_or_else(|ended| panic!("the program did not get ready: {}", ended.log))
+    }
+
+    /// The same where it may end before it is ready, and every call is stopped at: slower, but a signal that strace
+    /// injects arrives.
+    pub(crate) async fn try_serve_traced(&self, options: &[&str]) -> Result<Child, Ended> {
         let output = self.trace_file().display().to_string();
-        let tracer = [&["strace", "-D", "-f", "-yy", "-xx", "-s", "4096", "--seccomp-bpf", "-o", &output], options].concat();
+        let tracer = [&["strace", "-D", "-f", "-yy", "-xx", "-s", "4096", "-o", &output], options].concat();
         self.spawn(self.program(&tracer)).await
     }
 
@@ -163,7 +171,17 @@ impl Site {
         (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
     }
 
-    async fn spawn(&self, mut command: Command) -> Child {
+    /// Starts the program and kills it after a while, ready or not.
+    pub(crate) async fn kill_starting(&self, after: Duration) {
+        let mut command = self.program(&[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut process = command.spawn().expect("the program starts");
+        tokio::time::sleep(after).await;
+        assert_eq!(process.try_wait().expect("a state"), None, "it ended by itself");
+        process.kill().await.expect("killed");
+    }
+
+    async fn spawn(&self, mut command: Command) -> Result<Child, Ended> {
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -189,9 +207,11 @@ impl Site {
             }
         });
         let Ok((internal, ops)) = told.await else {
-            panic!("the program did not get ready: {}", log.lock().unwrap_or_else(PoisonError::into_inner))
+            let status = process.wait().await.expect("it ends");
+            let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return Err(Ended { status, log });
         };
-        Child { process, internal, ops, dir: self.dir().to_path_buf(), log, reader }
+        Ok(Child { process, internal, ops, dir: self.dir().to_path_buf(), log, reader })
     }
 }
 
@@ -211,6 +231,13 @@ fn set_key(file: &Path, key: &str, value: &str) {
 fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (internal, ops) = line.strip_prefix("ready: internal https://")?.split_once(", ops http://")?;
     Some((internal.parse().ok()?, ops.parse().ok()?))
+}
+
+/// A program that ended: how, and all it wrote to standard error.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) log: String,
 }
 
 /// A running program.
@@ -268,6 +295,15 @@ impl Child {
     pub(crate) async fn stop_and_tell(self) -> (ExitStatus, String) {
         self.signal(Signal::TERM);
         self.ended().await
+    }
+
+    /// Tells it to stop (SIGTERM) unless it has ended by itself, and waits; with all it wrote to standard error.
+    pub(crate) async fn stop_if_running(mut self) -> Ended {
+        if self.process.try_wait().expect("a state").is_none() {
+            self.signal(Signal::TERM);
+        }
+        let (status, log) = self.ended().await;
+        Ended { status, log }
     }
 
     /// Waits until it ends by itself; with all it wrote to standard error.

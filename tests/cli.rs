@@ -433,6 +433,195 @@ async fn journal_verify_tells_damage_from_a_torn_tail() {
     check_code(&run(&["journal", "verify"]), 2);
 }
 
+/// One line that says what is wrong, and what to do about it.
+fn check_sentence(ran: &Ran, code: i32, words: &[&str]) {
+    check_code(ran, code);
+    let said: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("qovsaq: ")).collect();
+    assert_eq!(said.len(), 1, "{ran:?}");
+    assert!(words.iter().all(|word| said[0].contains(word)), "{words:?} in {}", said[0]);
+}
+
+/// Writes over bytes of a file.
+fn write_over(file: &Path, at: u64, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt as _;
+    std::fs::File::options().write(true).open(file).and_then(|file| file.write_all_at(bytes, at)).expect("written");
+}
+
+/// Where the n-th frame of a segment begins, or the last one.
+fn frame_at(segment: &Path, number: Option<usize>) -> u64 {
+    let bytes = std::fs::read(segment).expect("a segment");
+    let places: Vec<usize> = (0..bytes.len()).step_by(512).filter(|at| bytes[*at..].starts_with(b"QVSQFRM1")).collect();
+    let place = number.map_or_else(|| places.last(), |number| places.get(number));
+    u64::try_from(*place.expect("a frame")).expect("small")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn journal_commands_say_what_is_wrong_with_their_files_and_what_to_do() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let environment = Environment::start(&options(folder.path())).await.expect("everything starts");
+    let client = environment.client(CONSUMER).expect("a certificate");
+    environment.open_case(&client, environment.personas.reference_family()).await.expect("a case");
+    environment.stop().await.expect("stops in order");
+    let kept = TempDir::new().expect("a temporary folder");
+    let journal = folder.path().join("journal");
+    let copy = |name: &str| {
+        let copy = kept.path().join(name);
+        copy_folder(&journal, &copy);
+        copy
+    };
+    let segment = |journal: &Path| journal.join("meis-demo.test/segments/0000000000000000.seg");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = kept.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+        path
+    };
+
+    // What is no journal.
+    let foreign = kept.path().join("foreign");
+    std::fs::create_dir(&foreign).expect("made");
+    std::fs::write(foreign.join("letter.txt"), "hello").expect("written");
+    check_sentence(&run(&["journal", "verify", text(&foreign)]), 2, &["holds no journal", "`journal.dir`"]);
+    check_sentence(&run(&["journal", "show", text(&foreign), "1"]), 1, &["holds no journal", "`journal.dir`"]);
+    check_sentence(&run(&["journal", "prove", text(&foreign), "1"]), 1, &["holds no journal", "`journal.dir`"]);
+    check_sentence(&run(&["journal", "verify", text(&foreign.join("letter.txt"))]), 1, &["letter.txt", "Not a directory"]);
+    check_sentence(&run(&["journal", "verify", text(&foreign.join("nothing"))]), 1, &["nothing", "No such file"]);
+    let rubbish = copy("rubbish");
+    std::fs::write(segment(&rubbish), "hello").expect("written");
+    assert!(run(&["journal", "verify", text(&rubbish)]).stdout.contains("at byte 0, entry 0: segment header"));
+    check_sentence(&run(&["journal", "show", text(&rubbish), "1"]), 1, &["journal is damaged: segment header", "run `journal verify`"]);
+    check_sentence(&run(&["journal", "show", text(&journal), "99999"]), 1, &["no entry 99999", "`journal verify` says how many"]);
+
+    // Damage, and a later version, in a segment's header and in the middle of the log.
+    let damaged = copy("damaged");
+    let third = frame_at(&segment(&damaged), Some(2));
+    write_over(&segment(&damaged), third + 300, b"x");
+    let place = format!("at byte {third}");
+    assert!(run(&["journal", "verify", text(&damaged)]).stdout.contains(&place));
+    let last = run(&["journal", "verify", text(&journal)]).stdout;
+    let last =
+        last.split(" entries").next().and_then(|before| before.rsplit(' ').next()).expect("a number").parse::<u64>().expect("a number") - 1;
+    assert_eq!(run(&["journal", "show", text(&damaged), &last.to_string()]).code, Some(0), "what stands behind it can be read");
+    for (name, at) in [("later-segment", 7), ("later-frame", third + 7)] {
+        let later = copy(name);
+        write_over(&segment(&later), at, b"2");
+        let verified = run(&["journal", "verify", text(&later)]);
+        check_code(&verified, 1);
+        assert!(verified.stdout.contains("written by a later version"), "{}", verified.stdout);
+        let words = ["written by a later version", "use that version"];
+        check_sentence(&run(&["journal", "show", text(&later), &last.to_string()]), 1, &words);
+    }
+
+    // Keys that are not the node's, or none.
+    let [node, table] = [folder.path().join("keys/node.key"), folder.path().join("keys/epochs")];
+    let show = |node: &Path, table: &Path| {
+        let last = last.to_string();
+        run(&["journal", "show", text(&journal), &last, "--node-key", text(node), "--key-table", text(table)])
+    };
+    check_code(&show(&node, &table), 0);
+    check_sentence(&show(&file("short.key", b"short"), &table), 1, &["short.key is not 32 bytes long", "restore it"]);
+    check_sentence(&show(&file("other.key", &[7; 32]), &table), 1, &["does not unwrap with this node's key", "restore the node key"]);
+    check_sentence(&show(&foreign.join("nothing"), &table), 1, &["no node key at", "`keys.node`"]);
+    check_sentence(&show(&node, &foreign), 1, &["no key table in", "`keys.table`"]);
+    assert_eq!(std::fs::read_dir(&foreign).expect("there").count(), 1, "who looks leaves nothing behind");
+
+    // Receipts that are not this log's.
+    let since = |file: &Path| run(&["journal", "prove", text(&journal), "--since", text(file)]);
+    let head = std::fs::read_to_string(journal.join("meis-demo.test/checkpoint")).expect("a checkpoint");
+    let receipt = |origin: &str, head: &str| {
+        json!({"origin": origin, "index": 0, "leaf_hash": journal::Hash::default(), "proof": [], "head": head}).to_string()
+    };
+    check_code(&since(&file("own.json", receipt("meis-demo.test", &head).as_bytes())), 0);
+    let elsewhere = receipt("other.test", &head.replace("meis-demo.test", "other.test"));
+    check_sentence(
+        &since(&file("elsewhere.json", elsewhere.as_bytes())),
+        1,
+        &["elsewhere.json", "give one that this log has signed", "another origin"],
+    );
+    let unsigned = head.replacen("meis-demo.test\n", "meis-demo.test\n1", 1);
+    check_sentence(
+        &since(&file("unsigned.json", receipt("meis-demo.test", &unsigned).as_bytes())),
+        1,
+        &["give one that this log has signed", "not signed by this key"],
+    );
+    check_sentence(&since(&file("letter.txt", b"hello")), 1, &["letter.txt is no checkpoint", "not a checkpoint note"]);
+    check_sentence(&since(&segment(&journal)), 1, &["cannot read", "UTF-8"]);
+    check_sentence(&since(&foreign.join("nothing")), 1, &["cannot read", "No such file"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_gateways_journal_can_be_read_by_anybody_and_written_by_nobody_else() {
+    let site = Site::prepare().await;
+    let child = site.serve().await;
+    let (client, fin) = (child.client(CONSUMER), site.personas.reference_family().applicant().fin.to_string());
+    let asking = tokio::spawn(async move {
+        let body = envelope(&fin, "c-unknown", json!({}));
+        loop {
+            crate::house::ask(&client, "interior/person-identity", &body).await;
+        }
+    });
+    let journal = site.dir().join("journal");
+    for round in 0..5 {
+        let verified = run(&["journal", "verify", text(&journal)]);
+        check_code(&verified, 0);
+        assert!(verified.stdout.contains("meis-demo.test: sound, "), "{}", verified.stdout);
+        check_code(&run(&["journal", "show", text(&journal), &round.to_string()]), 0);
+        // Proofs go as far as the checkpoint of the start.
+        let proven = run(&["journal", "prove", text(&journal), "0"]);
+        assert!(proven.code == Some(0) || proven.stderr.contains("a running gateway writes one every ten seconds"), "{proven:?}");
+    }
+    let (code, said) = site.refuses().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cases.sqlite is in use by another process; stop that one first"), "{said}");
+    // With cases of its own it is the journal itself that refuses.
+    site.change_config("cases.sqlite", "others.sqlite");
+    let (code, said) = site.refuses().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is open in another process; stop that one first"), "{said}");
+    asking.abort();
+    assert!(asking.await.is_err_and(|error| error.is_cancelled()));
+    assert!(child.stop().await.success());
+    check_code(&run(&["journal", "prove", text(&journal), "0"]), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve_refuses_another_nodes_journal_and_a_later_versions() {
+    let site = Site::prepare().await;
+    assert!(site.serve().await.stop().await.success());
+    let kept = TempDir::new().expect("a temporary folder");
+    let folders = ["journal", "journal-fence", "keys"];
+    folders.iter().for_each(|name| copy_folder(&site.dir().join(name), &kept.path().join(name)));
+    let journal = site.dir().join("journal/meis-demo.test");
+    let segment = journal.join("segments/0000000000000000.seg");
+    let fence = site.dir().join("journal-fence/meis-demo.test.fence");
+    let last = frame_at(&segment, None);
+    let signing = site.dir().join("keys/signing.key");
+    let changes: [(&dyn Fn(), &[&str]); 4] = [
+        (&|| write_over(&signing, 0, &[7; 32]), &["restore"]),
+        (&|| write_over(&segment, 7, b"2"), &["written by a later version", "start that version"]),
+        (&|| write_over(&segment, last + 7, b"2"), &["written by a later version", "start that version"]),
+        (&|| write_over(&segment, last + 300, b"x"), &["damaged", "keep the directory", "run `journal verify`"]),
+    ];
+    for (at, (change, words)) in changes.into_iter().enumerate() {
+        for name in folders {
+            std::fs::remove_dir_all(site.dir().join(name)).expect("removed");
+            copy_folder(&kept.path().join(name), &site.dir().join(name));
+        }
+        change();
+        if at == 2 {
+            // Not even where nothing signed covers it any more.
+            for note in [&journal.join("checkpoint"), &journal.join("levels/checkpoint"), &fence] {
+                std::fs::remove_file(note).expect("removed");
+            }
+        }
+        let before = std::fs::read(&segment).expect("there");
+        let (code, said) = site.refuses().await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {said}");
+        assert!(std::fs::read(&segment).expect("there") == before, "it is left as it was");
+    }
+}
+
 // pki
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use journal::Receipt;
 use qovsaq::client::Client;
@@ -16,9 +16,13 @@ use crate::house::{body_for, fresh_case, until};
 use crate::ledger;
 use crate::trace::{self, Event};
 
-/// How often the program is killed.
+/// How often the program is killed on one journal.
 const KILLS: u64 = 100;
 const SEED: u64 = 0x51A7_0B5E_55ED_0001;
+/// Longest load before a kill, in milliseconds.
+const LOAD_MS: u64 = 250;
+/// Longest start before a kill, in milliseconds; recovery lies within it.
+const START_MS: u64 = 120;
 
 /// A generator of its own (splitmix64), so that a failing run can be repeated.
 struct Dice(u64);
@@ -60,48 +64,90 @@ async fn ask_until_cut_off(client: Client, fin: String, mut turn: u64) -> Vec<Re
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_kills_under_load_lose_nothing_that_was_told() {
+/// What a row of kills on one journal met.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: u64,
+    /// Of these, while the program was starting on what the kill before had left.
+    while_starting: u64,
+    entries: usize,
+    /// Receipts that came whole, each found again in the journal.
+    receipts: usize,
+    disclosed: usize,
+    denied: usize,
+    abandoned: usize,
+}
+
+/// Kills the program again and again on one journal; after each kill everything told is there, and nothing is half.
+async fn kill_at_random(seed: u64, kills: u64) -> Tally {
     let site = Site::prepare().await;
     // Smaller still, so that kills also meet the change from one segment to the next.
     site.change_config("segment_bytes: 1048576", "segment_bytes: 262144");
     let fin = site.personas.reference_family().applicant().fin.to_string();
-    let mut dice = Dice(SEED);
+    let mut dice = Dice(seed);
     let mut told: Vec<Receipt> = Vec::new();
-    let (mut seen, mut abandoned) = (0, 0);
-    for kill in 0..KILLS {
+    let (mut tally, mut seen) = (Tally::default(), 0);
+    while tally.kills < kills {
+        // A third of the kills are followed by others while the next start puts things right.
+        while tally.kills > 0 && tally.kills + 1 < kills && dice.below(3) == 0 {
+            site.kill_starting(Duration::from_millis(dice.below(START_MS))).await;
+            tally.kills += 1;
+            tally.while_starting += 1;
+        }
         let child = site.serve().await;
         // Ready: what the last kill left open is closed, and everything told so far is there.
-        let lines = check(&site, seen, &told);
+        seen = check(&site, seen, &told).last().map_or(seen, |line| line.index + 1);
+        tally.receipts += told.len();
         told.clear();
-        abandoned += lines.iter().filter(|line| line.is(Kind::Abandoned)).count();
-        seen = lines.last().map_or(seen, |line| line.index + 1);
 
         // A third of the calls to one source hang until the kill; another source now and then breaks.
         site.agencies["taxes"].set_fault("person-income", "hang", Some(2)).expect("known");
-        if kill % 3 == 0 {
+        if tally.kills.is_multiple_of(3) {
             site.agencies["azerishiq"].set_fault("subscriber", "reset", Some(1)).expect("known");
         }
         let clients: Vec<_> =
-            (0..3).map(|place| tokio::spawn(ask_until_cut_off(child.client(CONSUMER), fin.clone(), kill + place))).collect();
-        tokio::time::sleep(Duration::from_millis(dice.below(250))).await;
+            (0..3).map(|place| tokio::spawn(ask_until_cut_off(child.client(CONSUMER), fin.clone(), tally.kills + place))).collect();
+        tokio::time::sleep(Duration::from_millis(dice.below(LOAD_MS))).await;
         child.kill().await;
+        tally.kills += 1;
         for client in clients {
             told.extend(client.await.expect("a client ends when it is cut off"));
         }
     }
     let child = site.serve().await;
-    let last = check(&site, seen, &told);
-    abandoned += last.iter().filter(|line| line.is(Kind::Abandoned)).count();
+    check(&site, seen, &told);
+    tally.receipts += told.len();
     assert!(child.stop().await.success());
     let lines = ledger::read(site.dir(), 0);
     ledger::check_rules(&lines);
-    let disclosed = lines.iter().filter(|line| line.is(Kind::Disclosed)).count();
-    let denied = lines.iter().filter(|line| line.is(Kind::Denied)).count();
+    let count = |kind| lines.iter().filter(|line| line.is(kind)).count();
+    tally.entries = lines.len();
+    (tally.disclosed, tally.denied, tally.abandoned) = (count(Kind::Disclosed), count(Kind::Denied), count(Kind::Abandoned));
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_kills_under_load_lose_nothing_that_was_told() {
+    let tally = kill_at_random(SEED, KILLS).await;
     assert!(
-        abandoned > 20 && disclosed > 100 && denied > 20,
-        "too little happened: {abandoned} abandoned, {disclosed} told, {denied} denied"
+        tally.abandoned > 20 && tally.disclosed > 100 && tally.denied > 20 && tally.while_starting > 10,
+        "too little happened: {tally:?}"
     );
+}
+
+/// The same for as long as somebody likes: `scripts/kills`. A line for each journal goes to standard output.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a third of a second for each of QOVSAQ_KILLS kills (3000 where it is not set)"]
+async fn kills_by_the_thousand() {
+    let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
+    let (kills, first_seed) = (number("QOVSAQ_KILLS", 3000), number("QOVSAQ_SEED", SEED));
+    let began = Instant::now();
+    for (seed, done) in (first_seed..).zip((0..kills).step_by(100)) {
+        let tally = kill_at_random(seed, KILLS.min(kills - done)).await;
+        let seconds = began.elapsed().as_secs();
+        let Tally { while_starting, entries, receipts, disclosed, denied, abandoned, kills } = tally;
+        println!("journal,{seed},{kills},{while_starting},{entries},{receipts},{disclosed},{denied},{abandoned},{seconds}");
+    }
 }
 
 /// The journal after a restart, from where it was last looked at: sound, nothing open but what the

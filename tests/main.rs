@@ -31,4 +31,5 @@ mod proofs;
 mod rows;
 mod rules;
 mod search;
+mod syscalls;
 mod wire;

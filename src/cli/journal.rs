@@ -132,7 +132,9 @@ fn prove_since(dir: &Path, file: &Path) -> anyhow::Result<Ended> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     // A receipt holds the checkpoint of its commit.
     let note = serde_json::from_str::<Receipt>(&text).map_or(text, |receipt| receipt.head);
-    let old = SignedHead::parse(&note, &key).with_context(|| format!("{} is no checkpoint of {}", file.display(), key.origin()))?;
+    let old = SignedHead::parse(&note, &key).with_context(|| {
+        format!("{} is no checkpoint of {} and no receipt with one; give one that this log has signed", file.display(), key.origin())
+    })?;
     let proof = ConsistencyProof::of(&old, &levels, &head).map_err(|error| later(error, &head))?;
     say(&serde_json::to_string_pretty(&proof)?)?;
     Ok(Ended::Well)
@@ -185,7 +187,10 @@ fn show(dir: &Path, index: u64, as_json: bool, keys: Option<(PathBuf, PathBuf)>)
 }
 
 fn open(shown: &mut Json, entry: &EntryView, view: &seal::entry::BodyView<'_>, node_key: &Path, table: &Path) -> anyhow::Result<()> {
-    anyhow::ensure!(node_key.is_file(), "there is no node key at {}", node_key.display());
+    // Opening them would make what is missing; who only looks leaves nothing behind.
+    anyhow::ensure!(node_key.is_file(), "there is no node key at {}; name the file that `keys.node` says", node_key.display());
+    let is_table = table.join("epochs").is_dir() && table.join("tokens").is_dir();
+    anyhow::ensure!(is_table, "there is no key table in {}; name the folder that `keys.table` says", table.display());
     let keys = KeyTable::open(table, NodeKey::load_or_create(node_key)?)?;
     let epoch = keys
         .epoch(view.epoch)?

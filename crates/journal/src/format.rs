@@ -115,6 +115,12 @@ impl SegmentHeader {
         (bytes, checksum)
     }
 
+    /// Whether bytes begin a segment of a later version of the format.
+    #[must_use]
+    pub(crate) fn is_later(bytes: &[u8]) -> bool {
+        is_later(bytes, SEGMENT_MAGIC)
+    }
+
     /// Length of the whole header, read from its first bytes; nothing when they are not a header's.
     #[must_use]
     pub(crate) fn peek_length(start: &[u8]) -> Option<usize> {
@@ -245,11 +251,23 @@ impl FrameHeader {
         (header.count > 0 && header.encode() == *bytes).then_some(header)
     }
 
+    /// Whether bytes begin a frame of a later version of the format.
+    #[must_use]
+    pub(crate) fn is_later(bytes: &[u8]) -> bool {
+        is_later(bytes, FRAME_MAGIC)
+    }
+
     /// Whether bytes may begin a frame at all: cheap enough to ask of every sector.
     #[must_use]
     pub(crate) fn has_magic(bytes: &[u8]) -> bool {
         bytes.starts_with(FRAME_MAGIC)
     }
+}
+
+/// Whether bytes begin with this magic but for its last digit, the version, which is higher.
+fn is_later(bytes: &[u8], magic: &[u8; 8]) -> bool {
+    let [word @ .., version] = magic;
+    bytes.strip_prefix(word).and_then(<[u8]>::first).is_some_and(|digit| digit.is_ascii_digit() && digit > version)
 }
 
 /// One entry as it stands in a frame.

@@ -131,7 +131,7 @@ pub enum OpenError {
         accepted: &'static str,
     },
     /// Another process has the log open: there is one writer per log.
-    #[error("journal {0} is open in another process")]
+    #[error("journal {0} is open in another process; stop that one first, or give this one a folder of its own")]
     Locked(PathBuf),
     /// The disk refused: look at owner, mode, free space and hardware.
     #[error("journal file {path} cannot be used")]
@@ -143,7 +143,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The log was written with another signing key: restore the key, or begin a new origin.
-    #[error("journal was written with key {found}, not with this node's")]
+    #[error("journal was written with key {found}, not with this node's; restore the signing key, or begin a new origin")]
     Key {
         /// The key in the log.
         found: VerifyingKey,
@@ -160,6 +160,17 @@ pub enum OpenError {
         offset: u64,
         /// What is wrong.
         what: &'static str,
+    },
+    /// A later version of the program has written to the log. Start that version: to go on without what it wrote would
+    /// lose what it has acknowledged.
+    #[error(
+        "journal segment {segment} was written by a later version of the program at byte {offset}; start that version, nothing was changed"
+    )]
+    Later {
+        /// File name of the segment.
+        segment: String,
+        /// Where in it.
+        offset: u64,
     },
     /// The log is shorter than its own checkpoint says: an old copy was restored, or its end was cut off.
     /// Restore the newest copy.

@@ -5,6 +5,7 @@
 //! not say. So they are written after the acknowledgement, flushed now and then, and made anew where they are
 //! missing or do not lead to the head that they were flushed under; that head is the note `levels/checkpoint`.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -180,6 +181,58 @@ pub struct Levels {
     disk: Arc<dyn Disk>,
     log_dir: PathBuf,
     size: u64,
+}
+
+/// A tile's place as C2SP tlog-tiles names it: `<level>/<number>`, or `<level>/<number>.p/<width>` where it is not
+/// whole. The number stands in groups of three digits, all but the last behind an `x`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TilePath {
+    /// The stored level, from 0. There may be no such level.
+    pub level: u32,
+    /// Which tile of the level, from 0.
+    pub number: u64,
+    /// Hashes in it, 1 to [`TILE_WIDTH`].
+    pub width: u64,
+}
+
+impl TilePath {
+    /// Reads a path. One spelling for each tile; nothing for another.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let (level, rest) = path.split_once('/')?;
+        let (number, width) = match rest.split_once(".p/") {
+            Some((number, width)) => (number, plain(width).filter(|width| (1..TILE_WIDTH).contains(width))?),
+            None => (rest, TILE_WIDTH),
+        };
+        let mut groups = number.split('/').peekable();
+        let mut sum = 0_u64;
+        while let Some(group) = groups.next() {
+            let digits = if groups.peek().is_some() { group.strip_prefix('x')? } else { group };
+            let three = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            sum = sum.checked_mul(1000)?.checked_add(digits.parse().ok().filter(|_| three)?)?;
+        }
+        let tile = Self { level: u32::try_from(plain(level)?).ok()?, number: sum, width };
+        (tile.to_string() == path).then_some(tile)
+    }
+}
+
+impl fmt::Display for TilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.level)?;
+        // Seven groups hold 64 bits; those before the first that counts are left out.
+        let group = |place: u32| self.number / 1000_u64.pow(place);
+        for place in (1..7).rev().filter(|place| group(*place) > 0) {
+            write!(f, "x{:03}/", group(place) % 1000)?;
+        }
+        write!(f, "{:03}", self.number % 1000)?;
+        if self.width < TILE_WIDTH { write!(f, ".p/{}", self.width) } else { Ok(()) }
+    }
+}
+
+/// A decimal number without leading zeros.
+fn plain(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 /// Why a proof cannot be given.

@@ -57,7 +57,10 @@ impl EntryView {
 /// Why an entry cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The directory holds no log, or several: name the log's own directory.
+    /// The directory holds no log.
+    #[error("{0} holds no journal; name the folder that `journal.dir` says")]
+    NoLog(PathBuf),
+    /// The directory holds several logs: name the log's own directory.
     #[error("{path} holds {found} logs, name the directory of one")]
     Logs {
         /// The directory.
@@ -66,7 +69,7 @@ pub enum ReadError {
         found: usize,
     },
     /// The log has no such entry.
-    #[error("the log has no entry {0}")]
+    #[error("the log has no entry {0}; `journal verify` says how many it has")]
     Index(u64),
     /// The disk refused.
     #[error("journal file {path} cannot be read")]
@@ -77,8 +80,16 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
+    /// A later version of the program wrote it: use that version.
+    #[error("journal segment {segment} was written by a later version of the program at byte {offset}; use that version")]
+    Later {
+        /// File name of the segment.
+        segment: String,
+        /// Where in it.
+        offset: u64,
+    },
     /// The bytes around the entry are not what was written: run `journal verify`.
-    #[error("journal is damaged: {what} in segment {segment} at byte {offset}")]
+    #[error("journal is damaged: {what} in segment {segment} at byte {offset}; run `journal verify`")]
     Damaged {
         /// File name of the segment.
         segment: String,
@@ -177,7 +188,8 @@ fn log_dir(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, ReadError> {
     let mut logs = scan::logs(disk, dir).map_err(|source| ReadError::Io { path: dir.to_owned(), source })?;
     match (logs.pop(), logs.len()) {
         (Some(log_dir), 0) => Ok(log_dir),
-        (found, others) => Err(ReadError::Logs { path: dir.to_owned(), found: others + usize::from(found.is_some()) }),
+        (None, _) => Err(ReadError::NoLog(dir.to_owned())),
+        (Some(_), others) => Err(ReadError::Logs { path: dir.to_owned(), found: others + 1 }),
     }
 }
 
@@ -269,6 +281,7 @@ impl Entries {
             // Only the last segment may end in an unfinished frame.
             Found::Unfinished(what) => (self.segments.is_empty(), what),
             Found::Damaged(what) => (false, what),
+            Found::Later => return Err(ReadError::Later { segment: SegmentHeader::file_name(first_index), offset }),
         };
         // By the log's own rule the end is where no signed frame follows; any later frame is past what is expected here.
         let follows = scan::tail(&*segment.file, offset, 0, &segment.key).map_err(io)?;
@@ -352,7 +365,13 @@ fn open_segment(disk: &dyn Disk, log_dir: &Path, first_index: u64) -> Result<Seg
     let io = |source| ReadError::Io { path: path.clone(), source };
     let file = disk.open(&path, Access::Read).map_err(io)?;
     let Some((header, _)) = scan::segment_header(&*file).map_err(io)? else {
-        return Err(ReadError::Damaged { segment: SegmentHeader::file_name(first_index), offset: 0, what: "segment header" });
+        let segment = SegmentHeader::file_name(first_index);
+        let is_later = scan::is_later_segment(&*file).map_err(io)?;
+        return Err(if is_later {
+            ReadError::Later { segment, offset: 0 }
+        } else {
+            ReadError::Damaged { segment, offset: 0, what: "segment header" }
+        });
     };
     let offset = header.encode().0.len() as u64;
     Ok(Segment { first_index, key: VerifyingKey::new(header.origin, header.key), file, offset })

@@ -176,9 +176,14 @@ fn read_segment(
     path: &Path,
 ) -> Result<Read, OpenError> {
     let Some((header, checksum)) = scan::segment_header(file).map_err(io(path))? else {
-        return Err(damaged(first_index, 0, "segment header"));
+        let is_later = scan::is_later_segment(file).map_err(io(path))?;
+        return Err(if is_later { later(first_index, 0) } else { damaged(first_index, 0, "segment header") });
     };
     if header.origin != *key.origin() || header.range.size() != first_index {
+        return Err(damaged(first_index, 0, "segment of another place"));
+    }
+    // Nothing signs a header. What it says of the log before it is checked from there; before the first there is nothing.
+    if first_index == 0 && (header.number != 0 || !Position::start().continues_in(&header)) {
         return Err(damaged(first_index, 0, "segment of another place"));
     }
     let found = VerifyingKey::new(header.origin.clone(), header.key);
@@ -198,6 +203,7 @@ fn read_segment(
                 break;
             }
             Found::Damaged(what) => return Err(damaged(first_index, end, what)),
+            Found::Later => return Err(later(first_index, end.next_multiple_of(FRAME_ALIGN as u64))),
             Found::Frame(frame) => {
                 // The chain leads from frame to frame, so one signature, the last one's, speaks for all.
                 // A whole frame that does not fit here is no work of a crash.
@@ -392,6 +398,10 @@ fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+fn later(segment: u64, offset: u64) -> OpenError {
+    OpenError::Later { segment: SegmentHeader::file_name(segment), offset }
 }
 
 fn damaged(segment: u64, offset: u64, what: &'static str) -> OpenError {

@@ -63,6 +63,19 @@ pub(crate) fn segment_header(file: &dyn DiskFile) -> io::Result<Option<(SegmentH
     Ok(SegmentHeader::decode(&header).filter(|(header, _)| header.segment_bytes == length))
 }
 
+/// What is said of a later version's bytes.
+pub(crate) const LATER: &str = "written by a later version of the program, which alone can read it";
+
+/// Whether a file begins as a segment of a later version.
+pub(crate) fn is_later_segment(file: &dyn DiskFile) -> io::Result<bool> {
+    let mut start = [0; SegmentHeader::PEEK_BYTES];
+    if file.length()? < start.len() as u64 {
+        return Ok(false);
+    }
+    file.read_at(&mut start, 0)?;
+    Ok(SegmentHeader::is_later(&start))
+}
+
 /// A frame that holds in itself: header, lengths and hashes.
 pub(crate) struct Frame<'a> {
     pub(crate) header: FrameHeader,
@@ -81,6 +94,8 @@ pub(crate) enum Found<'a> {
     Unfinished(&'static str),
     /// What no crash leaves.
     Damaged(&'static str),
+    /// A frame of a later version: acknowledged, for all that can be known here.
+    Later,
 }
 
 /// Reads frames of one segment into a buffer that is used again.
@@ -116,6 +131,12 @@ impl<'a> Frames<'a> {
         Ok(Ok(Some((header, Hash::of(&bytes)))))
     }
 
+    fn is_later(&self) -> io::Result<bool> {
+        let mut start = [0; 8];
+        self.file.read_at(&mut start, self.offset)?;
+        Ok(FrameHeader::is_later(&start))
+    }
+
     /// Goes past a frame without reading its entries.
     pub(crate) fn skip(&mut self, header: &FrameHeader) {
         self.end = self.offset + header.frame_bytes();
@@ -127,6 +148,8 @@ impl<'a> Frames<'a> {
         let (header, hash) = match self.peek()? {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Found::Nothing),
+            // It was never half of one of ours: to move it aside would lose what a later version has acknowledged.
+            Err(_) if self.is_later()? => return Ok(Found::Later),
             Err(what) => return Ok(Found::Unfinished(what)),
         };
         let start = self.offset;
@@ -163,9 +186,11 @@ fn payload_hash(payload: &[u8]) -> Hash {
 /// On failure the position is as it was. The signature is checked when a key is given.
 pub(crate) fn advance(position: &mut Position, frame: &Frame<'_>, key: Option<&VerifyingKey>) -> Result<(), &'static str> {
     let header = &frame.header;
-    if header.sequence != position.sequence || header.first_index != position.range.size() {
+    // A log made to look so may be at the last number there is.
+    let following = position.sequence.checked_add(1);
+    let (Some(following), true) = (following, header.sequence == position.sequence && header.first_index == position.range.size()) else {
         return Err("frame out of order");
-    }
+    };
     if header.previous != position.previous {
         return Err("frame does not follow the one before");
     }
@@ -198,7 +223,7 @@ pub(crate) fn advance(position: &mut Position, frame: &Frame<'_>, key: Option<&V
         position.open.remove(&index);
     }
     position.range = range;
-    position.sequence += 1;
+    position.sequence = following;
     position.previous = frame.hash;
     Ok(())
 }

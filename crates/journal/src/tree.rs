@@ -225,7 +225,7 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root
 #[must_use]
 pub fn verify_consistency(old: u64, new: u64, old_root: &Hash, new_root: &Hash, proof: &[Hash]) -> bool {
     if old == 0 || old == new {
-        let root = if old == 0 { &Hash::of(b"") } else { new_root };
+        let root = if old == new { new_root } else { &Hash::of(b"") };
         return proof.is_empty() && old_root == root;
     }
     let mut hashes = proof.iter();

@@ -92,7 +92,7 @@ pub struct Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// There is no log in it.
-    #[error("{0} holds no journal")]
+    #[error("{0} holds no journal; name the folder that `journal.dir` says")]
     NoLog(PathBuf),
     /// The disk refused.
     #[error("journal file {path} cannot be read")]
@@ -239,7 +239,8 @@ impl Verifier {
         so_far.bytes_done += length;
         self.report.segments += 1;
         let Some((header, checksum)) = scan::segment_header(file)? else {
-            self.damaged(&name, 0, Some(first_index), "segment header");
+            let what = if scan::is_later_segment(file)? { scan::LATER } else { "segment header" };
+            self.damaged(&name, 0, Some(first_index), what);
             self.position = None;
             return Ok(());
         };
@@ -280,6 +281,7 @@ impl Verifier {
                     progress(Progress { bytes_done: bytes_before + frames.offset.min(length), ..*so_far });
                 }
                 Found::Damaged(what) => break Some((offset, what)),
+                Found::Later => break Some((offset, scan::LATER)),
                 found @ (Found::Nothing | Found::Unfinished(_)) => {
                     let what = if let Found::Unfinished(what) = found { what } else { "bytes after the last frame" };
                     break match scan::tail(file, frames.end, position.sequence, &key)? {

@@ -23,7 +23,7 @@ pub enum KeyFileError {
         source: io::Error,
     },
     /// The file is not exactly 32 bytes: restore it from its backup; never make a new one by hand.
-    #[error("key file {path} is not {SECRET_BYTES} bytes long")]
+    #[error("key file {path} is not {SECRET_BYTES} bytes long; restore it from its copy")]
     Length {
         /// The file.
         path: PathBuf,

@@ -36,7 +36,7 @@ pub enum TableError {
         source: io::Error,
     },
     /// A row is not what this node wrote: damaged, renamed, or wrapped under another node key.
-    #[error("key table row {path} does not unwrap with this node's key")]
+    #[error("key table row {path} does not unwrap with this node's key; restore the node key that it was made with")]
     Row {
         /// The file.
         path: PathBuf,

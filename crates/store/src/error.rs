@@ -11,7 +11,7 @@ pub enum StoreError {
     #[error("a case may name at most {max} persons", max = crate::PERSONS_MAX)]
     TooManyPersons,
     /// Another process has the store open: stop it, or configure another path.
-    #[error("{path} is in use by another process", path = .0.display())]
+    #[error("{path} is in use by another process; stop that one first", path = .0.display())]
     InUse(PathBuf),
     /// The store was made with another node key: restore that key, or move the store away.
     #[error("{path} was made with another node key", path = .0.display())]

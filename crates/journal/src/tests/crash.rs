@@ -1,7 +1,7 @@
 //! Lives and deaths: whatever is struck, what was acknowledged is there, and nothing is half there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -201,4 +201,65 @@ async fn a_strike_at_any_operation_loses_nothing_acknowledged() {
             }
         }
     }
+}
+
+/// Every file, but the fence, whose first line is another at each opening.
+fn files(disk: &FakeDisk) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = disk.paths().into_iter().filter(|path| !path.starts_with("/fence"));
+    paths.map(|path| (path.clone(), disk.find(&path.to_string_lossy()).1)).collect()
+}
+
+/// Opens the log until it opens, and gives what stands on the disk then.
+fn settled(disk: &FakeDisk) -> BTreeMap<PathBuf, Vec<u8>> {
+    drop(open(disk).expect("opens"));
+    disk.end(End::Kill);
+    files(disk)
+}
+
+/// Recovery struck at each of its operations comes to the state it comes to undisturbed, and so it does where it is
+/// struck at each of them in turn on the same disk.
+#[tokio::test]
+async fn recovery_struck_anywhere_and_again_and_again_comes_to_one_state() {
+    let (mut operations, mut torn) = (0, 0);
+    for seed in 0..12 {
+        let begun = FakeDisk::new(seed);
+        let mut random = Random::new(seed);
+        begun.strike(30 + 5 * seed, Strike::Before);
+        let (journal, _, died) = open(&begun).expect("a new log is made in fewer operations");
+        live(&journal, &died, &mut random, &mut Truth::default(), Vec::new()).await;
+        drop(journal);
+        // What is left now is on the disk and stays: only recovery itself changes anything.
+        begun.end(End::Power);
+        if seed % 2 == 1 {
+            // Half of them also end in a part of a commit.
+            let last = begun.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "seg")).max();
+            begun.tamper(&last.expect("a segment"), |bytes| {
+                let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                bytes[end + 40..end + 1500].fill(0x5a);
+            });
+        }
+        let undisturbed = settled(&begun.copy());
+        torn += usize::from(undisturbed.keys().any(|path| path.starts_with("/journal/node-1.test/torn")));
+        for how in [Strike::Before, Strike::After] {
+            for end in [End::Kill, End::Power] {
+                let again = begun.copy();
+                for at in 1.. {
+                    let once = begun.copy();
+                    once.strike(at, how);
+                    drop(open(&once));
+                    if !once.was_struck() {
+                        break;
+                    }
+                    operations += 1;
+                    once.end(end);
+                    assert!(settled(&once) == undisturbed, "seed {seed}: {how:?} {end:?} at {at}");
+                    again.strike(at, how);
+                    drop(open(&again));
+                    again.end(end);
+                }
+                assert!(settled(&again) == undisturbed, "seed {seed}: {how:?} {end:?}, again and again");
+            }
+        }
+    }
+    assert!(operations > 500 && torn > 3, "too little happened: {operations} operations, {torn} torn");
 }

@@ -133,6 +133,11 @@ impl FakeDisk {
         state.strike = Some((state.operations + in_operations, how));
     }
 
+    /// Whether the failure that was asked for has come.
+    pub(super) fn was_struck(&self) -> bool {
+        self.lock().struck
+    }
+
     pub(super) fn set_full(&self, full: bool) {
         self.lock().full = full;
     }

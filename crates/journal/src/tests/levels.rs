@@ -13,7 +13,7 @@ use super::tree::{hex, known_leaves};
 use crate::disk::Disk;
 use crate::hash::leaf_hash;
 use crate::journal::{Journal, OpenError};
-use crate::levels::{LevelWriter, Levels, TILE_WIDTH, root_of};
+use crate::levels::{LevelWriter, Levels, TILE_WIDTH, TilePath, root_of};
 use crate::tree::verify_consistency;
 use crate::verify::verify;
 use crate::{ConsistencyProof, Hash, InclusionProof, InclusionProofs, ProofError, Role, SignedHead, Urgency, read};
@@ -83,6 +83,16 @@ fn consistency_paths_are_those_of_certificate_transparency() {
 }
 
 #[test]
+fn trees_of_one_size_have_one_root() {
+    let (empty, other) = (Hash::of(b""), Hash::of(b"other"));
+    for size in [0, 1, 7] {
+        assert!(verify_consistency(size, size, &empty, &empty, &[]));
+        assert!(!verify_consistency(size, size, &empty, &other, &[]), "{size}");
+    }
+    assert!(verify_consistency(0, 7, &empty, &other, &[]) && !verify_consistency(0, 7, &other, &other, &[]));
+}
+
+#[test]
 fn every_proof_from_the_levels_is_another_implementations() {
     // Around the edges of tiles of the first and the second level.
     for size in [1, 2, 3, 7, 255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537, 66_000] {
@@ -109,6 +119,51 @@ fn every_proof_from_the_levels_is_another_implementations() {
         }
         for (asked, error) in [(levels.inclusion(size, size), size), (levels.consistency(0, size + 1), size + 1)] {
             assert!(matches!(asked, Err(ProofError::Beyond { asked, .. }) if asked == error));
+        }
+    }
+}
+
+#[test]
+fn a_tiles_path_is_that_of_the_layout() {
+    let tile = |path| TilePath::parse(path).map(|tile| (tile.level, tile.number, tile.width));
+    assert_eq!(tile("0/000"), Some((0, 0, 256)));
+    assert_eq!(tile("1/x001/x234/067"), Some((1, 1_234_067, 256)));
+    assert_eq!(tile("0/x001/067.p/112"), Some((0, 1067, 112)));
+    for wrong in [
+        "",
+        "0",
+        "0/",
+        "0/0",
+        "0/00",
+        "0/0000",
+        "00/000",
+        "0/x000/001",
+        "0/001/001",
+        "0/x001",
+        "0/000.p/0",
+        "0/000.p/256",
+        "0/000.p/01",
+        "0/000/",
+        "-1/000",
+        "0/+01",
+        "0/x001/x001/x001/x001/x001/x001/x001/001/../000",
+        "entries/000",
+    ] {
+        assert_eq!(tile(wrong), None, "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_tile_has_one_path(level in 0_u32..8, number: u64, width in 1..=TILE_WIDTH) {
+        let tile = TilePath { level, number, width };
+        prop_assert_eq!(TilePath::parse(&tile.to_string()), Some(tile));
+    }
+
+    #[test]
+    fn no_tile_path_panics(path in "[0-9x/.p]{0,40}") {
+        if let Some(tile) = TilePath::parse(&path) {
+            prop_assert_eq!(tile.to_string(), path);
         }
     }
 }

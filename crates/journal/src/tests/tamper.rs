@@ -54,7 +54,7 @@ fn frames(disk: &FakeDisk, path: &Path) -> Vec<(usize, usize, u64)> {
         let start = frames.offset;
         let index = match frames.read().expect("reads") {
             Found::Frame(frame) => frame.header.first_index,
-            Found::Nothing | Found::Unfinished(_) | Found::Damaged(_) => return found,
+            Found::Nothing | Found::Unfinished(_) | Found::Damaged(_) | Found::Later => return found,
         };
         found.push((small(start), small(frames.end), index));
     }
@@ -113,6 +113,41 @@ fn every_flipped_byte_of_the_checkpoint_is_named() {
     for at in 0..bytes.len() {
         let (_, recovered, _) = crash::open(&flipped(&disk, &path, at)).expect("opens");
         assert_eq!((recovered.size, recovered.was_clean), (6, false), "byte {at}");
+    }
+}
+
+/// The levels say nothing of their own: whatever they hold is named, keeps nothing from opening, and is made anew.
+#[test]
+fn every_flipped_byte_of_the_levels_is_named_and_made_good() {
+    let disk = log_of(6, 40);
+    let (whole, note) = (disk.find("/levels/0"), disk.find("/levels/checkpoint"));
+    for (path, bytes) in [&whole, &note] {
+        for at in 0..bytes.len() {
+            let changed = flipped(&disk, path, at);
+            let damage = report(&changed).damage;
+            assert!(damage.len() == 1 && damage[0].file.starts_with("levels"), "byte {at} of {path:?}: {damage:?}");
+            let (journal, recovered, _) = crash::open(&changed).expect("opens");
+            assert_eq!(recovered.size, 6, "byte {at} of {path:?}");
+            drop(journal);
+            assert_eq!((changed.find("/levels/0"), changed.find("/levels/checkpoint")), (whole.clone(), note.clone()), "byte {at}");
+            assert_eq!(report(&changed).damage, []);
+        }
+    }
+}
+
+/// The fence's first line names an opening and is nobody's claim; all the rest is signed.
+#[test]
+fn every_flipped_byte_of_the_fence_keeps_the_log_from_opening_or_says_nothing() {
+    let disk = log_of(6, 40);
+    let (path, bytes) = disk.find(".fence");
+    let first_line = bytes.iter().position(|byte| *byte == b'\n').expect("two lines");
+    for at in 0..bytes.len() {
+        let changed = flipped(&disk, &path, at);
+        assert_eq!(report(&changed).damage, [], "the log itself is sound");
+        match crash::open(&changed) {
+            Ok((_, recovered, _)) => assert!(at < first_line && recovered.size == 6, "byte {at}"),
+            Err(error) => assert!(matches!(error, OpenError::Fence(_)), "byte {at}: {error}"),
+        }
     }
 }
 
@@ -184,6 +219,82 @@ fn what_is_deleted_swapped_cut_or_brought_back_is_named() {
     }
 }
 
+/// Frames and whole segments put where they do not belong.
+#[test]
+fn what_is_spliced_in_or_out_is_named_and_keeps_the_log_from_opening() {
+    let disk = log_of(40, 3000);
+    let segments: Vec<PathBuf> = disk.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    let last = segments.last().expect("several");
+    let sectors = |frame: &(usize, usize, u64)| frame.0..frame.1.next_multiple_of(FRAME_ALIGN);
+    let of_last = frames(&disk, last);
+    assert!(of_last.len() >= 3, "{of_last:?}");
+    let (first, second) = (sectors(&of_last[0]), sectors(&of_last[1]));
+    // A log of the same key and size that says something else from the first entry on.
+    let other = log_of(40, 2999);
+    let (_, foreign) = other.find(&last.to_string_lossy());
+    let of_foreign = sectors(&frames(&other, last)[1]);
+    let inside: [(&str, Change<'_>); 5] = [
+        // The rest moves up, and the end is filled with zeros.
+        (
+            "a frame is taken out",
+            Box::new(|bytes| {
+                bytes.drain(second.clone());
+                bytes.extend(vec![0; second.len()]);
+            }),
+        ),
+        (
+            "the first frame is taken out",
+            Box::new(|bytes| {
+                bytes.drain(first.clone());
+                bytes.extend(vec![0; first.len()]);
+            }),
+        ),
+        (
+            "a frame is put in twice",
+            Box::new(|bytes| {
+                let frame = bytes[first.clone()].to_vec();
+                let length = bytes.len();
+                bytes.splice(second.start..second.start, frame);
+                bytes.truncate(length);
+            }),
+        ),
+        (
+            "a frame of another log is put in",
+            Box::new(|bytes| {
+                bytes[second.start..second.start + of_foreign.len()].copy_from_slice(&foreign[of_foreign.clone()]);
+            }),
+        ),
+        ("the file is cut", Box::new(|bytes| bytes.truncate(second.start))),
+    ];
+    for (what, change) in inside {
+        let changed = disk.copy();
+        changed.tamper(last, change);
+        let damage = report(&changed).damage;
+        assert!(damage.first().is_some_and(|first| first.file.starts_with("segments/")), "{what}: {damage:?}");
+        assert!(crash::open(&changed).is_err(), "{what}");
+        // Nor where the checkpoints beside it are taken away: the fence still tells, or the frames themselves do.
+        changed.delete(&PathBuf::from(LOG).join("checkpoint"));
+        changed.delete(&PathBuf::from(LOG).join("levels/checkpoint"));
+        assert!(crash::open(&changed).is_err(), "{what}, without checkpoints");
+    }
+    // Two segments change places, one takes another's, and one comes from the other log.
+    let [(_, one), (_, two)] = [&segments[0], &segments[1]].map(|path| disk.find(&path.to_string_lossy()));
+    for (what, files) in [
+        ("swapped", vec![(&segments[0], &two), (&segments[1], &one)]),
+        ("twice", vec![(&segments[1], &one)]),
+        ("another log's", vec![(last, &foreign)]),
+    ] {
+        let changed = disk.copy();
+        for (path, bytes) in files {
+            changed.tamper(path, |file| file.clone_from(bytes));
+        }
+        assert!(!report(&changed).damage.is_empty(), "{what}");
+    }
+    let changed = disk.copy();
+    changed.tamper(last, |file| file.clone_from(&foreign));
+    assert!(crash::open(&changed).is_err(), "another log's last segment");
+}
+
 /// A header recomputed with everything but the key still carries a signature that is not for its root.
 #[test]
 fn a_rewritten_frame_needs_the_key() {
@@ -226,6 +337,28 @@ fn stored_bytes_that_look_like_an_older_frame_are_no_frame() {
     let torn = recovered.torn.expect("torn");
     let (_, kept) = changed.find(&torn.moved_to.to_string_lossy());
     assert_eq!((kept.len() as u64, crate::Hash::of(&kept)), (torn.bytes, torn.sha256));
+}
+
+/// A later version's frame is no torn tail, though nothing signed covers it yet; nor is its segment damage.
+#[test]
+fn what_a_later_version_wrote_is_left_alone() {
+    let disk = log_of(6, 40);
+    let (path, _) = disk.find(".seg");
+    let last = *frames(&disk, &path).last().expect("six");
+    for (at, offset) in [(7, 0), (last.0 + 7, last.0)] {
+        let changed = disk.copy();
+        for name in ["/journal/node-1.test/checkpoint", "/journal/node-1.test/levels/checkpoint", "/fence/node-1.test.fence"] {
+            changed.delete(Path::new(name));
+        }
+        changed.tamper(&path, |bytes| bytes[at] = b'2');
+        let damage = report(&changed).damage;
+        assert_eq!((damage[0].what, damage[0].offset), (crate::scan::LATER, offset as u64));
+        let (_, before) = changed.find(".seg");
+        assert!(matches!(crash::open(&changed), Err(OpenError::Later { offset: found, .. }) if found == offset as u64));
+        assert_eq!(changed.find(".seg").1, before, "nothing is changed");
+        let found = read::entries_on(Arc::new(changed.clone()), Path::new(LOG), 0).expect("there").last();
+        assert!(matches!(found, Some(Err(read::ReadError::Later { .. }))));
+    }
 }
 
 #[test]
