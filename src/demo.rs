@@ -491,7 +491,7 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          \x20   crl_grace: 24h\n\
          \x20 ops: {{address: 127.0.0.1:{}}}\n\
          journal: {{dir: journal}}\n\
-         keys: {{node: keys/node.key, signing: keys/signing.key, table: keys/epochs}}\n\
+         keys: {{node: keys/node.key, signing: keys/signing, table: keys/epochs}}\n\
          store: {{path: store/cases.sqlite}}\n\
          providers:\n",
         ports.internal(),
