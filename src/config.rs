@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use journal::Origin;
 use model::document::Document;
 use model::{Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::limit::{BreakerOptions, InstanceOptions};
+use crate::logs::Base;
 
 /// The raw shape of `qovsaq.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,7 +20,8 @@ use crate::limit::{BreakerOptions, InstanceOptions};
 pub struct RawConfig {
     /// `test` (synthetic persons only) or `production` (real persons only, assertions mandatory).
     profile: Profile,
-    /// Name of this node's log, part of every receipt: letters a-z, digits, `.` and `-`.
+    /// Base name of this node's logs, part of every receipt: 1 to 55 of a-z, digits, `.` and `-`. The log of a half-year
+    /// is named `<origin>.<year>h<1 or 2>`.
     origin: String,
     /// Folders with the deployment's data.
     data: RawData,
@@ -136,7 +137,8 @@ struct RawJournal {
 struct RawKeys {
     /// The node key that wraps epoch keys; 32 bytes, mode 0600.
     node: PathBuf,
-    /// The key that signs tree heads.
+    /// Folder of the keys that sign tree heads: `<log>.key` for each half-year's log, mode 0600, and beside it
+    /// `<log>.pub`, what others verify with.
     signing: PathBuf,
     /// Folder of wrapped epoch keys; outside the journal's folder, so that keys can be destroyed.
     table: PathBuf,
@@ -342,8 +344,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Test or production.
     pub profile: Profile,
-    /// Name of this node's log.
-    pub origin: Origin,
+    /// Base name of this node's logs.
+    pub base: Base,
     /// Folder of contracts.
     pub contracts: PathBuf,
     /// Folder of mappings.
@@ -366,8 +368,8 @@ pub struct Config {
     pub journal_fence: PathBuf,
     /// The node key's file.
     pub node_key: PathBuf,
-    /// The signing key's file.
-    pub signing_key: PathBuf,
+    /// Folder of the logs' signing keys.
+    pub signing_keys: PathBuf,
     /// Folder of wrapped epoch keys.
     pub key_table: PathBuf,
     /// The store's file.
@@ -499,7 +501,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn check(mut self, raw: RawConfig) -> Option<Config> {
-        let origin = Origin::new(&raw.origin)
+        let base = Base::new(&raw.origin)
             .map_err(|error| self.refuse("/origin", "wrong-origin", &error.to_string(), "a-z, 0-9, '.' and '-'"))
             .ok();
         let internal = self.tls_listener("/listeners/internal", &raw.listeners.internal);
@@ -530,6 +532,15 @@ impl Checker<'_> {
                 "a folder outside the journal's, so that keys can be destroyed",
             );
         }
+        let signing_keys = self.base.join(&raw.keys.signing);
+        if signing_keys.is_file() {
+            self.refuse(
+                "/keys/signing",
+                "not-a-folder",
+                "signing keys stand in a folder, one for the log of each half-year, and this is a file",
+                "a folder, such as keys/signing; keep the file with the log it has signed",
+            );
+        }
         let journal_fence = raw.journal.fence.map_or_else(|| beside(&journal_dir), |fence| self.base.join(fence));
         if journal_fence.starts_with(&journal_dir) {
             self.refuse(
@@ -545,7 +556,7 @@ impl Checker<'_> {
         Some(Config {
             file: self.document.path.clone(),
             profile: raw.profile,
-            origin: origin?,
+            base: base?,
             contracts: self.base.join(raw.data.contracts),
             mappings: self.base.join(raw.data.mappings),
             internal,
@@ -557,7 +568,7 @@ impl Checker<'_> {
             journal_segment_bytes: raw.journal.segment_bytes,
             journal_fence,
             node_key: self.base.join(raw.keys.node),
-            signing_key: self.base.join(raw.keys.signing),
+            signing_keys,
             key_table,
             store: self.base.join(raw.store.path),
             cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),

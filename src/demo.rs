@@ -570,7 +570,7 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          citizens: {{issuer: {CITIZENS}, keys: citizens/keys.json}}\n\
          auditors: {{auditor-1: {{certificate_name: auditor-1.meis.test}}}}\n\
          journal: {{dir: journal}}\n\
-         keys: {{node: keys/node.key, signing: keys/signing.key, table: keys/epochs}}\n\
+         keys: {{node: keys/node.key, signing: keys/signing, table: keys/epochs}}\n\
          store: {{path: store/cases.sqlite}}\n\
          providers:\n",
         ports.internal(),

@@ -1,6 +1,7 @@
 //! The gateway as a whole: what its parts share, how it starts and how it stops.
 
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::hmac;
 use index::IndexKey;
 use jiff::Timestamp;
-use journal::{Journal, Options, Recovered, SigningKey, VerifyingKey};
+use journal::VerifyingKey;
 use model::{Problems, Profile};
-use seal::{KeyTable, NodeKey};
+use seal::NodeKey;
 use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,6 +29,7 @@ use crate::dossier::Dossiers;
 use crate::flight::Flights;
 use crate::idempotency::Idempotency;
 use crate::listener::{self, Door, Limits, Refusals};
+use crate::logs;
 use crate::metrics::Metrics;
 use crate::pipeline::Landed;
 use crate::record::{Kind, NoRecord, Recorder};
@@ -97,8 +99,8 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Loads the data, opens journal, keys and store, closes what a crash left open (R2) and
-    /// journals the activation (R7). Ready to answer when it returns.
+    /// Loads the data, opens journal, keys and store, begins the half-year's log where it is due, closes what a
+    /// crash left open (R2) and journals the activation (R7). Ready to answer when it returns.
     ///
     /// # Errors
     /// The data's problems, or what could not be opened and what to do about it.
@@ -107,17 +109,12 @@ impl Gateway {
         let citizens = config.citizens.as_ref().map(|(issuer, keys)| Citizens::load(issuer, keys)).transpose()?;
         let active = load(&config, &transports)?;
         make_folders(&config)?;
-        let signing_key = SigningKey::load_or_create(&config.signing_key).map_err(anyhow::Error::new)?;
-        let verifying_key = signing_key.public(&config.origin);
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
         let store_key = node_key.derive("qovsaq store");
         let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
         let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
-        let options = journal_options(&config);
-        let (journal, recovered) = Journal::open(options, signing_key).map_err(anyhow::Error::new)?;
-        let keys = KeyTable::open(&config.key_table, node_key.clone()).map_err(anyhow::Error::new)?;
-        let recorder = Recorder::start(journal, keys, config.origin.as_str()).await?;
-        close_what_a_crash_left_open(&recorder, &recovered).await?;
+        let recorder = logs::open(&config, &node_key, clock::now()).await?;
+        let verifying_key = recorder.journal().verifying_key().clone();
         let started = serde_json::json!({
             "configuration": active.hash,
             "profile": config.profile.as_str(),
@@ -259,38 +256,13 @@ fn activation(active: &Active) -> serde_json::Value {
     serde_json::json!({"configuration": active.hash, "services": services})
 }
 
-fn journal_options(config: &Config) -> Options {
-    let fence = Some(config.journal_fence.clone());
-    let defaults = Options { fence, ..Options::new(config.journal_dir.clone(), config.origin.clone()) };
-    let Some(segment_bytes) = config.journal_segment_bytes else { return defaults };
-    let half = usize::try_from(segment_bytes / 2).unwrap_or(usize::MAX);
-    Options { segment_bytes, queue_bytes: defaults.queue_bytes.min(half), ..defaults }
-}
-
 /// The folders of what the gateway writes, open to their owner alone.
 fn make_folders(config: &Config) -> anyhow::Result<()> {
-    let parents = [&config.signing_key, &config.node_key, &config.store].map(|file| file.parent());
-    for folder in
-        parents.into_iter().flatten().chain([config.journal_dir.as_path(), config.journal_fence.as_path(), config.key_table.as_path()])
-    {
+    let parents = [&config.node_key, &config.store].map(|file| file.parent());
+    let folders = [&config.journal_dir, &config.journal_fence, &config.signing_keys, &config.key_table].map(PathBuf::as_path);
+    for folder in parents.into_iter().flatten().chain(folders) {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    Ok(())
-}
-
-/// R2: recovery closes every open intent before the gateway is ready.
-async fn close_what_a_crash_left_open(recorder: &Recorder, recovered: &Recovered) -> anyhow::Result<()> {
-    if let Some(torn) = &recovered.torn {
-        let event = serde_json::json!({"torn_bytes": torn.bytes, "sha256": torn.sha256});
-        recorder.event(Kind::Recovered, &event).await?;
-        tracing::warn!(torn.bytes, "a torn tail of the journal was moved aside");
-    }
-    for open in &recovered.open {
-        recorder.abandoned(open.index).await?;
-    }
-    if !recovered.open.is_empty() {
-        tracing::warn!(count = recovered.open.len(), "exchanges that a stop had left open were closed as abandoned");
     }
     Ok(())
 }
@@ -455,10 +427,15 @@ async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
             () = gateway.draining() => true,
         };
         let now = clock::now();
-        // Some rates are other on other days.
         let today = model::time::day(now);
-        if std::mem::replace(&mut day, today) != today {
+        let another_day = std::mem::replace(&mut day, today) != today;
+        // Some rates are other on other days.
+        if another_day {
             gateway.sources.activate(&gateway.active());
+        }
+        let log = gateway.recorder.journal().origin();
+        if logs::observe(&gateway.config.base, log, now) && another_day {
+            logs::warn_overdue(log);
         }
         gateway.cache.settle();
         gateway.metrics.cache(&gateway.cache);

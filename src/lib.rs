@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod identify;
 pub mod limit;
 pub mod listener;
+pub mod logs;
 pub mod metrics;
 pub mod obtained;
 pub mod ops;

@@ -90,6 +90,10 @@ kinds! {
     KeyChanged = 6, "key-changed";
     /// An operator emptied the cache, or the part of it that stems from one provider.
     CacheCleared = 7, "cache-cleared";
+    /// The log goes on from an earlier one of this node (metadata in clear: names no person).
+    LogBegun = 8, "log-begun";
+    /// The log's last entry: the next one is named (metadata in clear: names no person).
+    LogEnded = 9, "log-ended";
     /// About to send a question to a provider.
     Intent = 10, "intent";
     /// The provider answered.
@@ -418,6 +422,15 @@ impl Recorder {
         self.write(kind, metadata).await
     }
 
+    /// The same with its metadata in clear, for what names no person and is to be checked without a key.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub async fn plain_event(&self, kind: Kind, metadata: &impl Serialize) -> Result<(), NoRecord> {
+        append_plain(&self.journal, &self.origin, kind, &json(metadata)?, clock::now())?.durable().await;
+        Ok(())
+    }
+
     /// Closes an intent that a crash left open (R2): it may have been sent.
     ///
     /// # Errors
@@ -525,10 +538,7 @@ async fn open_epoch(journal: &Journal, keys: &KeyTable, origin: &str, now: Times
         "opened_at": model::time::rfc3339(notice.opened_at),
         "wrapped_keys_sha256": base64::engine::general_purpose::STANDARD.encode(notice.commitment),
     }))?;
-    let binding = binding(origin, Kind::EpochOpened, Role::Single, now);
-    let sealed = seal::entry::plain_entry(&binding, &metadata);
-    let entry = Entry { kind: Kind::EpochOpened.number(), role: Role::Single, body: sealed.body, payload: sealed.payload };
-    journal.append(entry, Urgency::Now, None)?.durable().await;
+    append_plain(journal, origin, Kind::EpochOpened, &metadata, now)?.durable().await;
     Ok(OpenEpoch { epoch, opened_at: now })
 }
 
@@ -536,6 +546,18 @@ async fn open_epoch(journal: &Journal, keys: &KeyTable, origin: &str, now: Times
 #[must_use]
 pub fn base64_of(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
+}
+
+fn append_plain(
+    journal: &Journal,
+    origin: &str,
+    kind: Kind,
+    metadata: &[u8],
+    now: Timestamp,
+) -> Result<journal::Appended, journal::Refused> {
+    let sealed = seal::entry::plain_entry(&binding(origin, kind, Role::Single, now), metadata);
+    let entry = Entry { kind: kind.number(), role: Role::Single, body: sealed.body, payload: sealed.payload };
+    journal.append(entry, Urgency::Now, None)
 }
 
 fn month_of(now: Timestamp) -> String {

@@ -181,6 +181,35 @@ impl Site {
         process.kill().await.expect("killed");
     }
 
+    /// Starts the program to be killed before the n-th of these system calls that one of its threads makes. Whether that
+    /// came before it was ready; it is gone in either case.
+    pub(crate) async fn killed_at(&self, call: &str, nth: usize) -> bool {
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
+        let tracer = ["strace", "-D", "-f", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let mut process = self
+            .program(&tracer)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
+        let mut log = String::new();
+        let mut was_ready = false;
+        while let Ok(Some(line)) = lines.next_line().await {
+            if ready(&line).is_some() {
+                was_ready = true;
+                process.kill().await.expect("killed");
+            }
+            log.push_str(&line);
+            log.push('\n');
+        }
+        let status = process.wait().await.expect("it ends");
+        assert_eq!(status.code(), None, "it was not killed but ended: {log}");
+        !was_ready
+    }
+
     async fn spawn(&self, mut command: Command) -> Result<Child, Ended> {
         let mut process = command
             .stdin(Stdio::null())

@@ -402,11 +402,12 @@ async fn journal_verify_tells_damage_from_a_torn_tail() {
     environment.stop().await.expect("stops in order");
     let journal = folder.path().join("journal");
     let verify = || run(&["journal", "verify", text(&journal)]);
+    let log = ledger::newest(folder.path());
     let sound = verify();
     check_code(&sound, 0);
-    assert!(sound.stdout.starts_with("meis-demo.test: sound, "), "{}", sound.stdout);
+    assert!(sound.stdout.starts_with(&format!("{log}: sound, ")), "{}", sound.stdout);
 
-    let segment = journal.join("meis-demo.test/segments/0000000000000000.seg");
+    let segment = journal.join(log.as_str()).join("segments/0000000000000000.seg");
     let good = std::fs::read(&segment).expect("a segment");
     let used = good.iter().rposition(|byte| *byte != 0).expect("something") + 1;
     let change = |at: usize, by: u8| {
@@ -426,7 +427,7 @@ async fn journal_verify_tells_damage_from_a_torn_tail() {
     change(used + 40, 0x5a);
     let torn = verify();
     check_code(&torn, 0);
-    assert!(torn.stdout.starts_with("torn tail: ") && torn.stdout.contains("meis-demo.test: sound, "), "{}", torn.stdout);
+    assert!(torn.stdout.starts_with("torn tail: ") && torn.stdout.contains(&format!("{log}: sound, ")), "{}", torn.stdout);
 
     let empty = TempDir::new().expect("a temporary folder");
     check_code(&run(&["journal", "verify", text(empty.path())]), 2);
@@ -469,7 +470,8 @@ async fn journal_commands_say_what_is_wrong_with_their_files_and_what_to_do() {
         copy_folder(&journal, &copy);
         copy
     };
-    let segment = |journal: &Path| journal.join("meis-demo.test/segments/0000000000000000.seg");
+    let origin = ledger::newest(folder.path()).to_string();
+    let segment = |journal: &Path| journal.join(&origin).join("segments/0000000000000000.seg");
     let file = |name: &str, bytes: &[u8]| {
         let path = kept.path().join(name);
         std::fs::write(&path, bytes).expect("written");
@@ -527,20 +529,20 @@ async fn journal_commands_say_what_is_wrong_with_their_files_and_what_to_do() {
 
     // Receipts that are not this log's.
     let since = |file: &Path| run(&["journal", "prove", text(&journal), "--since", text(file)]);
-    let head = std::fs::read_to_string(journal.join("meis-demo.test/checkpoint")).expect("a checkpoint");
+    let head = std::fs::read_to_string(journal.join(&origin).join("checkpoint")).expect("a checkpoint");
     let receipt = |origin: &str, head: &str| {
         json!({"origin": origin, "index": 0, "leaf_hash": journal::Hash::default(), "proof": [], "head": head}).to_string()
     };
-    check_code(&since(&file("own.json", receipt("meis-demo.test", &head).as_bytes())), 0);
-    let elsewhere = receipt("other.test", &head.replace("meis-demo.test", "other.test"));
+    check_code(&since(&file("own.json", receipt(&origin, &head).as_bytes())), 0);
+    let elsewhere = receipt("other.test", &head.replace(&origin, "other.test"));
     check_sentence(
         &since(&file("elsewhere.json", elsewhere.as_bytes())),
         1,
         &["elsewhere.json", "give one that this log has signed", "another origin"],
     );
-    let unsigned = head.replacen("meis-demo.test\n", "meis-demo.test\n1", 1);
+    let unsigned = head.replacen(&format!("{origin}\n"), &format!("{origin}\n1"), 1);
     check_sentence(
-        &since(&file("unsigned.json", receipt("meis-demo.test", &unsigned).as_bytes())),
+        &since(&file("unsigned.json", receipt(&origin, &unsigned).as_bytes())),
         1,
         &["give one that this log has signed", "not signed by this key"],
     );
@@ -564,7 +566,7 @@ async fn a_running_gateways_journal_can_be_read_by_anybody_and_written_by_nobody
     for round in 0..5 {
         let verified = run(&["journal", "verify", text(&journal)]);
         check_code(&verified, 0);
-        assert!(verified.stdout.contains("meis-demo.test: sound, "), "{}", verified.stdout);
+        assert!(verified.stdout.contains(": sound, "), "{}", verified.stdout);
         check_code(&run(&["journal", "show", text(&journal), &round.to_string()]), 0);
         // Proofs go as far as the checkpoint of the start.
         let proven = run(&["journal", "prove", text(&journal), "0"]);
@@ -591,11 +593,12 @@ async fn serve_refuses_another_nodes_journal_and_a_later_versions() {
     let kept = TempDir::new().expect("a temporary folder");
     let folders = ["journal", "journal-fence", "keys"];
     folders.iter().for_each(|name| copy_folder(&site.dir().join(name), &kept.path().join(name)));
-    let journal = site.dir().join("journal/meis-demo.test");
+    let origin = ledger::newest(site.dir());
+    let journal = site.dir().join("journal").join(origin.as_str());
     let segment = journal.join("segments/0000000000000000.seg");
-    let fence = site.dir().join("journal-fence/meis-demo.test.fence");
+    let fence = site.dir().join(format!("journal-fence/{origin}.fence"));
     let last = frame_at(&segment, None);
-    let signing = site.dir().join("keys/signing.key");
+    let signing = site.dir().join(format!("keys/signing/{origin}.key"));
     let changes: [(&dyn Fn(), &[&str]); 4] = [
         (&|| write_over(&signing, 0, &[7; 32]), &["restore"]),
         (&|| write_over(&segment, 7, b"2"), &["written by a later version", "start that version"]),
@@ -670,7 +673,7 @@ fn redacted(mut document: Json, pointers: &[&str]) -> Json {
     document
 }
 
-const RECEIPT: [&str; 5] = ["/request_id", "/receipt/index", "/receipt/leaf_hash", "/receipt/proof", "/receipt/head"];
+const RECEIPT: [&str; 6] = ["/request_id", "/receipt/origin", "/receipt/index", "/receipt/leaf_hash", "/receipt/proof", "/receipt/head"];
 
 #[test]
 fn help_texts() {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use journal::{Hash, Receipt, Role, SigningKey, VerifyingKey};
+use journal::{Hash, Origin, Receipt, Role, SigningKey, VerifyingKey};
+use qovsaq::logs::Base;
 use qovsaq::record::Kind;
 use seal::{KeyTable, NodeKey};
 use serde_json::Value as Json;
 
-/// Origin of the logs that the tests' deployments write.
-pub(crate) const ORIGIN: &str = "meis-demo.test";
+/// Base name of the logs that the tests' deployments write.
+pub(crate) const BASE: &str = "meis-demo.test";
 
 /// One entry, opened.
 #[derive(Debug)]
@@ -32,12 +33,30 @@ impl Line {
     }
 }
 
-/// Everything in the journal of a deployment's folder from `from` on; an unfinished frame is the end.
+/// The logs of a deployment's folder, the newest last.
+pub(crate) fn logs(dir: &Path) -> Vec<Origin> {
+    let base = Base::new(BASE).expect("a base name");
+    let names = std::fs::read_dir(dir.join("journal")).expect("a journal").map(|entry| entry.expect("an entry").file_name());
+    let half_years: BTreeSet<_> = names.filter_map(|name| base.half_year(name.to_str()?)).collect();
+    half_years.into_iter().map(|half_year| base.log(half_year)).collect()
+}
+
+/// The newest log of a deployment's folder.
+pub(crate) fn newest(dir: &Path) -> Origin {
+    logs(dir).pop().expect("a log")
+}
+
+/// Everything in the newest log of a deployment's folder from `from` on; an unfinished frame is the end.
 pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
+    read_log(dir, &newest(dir), from)
+}
+
+/// The same of any of its logs.
+pub(crate) fn read_log(dir: &Path, origin: &Origin, from: u64) -> Vec<Line> {
     let keys = KeyTable::open(&dir.join("keys/epochs"), NodeKey::load_or_create(&dir.join("keys/node.key")).expect("a node key"))
         .expect("a key table");
     let mut epochs = BTreeMap::new();
-    let entries = journal::read::entries(&dir.join("journal"), from).expect("a journal");
+    let entries = journal::read::entries(&dir.join("journal").join(origin.as_str()), from).expect("a journal");
     let mut open = |entry: journal::read::EntryView| {
         let view = seal::entry::parse(&entry.body).expect("an entry of our grammar");
         let epoch = if view.plain_metadata().is_some() { 0 } else { view.epoch };
@@ -47,7 +66,7 @@ pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
                 let epoch = epochs.entry(view.epoch).or_insert_with(|| keys.epoch(view.epoch).expect("readable").expect("kept"));
                 let (role, link) = (entry.role.code(), entry.role.link());
                 let payload = Some(entry.payload.as_slice());
-                seal::entry::open_entry(epoch, ORIGIN, entry.kind, role, link, &entry.body, payload).expect("opens").metadata
+                seal::entry::open_entry(epoch, origin.as_str(), entry.kind, role, link, &entry.body, payload).expect("opens").metadata
             }
         };
         Line {
@@ -63,10 +82,16 @@ pub(crate) fn read(dir: &Path, from: u64) -> Vec<Line> {
     entries.map(|entry| open(entry.expect("readable"))).collect()
 }
 
-/// The key that receipts of a deployment's folder verify with.
+/// The key that receipts of a deployment's newest log verify with.
 pub(crate) fn verifying_key(dir: &Path) -> VerifyingKey {
-    let key = SigningKey::load_or_create(&dir.join("keys/signing.key")).expect("a signing key");
-    key.public(&journal::Origin::new(ORIGIN).expect("an origin"))
+    key_of(dir, &newest(dir))
+}
+
+/// The same of any of its logs.
+pub(crate) fn key_of(dir: &Path, origin: &Origin) -> VerifyingKey {
+    let file = dir.join(format!("keys/signing/{origin}.key"));
+    assert!(file.is_file(), "there is no {}", file.display());
+    SigningKey::load_or_create(&file).expect("a signing key").public(origin)
 }
 
 /// The closing entries of every intent: R2 asks for exactly one each.

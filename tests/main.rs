@@ -26,6 +26,7 @@ mod lapsed;
 mod large;
 mod life;
 mod limits;
+mod logs;
 mod privacy;
 mod proofs;
 mod rows;

@@ -131,7 +131,7 @@ const SEGMENT_BYTES: usize = 65_536;
 
 /// Bytes of the last segment that are used.
 fn used(journal: &Path) -> usize {
-    let folder = journal.join(ledger::ORIGIN).join("segments");
+    let folder = journal.join(ledger::newest(journal.parent().expect("a deployment's folder")).as_str()).join("segments");
     let segments = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
     let last = segments.filter(|path| path.extension().is_some_and(|end| end == "seg")).max().expect("a segment");
     std::fs::read(last).expect("a file").iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)

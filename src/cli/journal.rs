@@ -1,6 +1,10 @@
 //! `qovsaq journal verify|show|prove|search|export`
+//!
+//! - `journal/console.rs`: what is asked of a running gateway's console.
+//! - `journal/succession.rs`: how the logs of a folder follow each other.
 
 mod console;
+mod succession;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,14 +32,16 @@ pub struct JournalCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Verify a journal: read-only, needs no key
+    ///
+    /// Where the folder holds the logs of several half-years, also that each goes on from the one before.
     #[command(after_help = "Exit codes: 0 sound (a torn tail is reported), 1 damaged (says where and what), 2 wrong usage.")]
     Verify {
-        /// The journal's folder
+        /// The journal's folder, or one log's own
         dir: PathBuf,
     },
     /// Show one entry: its place and hash without a key, all of it with one
     Show {
-        /// The journal's folder
+        /// The journal's folder; where it holds several logs, one log's own
         dir: PathBuf,
         /// Index of the entry
         index: u64,
@@ -53,7 +59,7 @@ enum Action {
     ///
     /// Needs no key, and may be used while the gateway runs. What it prints, `qovsaq-verify` checks.
     Prove {
-        /// The journal's folder
+        /// The journal's folder; where it holds several logs, one log's own
         dir: PathBuf,
         /// Index of the entry: prints a C2SP tlog-proof
         #[arg(required_unless_present = "since")]
@@ -116,7 +122,12 @@ fn run_verify(dir: &Path) -> anyhow::Result<Ended> {
             complain(&format!("signed by {key}; whether that is the right key only an outside copy of it can say"));
         }
     }
-    Ok(if report.is_sound() { Ended::Well } else { Ended::Badly })
+    let succession = succession::check(&report.logs)?;
+    for broken in &succession.broken {
+        say(&format!("broken: {broken}"))?;
+    }
+    succession.elsewhere.iter().for_each(|elsewhere| complain(elsewhere));
+    Ok(if report.is_sound() && succession.broken.is_empty() { Ended::Well } else { Ended::Badly })
 }
 
 fn prove(dir: &Path, index: u64) -> anyhow::Result<Ended> {

@@ -60,6 +60,8 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         ConfigurationActivated => "konfiqurasiya qüvvəyə minib", "a configuration became active";
         KeyChanged => "açarlar və sertifikatlar yenidən oxunub", "keys and certificates were read again";
         CacheCleared => "saxlanmış cavablar silinib", "kept answers were cleared";
+        LogBegun => "yeni yarımillik jurnal başlayıb", "the log of a new half-year began";
+        LogEnded => "yarımillik jurnal bitib", "the half-year's log ended";
         Intent => "mənbəyə sorğu göndərilmək üzrədir", "a question is about to be sent to the source";
         Answered => "mənbə cavab verib", "the source answered";
         Failed => "sorğu baş tutmayıb", "the call failed";

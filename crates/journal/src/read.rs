@@ -61,7 +61,7 @@ pub enum ReadError {
     #[error("{0} holds no journal; name the folder that `journal.dir` says")]
     NoLog(PathBuf),
     /// The directory holds several logs: name the log's own directory.
-    #[error("{path} holds {found} logs, name the directory of one")]
+    #[error("{path} holds {found} logs; name the directory of one, such as {path}/<origin>")]
     Logs {
         /// The directory.
         path: PathBuf,
@@ -182,6 +182,35 @@ pub fn entries_on(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Result<Entries,
     let first = segments.iter().rposition(|first| *first <= from).unwrap_or(0);
     segments.drain(..first);
     Ok(Entries { disk, log_dir, segments: segments.into(), from, segment: None, ready: VecDeque::new() })
+}
+
+/// Reads the last entry of a log; none where it has none. `dir` as for [`entry`].
+///
+/// Cost: a look at each frame header of the last segment.
+///
+/// # Errors
+/// When there is no log, or its end cannot be read.
+pub fn last(dir: &Path) -> Result<Option<EntryView>, ReadError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let io = |source| ReadError::Io { path: dir.to_owned(), source };
+    let log_dir = log_dir(&*disk, dir)?;
+    let mut segments = scan::segments(&*disk, &log_dir).map_err(io)?;
+    // A last segment may have no frame yet.
+    while let Some(first_index) = segments.pop() {
+        let segment = open_segment(&*disk, &log_dir, first_index)?;
+        let mut frames = Frames::new(&*segment.file, segment.offset).map_err(io)?;
+        // The last frame may be unfinished: then the one before is the last.
+        let (mut before, mut last) = (first_index, first_index);
+        while let Ok(Some((header, _))) = frames.peek().map_err(io)? {
+            (before, last) = (last, header.first_index);
+            frames.skip(&header);
+        }
+        let entry = entries_on(Arc::clone(&disk), &log_dir, before)?.last().transpose()?;
+        if entry.is_some() {
+            return Ok(entry);
+        }
+    }
+    Ok(None)
 }
 
 fn log_dir(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, ReadError> {

@@ -33,6 +33,8 @@ impl Report {
 pub struct LogReport {
     /// The log's origin; the name of its directory when no segment tells.
     pub name: String,
+    /// The log's own directory.
+    pub dir: PathBuf,
     /// The key in the log; compare it with the one published.
     pub key: Option<VerifyingKey>,
     /// Entries verified.
@@ -146,7 +148,7 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progress)
     let mut report = Report { logs: Vec::new() };
     for (log_dir, checkpoint, levels_note, files) in work {
         let name = log_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut log = Verifier::new(name, checkpoint);
+        let mut log = Verifier::new(name, log_dir.clone(), checkpoint);
         if let Some(note) = levels_note {
             log.levels = Some(StoredLevels::open(disk, &log_dir, note).map_err(io(&log_dir))?);
         }
@@ -210,12 +212,23 @@ fn missing_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl Verifier {
-    fn new(name: String, checkpoint: Option<Option<String>>) -> Self {
+    fn new(name: String, dir: PathBuf, checkpoint: Option<Option<String>>) -> Self {
         // Read before its signature can be checked: only to know where to look at the root.
         let size = checkpoint.as_ref().and_then(|text| text.as_ref()?.lines().nth(1)?.parse().ok());
         let empty = CompactRange::default().root();
         Self {
-            report: LogReport { name, key: None, size: 0, root: empty, frames: 0, segments: 0, open: 0, torn: None, damage: Vec::new() },
+            report: LogReport {
+                name,
+                dir,
+                key: None,
+                size: 0,
+                root: empty,
+                frames: 0,
+                segments: 0,
+                open: 0,
+                torn: None,
+                damage: Vec::new(),
+            },
             checkpoint,
             position: None,
             at_checkpoint: (size == Some(0)).then_some(empty),

@@ -51,3 +51,48 @@ async fn what_is_appended_is_durable_proven_and_there_after_a_clean_close() {
     let (_, recovered) = Journal::open(options(dir.path()), key()).expect("opens after a drop");
     assert_eq!((recovered.size, recovered.was_clean), (200, false));
 }
+
+#[tokio::test]
+async fn the_last_entry_is_found_behind_every_tail() {
+    use std::os::unix::fs::FileExt as _;
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let last = || read::last(dir.path()).expect("read").map(|entry| entry.index);
+    // The last byte of the last frame: without it the frame is unfinished.
+    let cut_off = || {
+        let segments = std::fs::read_dir(dir.path().join("node-1.test/segments")).expect("listed").map(|file| file.expect("listed").path());
+        let newest = segments.filter(|path| path.extension().is_some_and(|kind| kind == "seg")).max().expect("a segment");
+        let at = std::fs::read(&newest).expect("read").iter().rposition(|byte| *byte != 0).expect("a frame");
+        let file = std::fs::File::options().write(true).open(&newest).expect("opens");
+        file.write_all_at(&[0], at as u64).expect("written");
+    };
+    let (journal, _) = Journal::open(options(dir.path()), key()).expect("opens");
+    assert_eq!(last(), None);
+    let body = [7; 4000];
+    let mut first = None;
+    for number in 0..40 {
+        let appended = journal.append(entry(7, Role::Single, &body, b"payload"), Urgency::Now, None).expect("taken");
+        appended.durable().await;
+        assert_eq!(last(), Some(number));
+        // The first frame of a segment: the entry before it stands in another one.
+        let segments = verify::verify(dir.path(), &mut |_| {}).expect("reads").logs[0].segments;
+        if segments == 3 {
+            first = Some(number);
+            break;
+        }
+    }
+    let first = first.expect("the test spans segments");
+    drop(journal);
+    cut_off();
+    assert_eq!(last(), first.checked_sub(1));
+    // Two entries in one segment: the last one is lost, the one before it is not.
+    let (journal, recovered) = Journal::open(options(dir.path()), key()).expect("opens");
+    assert_eq!(recovered.size, first);
+    for number in [first, first + 1] {
+        journal.append(entry(7, Role::Single, &body, b"payload"), Urgency::Now, None).expect("taken").durable().await;
+        assert_eq!(last(), Some(number));
+    }
+    drop(journal);
+    cut_off();
+    assert_eq!(last(), Some(first));
+    assert!(matches!(read::last(&dir.path().join("node-1.test/levels")), Err(read::ReadError::Logs { found: 0, .. })));
+}

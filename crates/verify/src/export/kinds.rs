@@ -11,6 +11,8 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         5 => "configuration-activated",
         6 => "key-changed",
         7 => "cache-cleared",
+        8 => "log-begun",
+        9 => "log-ended",
         10 => "intent",
         11 => "answered",
         12 => "failed",
