@@ -183,3 +183,79 @@ impl Citizens {
         if own { Ok(()) } else { Err(Unproven::OtherPerson) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(iat: i64, exp: i64) -> Claims {
+        Claims {
+            iss: "https://id.test".to_owned(),
+            aud: AUDIENCE.to_owned(),
+            azp: "e-sosial".to_owned(),
+            scope: SCOPE.to_owned(),
+            iat,
+            exp,
+            fin: Some("5K7QX2O".to_owned()),
+            pin: None,
+        }
+    }
+
+    fn holds(claims: &Claims) -> Result<(), Unproven> {
+        let citizens = Citizens { issuer: "https://id.test".to_owned(), keys: HashMap::new() };
+        let consumer = ConsumerId::new("e-sosial").expect("a code");
+        let now = Timestamp::from_second(1_000_000).expect("a moment");
+        citizens.holds(claims, &Subject::Fin("5K7QX2O".to_owned()), &consumer, now)
+    }
+
+    #[test]
+    fn an_assertion_lives_ten_minutes_and_clocks_differ_by_one() {
+        for (iat, exp, good) in [
+            (999_900, 1_000_500, true),
+            (999_400, 1_000_000, true),
+            (999_340, 999_940, true),
+            (999_339, 999_939, false),
+            (1_000_060, 1_000_600, true),
+            (1_000_061, 1_000_600, false),
+            (999_900, 1_000_501, false),
+            (i64::MIN, i64::MAX, false),
+            (i64::MAX, i64::MIN, false),
+        ] {
+            assert_eq!(holds(&claims(iat, exp)), if good { Ok(()) } else { Err(Unproven::Time) }, "{iat} {exp}");
+        }
+    }
+
+    #[test]
+    fn every_claim_counts() {
+        let good = || claims(999_900, 1_000_100);
+        let pin = |text: &str| Some(text.to_owned());
+        for (claims, why) in [
+            (Claims { iss: "https://other.test".to_owned(), ..good() }, Unproven::Purpose),
+            (Claims { aud: "other".to_owned(), ..good() }, Unproven::Purpose),
+            (Claims { scope: "login".to_owned(), ..good() }, Unproven::Purpose),
+            (Claims { azp: "targeted-aid".to_owned(), ..good() }, Unproven::OtherConsumer),
+            (Claims { fin: pin("3M9RT4O"), ..good() }, Unproven::OtherPerson),
+            // A FIN is not proven by an equal PIN.
+            (Claims { fin: None, pin: pin("5K7QX2O"), ..good() }, Unproven::OtherPerson),
+            (Claims { fin: None, ..good() }, Unproven::OtherPerson),
+        ] {
+            assert_eq!(holds(&claims), Err(why));
+        }
+    }
+
+    #[test]
+    fn a_key_set_without_a_usable_key_is_refused_in_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("keys.json");
+        for (text, words) in [
+            ("{", "is no JWK set"),
+            (r#"{"keys": []}"#, "holds no key"),
+            (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "1", "alg": "HS256"}]}"#, "holds no key"),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let error = Citizens::load("https://id.test", &file).expect_err("refused");
+            assert!(format!("{error:#}").contains(words), "{error:#}");
+        }
+        assert!(Citizens::load("https://id.test", &folder.path().join("none")).is_err());
+    }
+}

@@ -85,6 +85,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "responses": responses(&json!({"200": answer_of(summary, &json!({"type": "object"}))}), &[403, 429])}}),
         );
     }
+    insert_accesses(&mut paths);
     paths.insert(
         "/checkpoint".to_owned(),
         json!({"get": {
@@ -104,6 +105,43 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
         "components": {"schemas": schemas(), "securitySchemes": {"mutual_tls": {"type": "mutualTLS"}}},
         "security": [{"mutual_tls": []}],
     })
+}
+
+/// Who used a citizen's data, in both shapes.
+fn insert_accesses(paths: &mut Map<String, Json>) {
+    let text = || json!({"type": "string"});
+    let moment = || json!({"type": ["string", "null"], "format": "date-time"});
+    let asked = |properties: Json, required: Json| {
+        json!({"required": true, "content": {"application/json": {"schema": {
+            "type": "object", "additionalProperties": false, "properties": properties, "required": required,
+        }}}})
+    };
+    let access = json!({"type": "object", "properties": {
+        "at": {"type": "string", "format": "date-time"}, "consumer": text(), "consumer_name": text(), "service": text(), "service_name": text(),
+        "purpose": text(), "purpose_name": text(), "act": text(), "outcomes": {"type": "array", "items": text()}, "text": text(), "receipt": {"type": "object"},
+    }});
+    paths.insert("/v1/subject-accesses".to_owned(), json!({"post": {
+        "operationId": "subject_accesses", "summary": "Who used a citizen's data, told to himself against his assertion",
+        "requestBody": asked(json!({
+            "subject": {"type": "object", "description": "fin or pin"}, "assertion": {"type": "string", "description": "compact JWS of the identity provider of citizens"},
+            "from": moment(), "to": moment(), "limit": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000}, "cursor": {"type": ["string", "null"]},
+        }), json!(["subject", "assertion"])),
+        "responses": responses(&json!({"200": answer_of("The uses, newest first", &json!({"type": "object", "properties": {
+            "request_id": text(), "accesses": {"type": "array", "items": access}, "next": {"type": ["string", "null"]}, "receipt": {"type": "object"},
+        }}))}), &[400, 403, 413, 415, 422, 429, 500, 503]),
+    }}));
+    paths.insert("/v2/findUsage".to_owned(), json!({"post": {
+        "operationId": "find_usage", "summary": "The same in the shape of the Estonian data tracker",
+        "requestBody": asked(json!({
+            "userCode": {"type": "string", "description": "FIN"}, "assertion": text(), "periodStart": moment(), "periodEnd": moment(),
+            "offset": {"type": ["integer", "null"], "minimum": 0}, "limit": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
+        }), json!(["userCode", "assertion"])),
+        "responses": responses(&json!({"200": answer_of("The usages, newest first", &json!({"type": "object", "properties": {
+            "totalUsages": {"type": "integer"}, "usages": {"type": "array", "items": {"type": "object", "properties": {
+                "logtime": text(), "action": text(), "receiverCode": text(), "receiverName": text(), "receiverSystem": text(),
+            }}},
+        }}))}), &[400, 403, 413, 415, 422, 429, 500, 503]),
+    }}));
 }
 
 fn body_of(reference: &str) -> Json {

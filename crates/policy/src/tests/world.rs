@@ -341,7 +341,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     snapshot.acts.insert(act(place), Act { id: act(place), name: name(), in_force_from: None, in_force_until });
                 }
                 for place in 0..3 {
-                    snapshot.purposes.insert(purpose(place), Purpose { id: purpose(place), name: name() });
+                    snapshot.purposes.insert(purpose(place), Purpose { id: purpose(place), name: name(), suppressed: None });
                 }
                 let id = service.id.clone();
                 snapshot.services.insert(id.clone(), Arc::new(service));
