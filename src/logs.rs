@@ -254,7 +254,11 @@ impl Logs<'_> {
             let dir = dir.display();
             format!("the end of the log in {dir} cannot be read; keep the directory, run `journal verify`, restore from the second copy")
         };
-        match read::last(&dir).with_context(cannot)? {
+        let last = match read::last(&dir) {
+            Err(error @ read::ReadError::Later { .. }) => return Err(anyhow::Error::new(error).context("start that version, nothing was changed")),
+            last => last.with_context(cannot)?,
+        };
+        match last {
             Some(last) if last.kind == Kind::LogEnded.number() => plain(&last).with_context(cannot).map(Some),
             Some(_) | None => Ok(None),
         }

@@ -176,7 +176,7 @@ fn check_parts(lines: &[Line]) {
         assert!(parts.len() > 1 && parts.is_sorted_by(|one, next| one.index < next.index), "{last:?}");
         let question = |line: &Line| {
             let mut question = line.metadata.as_object().expect("an object").clone();
-            question.retain(|member, _| !["subjects", "given", "part"].contains(&member.as_str()));
+            question.retain(|member, _| !["subjects", "related", "given", "part"].contains(&member.as_str()));
             question
         };
         for (place, part) in parts.iter().enumerate() {

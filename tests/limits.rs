@@ -41,7 +41,7 @@ async fn a_sources_quota_is_kept_to_the_call_and_shared_by_all_consumers() {
     let site = Site::prepare().await;
     site.set_quota(IDENTITY, &format!("{{per_second: {RATE}, burst: {RATE}}}"));
     let consumers = qovsaq::demo::consumers();
-    assert_eq!(consumers.len(), 17);
+    assert_eq!(consumers.len(), 18);
     for consumer in consumers.iter().filter(|consumer| *consumer != "targeted-aid") {
         std::fs::write(site.dir().join(format!("contracts/consumers/{consumer}.yaml")), modest_contract(consumer)).expect("writable");
     }

@@ -359,7 +359,6 @@ async fn what_does_not_exist_is_404_and_what_is_not_offered_405() {
         "/v1/services/nobody/nothing",
         "/v1/services/interior/..%2f..%2fetc",
         "/v1/dossiers/unknown",
-        "/v1/subject-accesses",
         "/v1/corrections",
         "/v2/services/interior/person-identity",
         "/",
