@@ -44,8 +44,8 @@ const BEGINS: &str = "2024-01-01T00:00:00Z";
 const SPAN: SignedDuration = SignedDuration::from_hours(731 * 24);
 /// Epochs of a log. The gateway opens one every quarter of an hour; what an entry costs does not depend on how many there are.
 const EPOCHS: u64 = 2000;
-/// Entries written with one flush.
-const CHUNK: u64 = 4096;
+/// Entries that are appended before the ones before them are waited for: about what one commit has under load.
+const CHUNK: u64 = 256;
 /// How far from its month an entry may carry the month's token, as in the gateway.
 const MONTH_EDGE_MS: u64 = 3_600_000;
 /// Most entries that a search gives.
@@ -150,7 +150,7 @@ impl Log {
         options.fence = Some(self.dir.join("fence"));
         let (journal, _) = Journal::open(options, SigningKey::from_seed(&[1; 32]))?;
         let (cpu, wall) = (cpu_time()?, Instant::now());
-        let mut epoch = None;
+        let (mut epoch, mut before) = (None, None);
         for first in (0..self.entries).step_by(usize::try_from(CHUNK)?) {
             let end = self.entries.min(first + CHUNK);
             let mut last = None;
@@ -163,8 +163,9 @@ impl Log {
                 let urgency = if number + 1 == end { Urgency::Now } else { Urgency::Lazy };
                 last = Some(journal.append(self.entry(number, epoch)?, urgency, None)?);
             }
-            if let Some(last) = last {
-                runtime.block_on(last.durable());
+            // The next are sealed while the disk is busy with these.
+            if let Some(before) = std::mem::replace(&mut before, last) {
+                runtime.block_on(before.durable());
             }
         }
         let head = runtime.block_on(journal.close())?;
