@@ -1,7 +1,7 @@
 //! The citizen's assertion: a signed statement of the identity provider of citizens that this person, now, asks
 //! through this consumer who used his data. Nobody is told that without one.
 //!
-//! A compact JWS (RFC 7515), EdDSA or ES256, its key named by `kid` in the configured JWK set (RFC 7517). Claims
+//! A compact JWS (RFC 7515), `EdDSA` or `ES256`, its key named by `kid` in the configured JWK set (RFC 7517). Claims
 //! (RFC 7519): `iss` the configured issuer, `aud` `qovsaq`, `azp` the consumer it was made for, `scope`
 //! `subject-accesses`, `iat` and `exp` at most ten minutes apart, and one of `fin` and `pin`. The form is an
 //! assumption until the state's provider of citizens' identities is known.
@@ -121,7 +121,7 @@ impl Citizens {
     /// Reads the identity provider's key set.
     ///
     /// # Errors
-    /// When the file cannot be read, is no JWK set, or holds no key with an id for EdDSA or ES256.
+    /// When the file cannot be read, is no JWK set, or holds no key with an id for `EdDSA` or `ES256`.
     pub fn load(issuer: &str, keys: &Path) -> anyhow::Result<Self> {
         let length = std::fs::metadata(keys).with_context(|| format!("cannot read {}", keys.display()))?.len();
         anyhow::ensure!(length <= KEYS_BYTES_MAX, "{} is larger than a key set may be (1 MiB)", keys.display());

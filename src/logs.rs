@@ -255,7 +255,9 @@ impl Logs<'_> {
             format!("the end of the log in {dir} cannot be read; keep the directory, run `journal verify`, restore from the second copy")
         };
         let last = match read::last(&dir) {
-            Err(error @ read::ReadError::Later { .. }) => return Err(anyhow::Error::new(error).context("start that version, nothing was changed")),
+            Err(error @ read::ReadError::Later { .. }) => {
+                return Err(anyhow::Error::new(error).context("start that version, nothing was changed"));
+            }
             last => last.with_context(cannot)?,
         };
         match last {

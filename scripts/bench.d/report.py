@@ -165,6 +165,73 @@ def memory(rows, _notes):
     yield f"{len(rows)} runs, each with a server of its own."
 
 
+def append(rows, _notes):
+    yield "Entries of 600 bytes, appended by 1,024 tasks, each of which waits until its entry is on disk before it appends the next; stored levels, fence, checkpoints and a signed head for each commit, as shipped; entries not encrypted. The peers then write the same bytes in the same batches, with nobody waiting: `limit` one write and one `fdatasync` a batch into a file set aside as a segment is; `sqlite` one transaction a batch into one table without index (WAL, `synchronous = FULL`). `sqlite-waited` is that table with the same tasks waiting, for whom a thread puts into a transaction what has gathered."
+    yield ""
+    pace = {}
+    body = []
+    for peer in ("journal", "limit", "sqlite", "sqlite-waited"):
+        entries, seconds, batches = (pick(rows, column, peer=peer) for column in ("entries", "seconds", "batches"))
+        pace[peer] = [count / time for count, time in zip(entries, seconds)]
+        batch = spread([count / many for count, many in zip(entries, batches)], 0)
+        each = spread([1000 * time / many for time, many in zip(seconds, batches)], 2)
+        body.append([peer, spread(pace[peer], 0), spread(pick(rows, "cpu_us_per_entry", peer=peer), 2), batch, each])
+    yield from table(["Peer", "Entries a second", "CPU per entry, µs", "Entries a batch", "a batch, ms"], body)
+    yield ""
+    yield from table(
+        ["What", "Median (range)", "Goal"],
+        [
+            ["the journal's CPU per entry, µs", spread(pick(rows, "cpu_us_per_entry", peer="journal"), 2), "≤ 5"],
+            ["the journal against `sqlite`, entries a second", ratio(pace["journal"], pace["sqlite"]) + " ×", "≥ 1.5 ×"],
+            ["the journal against `sqlite-waited`", ratio(pace["journal"], pace["sqlite-waited"]) + " ×", ""],
+            ["the journal against `limit`, entries a second", ratio(pace["journal"], pace["limit"]) + " ×", "≥ 0.7 × where a flush takes 5 ms or more"],
+            ["a flush, ms", spread([time / 1000 for time in pick(rows, "flush_us", peer="journal")], 2), ""],
+        ],
+    )
+    yield ""
+    yield "CPU is user and system time of the whole process, the waiters' included. The peers take turns in a round, and ratios are taken within it. A flush is measured before each round: 4 KiB appended, `fdatasync`, median of 50."
+
+
+def growth(rows, _notes):
+    sizes = list(dict.fromkeys(row["entries"] for row in rows))
+    first = sizes[0]
+    yield "Logs whose entries, 600 bytes each, are spread over the same two years, with their indexes. The goals compare each with the smallest."
+    yield ""
+    yield f"**Append**, as in B5, {int(pick(rows, 'count', what='append')[0]):,} more entries a turn, the logs taking turns; the ratios are of the turns beside each other:"
+    yield ""
+    body = []
+    for size in sizes:
+        wall, base = ([1e6 * seconds / count for seconds, count in zip(pick(rows, "seconds", **where), pick(rows, "count", **where))] for where in (dict(what="append", entries=size), dict(what="append", entries=first)))
+        cpu, base_cpu = (pick(rows, "cpu_us_each", what="append", entries=one) for one in (size, first))
+        times, times_cpu = (ratio(wall, base), ratio(cpu, base_cpu)) if size != first else ("", "")
+        body.append([f"{int(size):,}", spread(wall, 2), times, spread(cpu, 2), times_cpu])
+    yield from table(["Entries before", "µs an entry", "× the smallest (goal 0.9–1.1)", "CPU an entry, µs", "× the smallest"], body)
+    yield ""
+    yield "**Search** for one person's entries of two years, newest first, at most 100, under the tokens of all months; 1,000 persons drawn in each round. *Named* is until the index has said which entries they are, *read* until these are read from the segments and opened. What is found is compared with what was written."
+    yield ""
+    ms = lambda column, **where: [time / 1000 for time in pick(rows, column, **where)]
+    for how, said in (("", "All files in memory:"), ("cold ", "No file in memory, the index opened anew (not timed) before each of 100 persons:")):
+        body = []
+        for size in sizes:
+            named, read = dict(what=f"{how}found", entries=size), dict(what=f"{how}search", entries=size)
+            times = ratio(ms("p99_us", **read), ms("p99_us", what=f"{how}search", entries=first)) if size != first else ""
+            columns = [ms("p50_us", **named), ms("p99_us", **named), ms("p50_us", **read), ms("p99_us", **read), ms("max_us", **read)]
+            body.append([f"{int(size):,}", next(row["note"] for row in rows if row["what"] == read["what"] and row["entries"] == size), *(spread(column, 2) for column in columns), times])
+        yield said
+        yield ""
+        yield from table(["Entries", "Found", "named, p50 ms", "p99 ms", "read, p50 ms", "p99 ms (goal ≤ 20)", "longest, ms", "p99 × the smallest (goal ≤ 1.5)"], body)
+        yield ""
+    yield "**The index**, made from the log from its first entry on, one entry after the other on one thread: read, opened, its terms made, pushed. Making it anew takes the same. The log sets whole segments of 64 MiB aside, one of them ahead."
+    yield ""
+    body = []
+    for size in sizes:
+        one = lambda what: next(row for row in rows if row["what"] == what and row["entries"] == size)
+        each = lambda what: 1e6 * float(one(what)["seconds"]) / int(size)
+        held = lambda what: int(one(what)["note"].split()[0]) / int(size)
+        body.append([f"{int(size):,}", f"{float(one('index')['seconds']):,.1f}", f"{each('index'):.1f}", f"{float(one('index')['cpu_us_each']):.1f}", f"{each('push'):.1f}", f"{held('index'):.0f}", f"{held('write'):.0f}"])
+    yield from table(["Entries", "seconds in all", "µs an entry", "CPU, µs", "in the index itself, µs", "bytes an entry", "bytes an entry in the log"], body)
+
+
 def mapping(rows, notes):
     yield "Nanoseconds for one answer, the median of 25 turns of 20 ms that the subjects took alternately (zeep after them); the ratios are taken within a round. Goals: at least 0.4 × the bare parser, at least 50 × zeep."
     yield ""
@@ -220,6 +287,8 @@ TITLES = {
     "B2": ("One service over mutual TLS, against nginx", service),
     "B3": ("Dossiers of 8 and 15 services, against nginx with Lua", dossier),
     "B4": ("One hung source, and those who do not ask it", hung),
+    "B5": ("The journal's append, against the bare disk and SQLite", append),
+    "B6": ("The journal's growth: append and search", growth),
     "B7": ("SOAP answer to canonical JSON, against the bare parser and zeep", mapping),
     "B8": ("Memory: idle, and with 10,000 requests waiting", memory),
     "B9": ("Start to first answer, and memory when idle", start),

@@ -32,7 +32,7 @@ fn months_are_bakus_and_their_edges_overlap() {
 fn an_entry_is_found_by_everything_it_says_and_by_its_kind_when_it_says_nothing_readable() {
     let key = key();
     let token = [7_u8; 16];
-    let text = crate::record::base64_of(&token);
+    let text = base64_of(&token);
     let metadata = json!({
         "consumer": "targeted-aid", "official": "robot:x", "responsible": "AZ-0001", "service": "interior/person-identity",
         "purpose": "adsy-means-test", "case": "c-1", "subjects": [text], "related": [text, "not base64!", "c2hvcnQ"],

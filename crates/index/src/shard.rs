@@ -72,6 +72,9 @@ pub(crate) struct Summary {
     pub(crate) times: RangeInclusive<u64>,
 }
 
+/// The digest of a block's terms; time and spot of its entries.
+type Block = ([u8; DIGEST_BYTES], Vec<(u64, Spot)>);
+
 /// An open shard.
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -220,7 +223,7 @@ impl Shard {
         Ok(self.block(block, key)?.1)
     }
 
-    fn block(&self, block: u64, key: &IndexKey) -> Result<([u8; DIGEST_BYTES], Vec<(u64, Spot)>), IndexError> {
+    fn block(&self, block: u64, key: &IndexKey) -> Result<Block, IndexError> {
         let read = self
             .connection
             .prepare_cached(BLOCK)

@@ -197,13 +197,11 @@ fn a_shard_that_goes_away_while_it_is_open_is_named_and_made_anew() {
     log.push_into(&index);
     for file in files(dir.path()) {
         fs::write(&file, b"something else").expect("written");
-        let damaged = loop {
-            match index.search(&query(&[], 0..=u64::MAX)).and_then(|_| index.check(0)) {
-                Err(IndexError::Damaged(path)) => break path,
-                Err(other) => panic!("{other}"),
-                // A reader that is open may not notice.
-                Ok(_) => break file.clone(),
-            }
+        let damaged = match index.search(&query(&[], 0..=u64::MAX)).and_then(|_| index.check(0)) {
+            Err(IndexError::Damaged(path)) => path,
+            Err(other) => panic!("{other}"),
+            // A reader that is open may not notice.
+            Ok(_) => file.clone(),
         };
         index.discard(&damaged).expect("discarded");
         index.discard(&file).expect("discarded");

@@ -21,7 +21,7 @@ pub(super) struct Console {
     /// Folder of a running demo (its demo.json says where and with which certificate)
     #[arg(long, default_value = "qovsaq-demo")]
     dir: PathBuf,
-    /// Address of the console, such as https://127.0.0.1:8445, instead of a demo's; with --ca, --cert and --key
+    /// Address of the console, such as `https://127.0.0.1:8445`, instead of a demo's; with --ca, --cert and --key
     #[arg(long, requires_all = ["ca", "cert", "key"])]
     console: Option<String>,
     /// Certificates that may sign the console's certificate, PEM
