@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use journal::SignedHead;
 use journal::read::{EntryView, FramePlace, ReadError, Reader};
 use model::Subject;
-use seal::{Identity, KeyTable, TableError};
+use seal::{Epoch, Identity, KeyTable, TableError};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
@@ -244,6 +244,7 @@ impl Search {
         let covered = self.covered();
         let identities = self.identities(&filter.subjects)?;
         let mut page = Page { entries: Vec::new(), next: None, covered };
+        let mut opener = Opener::new(self.recorder.keys());
         let mut logs = self.logs.iter().rev().peekable();
         let mut before = u64::MAX;
         if let Some(cursor) = cursor {
@@ -256,7 +257,7 @@ impl Search {
             let found = self.mended(log, |index| index.search(&query))?;
             let mut reader = Reader::new(&log.dir)?;
             for hit in &found.hits {
-                page.entries.push(self.open(read(&log.dir, &mut reader, hit)?)?);
+                page.entries.push(opened(&mut opener, read(&log.dir, &mut reader, hit)?)?);
             }
             page.next = found.next.map(|before| Cursor { origin: log.origin.clone(), before });
             if page.next.is_some() {
@@ -286,16 +287,7 @@ impl Search {
         };
         let found = self.mended(log, |index| index.search(&query))?;
         let Some(hit) = found.hits.first().filter(|hit| hit.index == index) else { return Ok(None) };
-        Ok(Some(self.open(read(&log.dir, &mut Reader::new(&log.dir)?, hit)?)?))
-    }
-
-    /// Opens an entry's metadata.
-    ///
-    /// # Errors
-    /// When the key table cannot be read.
-    pub fn open(&self, entry: EntryView) -> Result<Opened, SearchError> {
-        let metadata = metadata(self.recorder.keys(), &entry)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Opened { at: written_at(&entry), metadata, entry })
+        Ok(Some(opened(&mut Opener::new(self.recorder.keys()), read(&log.dir, &mut Reader::new(&log.dir)?, hit)?)?))
     }
 
     /// Finds the places of all entries that a filter names, of each log by rising index, at most so many.
@@ -332,7 +324,7 @@ impl Search {
                 other => other.insert((origin.clone(), Reader::new(dir)?)),
             };
             let entry = read(dir, reader, hit)?;
-            let opened = open_entry(recorder.keys(), &entry)?;
+            let opened = Opener::new(recorder.keys()).open(&entry)?;
             Ok(export::Found { entry, opened })
         })
     }
@@ -453,21 +445,44 @@ impl Wake {
     }
 }
 
-/// An entry's metadata; none where its epoch's keys are gone or it does not open.
-fn metadata(keys: &KeyTable, entry: &EntryView) -> Result<Option<Vec<u8>>, TableError> {
-    let plain = seal::entry::parse(&entry.body).ok().and_then(|view| view.plain_metadata().map(<[u8]>::to_vec));
-    Ok(match plain {
-        Some(plain) => Some(plain),
-        None => open_entry(keys, entry)?.map(|opened| opened.metadata),
-    })
+/// Opens entries that follow each other. Their epoch's keys are read once for as long as this lives, which is
+/// short: a destroyed epoch is gone for whoever opens it next.
+#[derive(Debug)]
+struct Opener<'a> {
+    keys: &'a KeyTable,
+    last: Option<(u64, Option<Arc<Epoch>>)>,
 }
 
-/// A sealed entry, opened; none where it is plain, its epoch's keys are gone or it does not open.
-fn open_entry(keys: &KeyTable, entry: &EntryView) -> Result<Option<seal::Opened>, TableError> {
-    let Some(view) = seal::entry::parse(&entry.body).ok().filter(|view| view.epoch != 0) else { return Ok(None) };
-    let Some(epoch) = keys.epoch(view.epoch)? else { return Ok(None) };
-    let (role, link) = (entry.role.code(), entry.role.link());
-    Ok(seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None).ok())
+impl<'a> Opener<'a> {
+    fn new(keys: &'a KeyTable) -> Self {
+        Self { keys, last: None }
+    }
+
+    /// An entry's metadata; none where its epoch's keys are gone or it does not open.
+    fn metadata(&mut self, entry: &EntryView) -> Result<Option<Vec<u8>>, TableError> {
+        let plain = seal::entry::parse(&entry.body).ok().and_then(|view| view.plain_metadata().map(<[u8]>::to_vec));
+        Ok(match plain {
+            Some(plain) => Some(plain),
+            None => self.open(entry)?.map(|opened| opened.metadata),
+        })
+    }
+
+    /// A sealed entry, opened; none where it is plain, its epoch's keys are gone or it does not open.
+    fn open(&mut self, entry: &EntryView) -> Result<Option<seal::Opened>, TableError> {
+        let Some(view) = seal::entry::parse(&entry.body).ok().filter(|view| view.epoch != 0) else { return Ok(None) };
+        let epoch = match &self.last {
+            Some((id, epoch)) if *id == view.epoch => epoch.clone(),
+            _ => self.last.insert((view.epoch, self.keys.epoch(view.epoch)?)).1.clone(),
+        };
+        let Some(epoch) = epoch else { return Ok(None) };
+        let (role, link) = (entry.role.code(), entry.role.link());
+        Ok(seal::entry::open_entry(&epoch, entry.origin.as_str(), entry.kind, role, link, &entry.body, None).ok())
+    }
+}
+
+fn opened(opener: &mut Opener<'_>, entry: EntryView) -> Result<Opened, SearchError> {
+    let metadata = opener.metadata(&entry)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(Opened { at: written_at(&entry), metadata, entry })
 }
 
 fn written_at(entry: &EntryView) -> Timestamp {

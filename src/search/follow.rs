@@ -9,9 +9,9 @@ use std::time::Duration;
 use index::{BLOCK_ENTRIES, Gap, IndexError, Row, Spot, Term};
 use journal::Role;
 use journal::read::{Entries, EntryView, FramePlace, ReadError};
-use seal::{KeyTable, TableError};
+use seal::TableError;
 
-use super::{Log, Search, metadata, terms, written_at};
+use super::{Log, Opener, Search, terms, written_at};
 use crate::record::Kind;
 
 /// Longest time between two looks for new entries, when nobody asks.
@@ -128,9 +128,10 @@ impl Reading {
         if log.index.next() >= end {
             return Ok(());
         }
+        let mut opener = Opener::new(search.recorder.keys());
         let mut entries = match self.last {
             Some(last) => journal::read::entries_from(&log.dir, last, log.index.next())?,
-            None => self.open.learn(search.recorder.keys(), log, log.index.next())?,
+            None => self.open.learn(&mut opener, log, log.index.next())?,
         };
         while log.index.next() < end && !search.wake.stop.load(Ordering::Relaxed) {
             let Some(entry) = entries.next().transpose()? else {
@@ -141,7 +142,7 @@ impl Reading {
                 return Ok(());
             };
             self.last = Some(entry.place);
-            let row = self.open.row(search.recorder.keys(), log, &entry)?;
+            let row = self.open.row(&mut opener, log, &entry)?;
             log.index.push(row)?;
             if log.index.next().is_multiple_of(BLOCK_ENTRIES) {
                 search.progress.send_replace(());
@@ -155,12 +156,13 @@ impl Reading {
 fn fill(search: &Search, log: &Log, gap: &Gap) -> Result<(), FollowError> {
     tracing::info!(origin = log.origin, from = gap.0.start, to = gap.0.end, "a part of the search index is made anew");
     let mut open = Open::default();
-    let mut entries = open.learn(search.recorder.keys(), log, gap.0.start)?;
+    let mut opener = Opener::new(search.recorder.keys());
+    let mut entries = open.learn(&mut opener, log, gap.0.start)?;
     let mut rows = Vec::new();
     let mut first = gap.0.start;
     while first < gap.0.end && !search.wake.stop.load(Ordering::Relaxed) {
         let Some(entry) = entries.next().transpose()? else { return Err(ReadError::Index(first).into()) };
-        rows.push(open.row(search.recorder.keys(), log, &entry)?);
+        rows.push(open.row(&mut opener, log, &entry)?);
         if rows.len() as u64 == BLOCK_ENTRIES {
             log.index.fill(first, &rows)?;
             rows.clear();
@@ -172,20 +174,20 @@ fn fill(search: &Search, log: &Log, gap: &Gap) -> Result<(), FollowError> {
 
 impl Open {
     /// Begins to read at an entry, and learns the exchanges that the block before it opened.
-    fn learn(&mut self, keys: &KeyTable, log: &Log, from: u64) -> Result<Entries, FollowError> {
+    fn learn(&mut self, opener: &mut Opener<'_>, log: &Log, from: u64) -> Result<Entries, FollowError> {
         let mut entries = journal::read::entries(&log.dir, from.saturating_sub(BLOCK_ENTRIES))?;
         for _ in from.saturating_sub(BLOCK_ENTRIES)..from {
             let Some(entry) = entries.next().transpose()? else { break };
-            self.row(keys, log, &entry)?;
+            self.row(opener, log, &entry)?;
         }
         Ok(entries)
     }
 
     /// The row of an entry. An outcome is found by all that its intent is found by.
-    fn row(&mut self, keys: &KeyTable, log: &Log, entry: &EntryView) -> Result<Row, FollowError> {
+    fn row(&mut self, opener: &mut Opener<'_>, log: &Log, entry: &EntryView) -> Result<Row, FollowError> {
         let key = log.index.key();
         // Where its keys are gone it is found by its kind and time.
-        let mut found = terms::of(key, entry.kind, metadata(keys, entry)?.as_deref().unwrap_or(b"{}"));
+        let mut found = terms::of(key, entry.kind, opener.metadata(entry)?.as_deref().unwrap_or(b"{}"));
         match entry.role {
             Role::Single => {}
             Role::Opens => {
@@ -196,7 +198,7 @@ impl Open {
             Role::Closes(intent) => {
                 let of_intent = match self.0.remove(&intent) {
                     Some(terms) => terms,
-                    None => of_intent(keys, log, intent)?,
+                    None => of_intent(opener, log, intent)?,
                 };
                 // All but the intent's own kind, which stands first.
                 found.terms.extend(of_intent.into_iter().skip(1));
@@ -209,8 +211,8 @@ impl Open {
 }
 
 /// The terms of an intent that was opened long before its outcome.
-fn of_intent(keys: &KeyTable, log: &Log, intent: u64) -> Result<Vec<Term>, FollowError> {
+fn of_intent(opener: &mut Opener<'_>, log: &Log, intent: u64) -> Result<Vec<Term>, FollowError> {
     let entry = journal::read::entry(&log.dir, intent)?;
-    let metadata = metadata(keys, &entry)?;
+    let metadata = opener.metadata(&entry)?;
     Ok(terms::of(log.index.key(), Kind::Intent.number(), metadata.as_deref().unwrap_or(b"{}")).terms)
 }
