@@ -38,6 +38,8 @@ def machine():
 
 def spread(values, digits=1):
     low, middle, high = min(values), statistics.median(values), max(values)
+    if len(values) == 1:
+        return f"{middle:,.{digits}f}"
     return f"{middle:,.{digits}f} ({low:,.{digits}f}–{high:,.{digits}f})"
 
 
@@ -210,7 +212,7 @@ def growth(rows, _notes):
     yield "**Search** for one person's entries of two years, newest first, at most 100, under the tokens of all months; 1,000 persons drawn in each round. *Named* is until the index has said which entries they are, *read* until these are read from the segments and opened. What is found is compared with what was written."
     yield ""
     ms = lambda column, **where: [time / 1000 for time in pick(rows, column, **where)]
-    for how, said in (("", "All files in memory:"), ("cold ", "No file in memory, the index opened anew (not timed) before each of 100 persons:")):
+    for how, said in (("", "All files in memory (read once before):"), ("cold ", "No file in memory, the index opened anew (not timed) before each of 50 persons:")):
         body = []
         for size in sizes:
             named, read = dict(what=f"{how}found", entries=size), dict(what=f"{how}search", entries=size)
