@@ -104,7 +104,7 @@ impl Shard {
         let shard = Self { name, path, connection };
         let set = shard.connection.busy_timeout(Duration::from_secs(5)).and_then(|()| {
             shard.connection.execute_batch(
-                "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 268435456;",
+                "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
             )
         });
         shard.named(set)?;
