@@ -14,15 +14,21 @@ use crate::index::IndexError;
 use crate::term::{IndexKey, Term};
 
 const FILE: &str = "identities.db";
-const FORM: i64 = 1;
+const FORM: i64 = 2;
+/// What the sealed count is bound to.
+const COUNTED_BOUND: &[u8] = b"identities counted";
 const SCHEMA: &str = "
     CREATE TABLE identities (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
     CREATE TABLE pairs (own BLOB NOT NULL, other BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (own, other)) STRICT, WITHOUT ROWID;
     CREATE TABLE blocks (block INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE counted (one INTEGER PRIMARY KEY CHECK (one = 1), sealed BLOB NOT NULL) STRICT;
 ";
 const PUT: &str = "INSERT OR IGNORE INTO pairs (own, other, sealed) VALUES (?1, ?2, ?3)";
 const PUT_BLOCK: &str = "INSERT OR IGNORE INTO blocks (block) VALUES (?1)";
 const SAME: &str = "SELECT other, sealed FROM pairs WHERE own = ?1";
+const COUNTED: &str = "SELECT sealed FROM counted WHERE one = 1";
+const PUT_COUNTED: &str = "INSERT OR REPLACE INTO counted (one, sealed) VALUES (1, ?1)";
+const ALL: &str = "SELECT own, other, sealed FROM pairs";
 const COVERED: &str = "SELECT count(*) FROM blocks WHERE block >= ?1 AND block < ?2";
 
 #[derive(Debug)]
@@ -36,17 +42,40 @@ impl Identities {
     pub(crate) fn open(dir: &Path, key: &IndexKey, origin: &str) -> Result<Self, IndexError> {
         match Self::try_open(dir, key, origin) {
             Err(IndexError::Damaged(_)) => {
-                for suffix in ["-wal", "-shm", "-journal", ""] {
-                    let path = dir.join(format!("{FILE}{suffix}"));
-                    match std::fs::remove_file(&path) {
-                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(IndexError::Io { path, source }),
-                        Ok(()) | Err(_) => {}
-                    }
-                }
+                remove(dir)?;
                 Self::try_open(dir, key, origin)
             }
             opened => opened,
         }
+    }
+
+    /// Makes the file anew, empty.
+    pub(crate) fn renew(&self, key: &IndexKey, origin: &str) -> Result<(), IndexError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let mut connection = self.connection();
+        // What is open has the old file's locks and caches: gone before another takes its name.
+        *connection = Connection::open_in_memory().map_err(|error| self.named(error))?;
+        remove(dir)?;
+        let made = Self::try_open(dir, key, origin)?;
+        *connection = made.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(())
+    }
+
+    /// Reads all pairs and says whether each is as it was written and none is missing.
+    pub(crate) fn check(&self, key: &IndexKey) -> Result<(), IndexError> {
+        let damaged = || IndexError::Damaged(self.path.clone());
+        let connection = self.connection();
+        let counted = count(&connection, key).map_err(|error| self.named(error))?.ok_or_else(damaged)?;
+        let mut statement = connection.prepare(ALL).map_err(|error| self.named(error))?;
+        let mut rows = statement.query([]).map_err(|error| self.named(error))?;
+        let mut found = 0_u64;
+        while let Some(row) = rows.next().map_err(|error| self.named(error))? {
+            let read = row.get::<_, [u8; 16]>(0).and_then(|own| Ok((own, row.get::<_, [u8; 16]>(1)?, row.get::<_, Vec<u8>>(2)?)));
+            let (own, other, sealed) = read.map_err(|error| self.named(error))?;
+            key.0.open(&[own, other].concat(), &sealed).map_err(|_| damaged())?;
+            found += 1;
+        }
+        if found == counted { Ok(()) } else { Err(damaged()) }
     }
 
     fn try_open(dir: &Path, key: &IndexKey, origin: &str) -> Result<Self, IndexError> {
@@ -85,14 +114,19 @@ impl Identities {
         let mut connection = self.connection();
         let written = (|| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut added = 0;
             for row in rows {
                 for own in &row.same {
                     for other in row.same.iter().filter(|other| *other != own) {
                         let (own, other_term) = (term(key, *own), term(key, *other));
                         let sealed = key.0.seal(&[own.0, other_term.0].concat(), &other.0);
-                        transaction.prepare_cached(PUT)?.execute(params![own.0, other_term.0, sealed])?;
+                        added += transaction.prepare_cached(PUT)?.execute(params![own.0, other_term.0, sealed])?;
                     }
                 }
+            }
+            if added > 0 {
+                let counted = count(&transaction, key)?.unwrap_or(0) + added as u64;
+                transaction.execute(PUT_COUNTED, [key.0.seal(COUNTED_BOUND, &counted.to_le_bytes())])?;
             }
             transaction.prepare_cached(PUT_BLOCK)?.execute([block.cast_signed()])?;
             transaction.commit()
@@ -138,6 +172,26 @@ fn set_up(connection: &mut Connection, proof: &[u8; 32]) -> Result<bool, rusqlit
     let kept: Option<Vec<u8>> = transaction.query_row("SELECT proof FROM identities WHERE one = 1", [], |row| row.get(0)).optional()?;
     transaction.commit()?;
     Ok(kept.as_deref() == Some(&proof[..]))
+}
+
+/// How many pairs there should be; none where that does not open.
+fn count(connection: &Connection, key: &IndexKey) -> Result<Option<u64>, rusqlite::Error> {
+    let sealed: Option<Vec<u8>> = connection.query_row(COUNTED, [], |row| row.get(0)).optional()?;
+    let Some(sealed) = sealed else { return Ok(Some(0)) };
+    let plain = key.0.open(COUNTED_BOUND, &sealed).ok();
+    Ok(plain.and_then(|plain| plain.try_into().ok()).map(u64::from_le_bytes))
+}
+
+/// Removes the file with what SQLite puts beside it.
+fn remove(dir: &Path) -> Result<(), IndexError> {
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let path = dir.join(format!("{FILE}{suffix}"));
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(IndexError::Io { path, source }),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn term(key: &IndexKey, person: Identity) -> Term {

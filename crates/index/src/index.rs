@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -62,6 +63,8 @@ pub struct Index {
     key: IndexKey,
     state: RwLock<State>,
     identities: Identities,
+    /// Counts discards: what was read across one is read again.
+    generation: AtomicU64,
     /// The shard that the unfinished block will go to.
     writer: Mutex<Option<Shard>>,
     readers: Mutex<Vec<Shard>>,
@@ -86,6 +89,11 @@ impl Index {
     pub fn open(dir: &Path, key: IndexKey, origin: &str) -> Result<Self, IndexError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_at(dir))?;
         let identities = Identities::open(dir, &key, origin)?;
+        match identities.check(&key) {
+            // Without it no shard is whole.
+            Err(IndexError::Damaged(_)) => identities.renew(&key, origin)?,
+            checked => checked?,
+        }
         let mut shards = BTreeMap::new();
         for file in fs::read_dir(dir).map_err(io_at(dir))? {
             let file = file.map_err(io_at(dir))?.file_name();
@@ -118,6 +126,7 @@ impl Index {
             origin: origin.to_owned(),
             key,
             identities,
+            generation: AtomicU64::new(0),
             state: RwLock::new(state),
             writer: Mutex::new(None),
             readers: Mutex::new(Vec::new()),
@@ -159,10 +168,13 @@ impl Index {
         if !full {
             return Ok(());
         }
-        // Only this thread changes the rows, so they may be read without keeping searches out.
+        // Only this thread changes the rows, so they may be read without keeping searches out. The writer comes
+        // first, as for whoever discards.
         let written = {
+            let mut writer = self.writer();
             let state = self.state();
-            self.append(&mut self.writer(), state.block, &state.rows)
+            let name = Self::name_for(&state, state.block, &state.rows);
+            self.append(&mut writer, state.block, &state.rows, name)
         };
         let mut state = self.state_mut();
         match written {
@@ -195,20 +207,22 @@ impl Index {
         gaps
     }
 
-    /// Writes the block of a gap that begins with its first entry: [`BLOCK_ENTRIES`] rows.
+    /// Writes the block of a gap that begins with its first entry: [`BLOCK_ENTRIES`] rows. `false` where no gap
+    /// begins there any more, since something before it was discarded meanwhile: look at the gaps again.
     ///
     /// # Errors
     /// When it cannot be written; the gap stays.
-    ///
-    /// # Panics
-    /// When `first` is not the first entry of a gap, or there are not as many rows as a block has.
-    pub fn fill(&self, first: u64, rows: &[Row]) -> Result<(), IndexError> {
-        assert_eq!(rows.len() as u64, BLOCK_ENTRIES, "a block is filled whole");
-        assert!(self.gaps().iter().any(|gap| gap.0.start == first), "a gap is filled from its beginning");
+    pub fn fill(&self, first: u64, rows: &[Row]) -> Result<bool, IndexError> {
+        if rows.len() as u64 != BLOCK_ENTRIES || !self.gaps().iter().any(|gap| gap.0.start == first) {
+            return Ok(false);
+        }
+        // Nobody discards meanwhile.
+        let _writer = self.writer();
         let block = first / BLOCK_ENTRIES;
-        let summary = self.append(&mut None, block, rows)?;
+        let name = Self::name_for(&self.state(), block, rows);
+        let summary = self.append(&mut None, block, rows, name)?;
         self.state_mut().shards.insert(summary.name.first, summary);
-        Ok(())
+        Ok(true)
     }
 
     /// Removes a damaged shard, of which a search or a check has told: its entries become a gap.
@@ -216,8 +230,18 @@ impl Index {
     /// # Errors
     /// When it cannot be removed.
     pub fn discard(&self, damaged: &Path) -> Result<(), IndexError> {
-        let Some(name) = damaged.file_name().and_then(|file| file.to_str()).and_then(ShardName::parse) else { return Ok(()) };
         let mut writer = self.writer();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        let Some(name) = damaged.file_name().and_then(|file| file.to_str()).and_then(ShardName::parse) else {
+            // The identities: without them no block is whole.
+            *writer = None;
+            self.readers().clear();
+            let mut state = self.state_mut();
+            for summary in std::mem::take(&mut state.shards).into_values() {
+                shard::remove(&self.dir, &summary.name)?;
+            }
+            return self.identities.renew(&self.key, &self.origin);
+        };
         if writer.as_ref().is_some_and(|shard| shard.name == name) {
             *writer = None;
         }
@@ -259,6 +283,16 @@ impl Index {
     /// # Errors
     /// When a shard cannot be read; [`IndexError::Damaged`] names one to discard.
     pub fn search(&self, query: &Query) -> Result<Found, IndexError> {
+        loop {
+            let generation = self.generation.load(Ordering::SeqCst);
+            let found = self.search_once(query, generation)?;
+            if self.generation.load(Ordering::SeqCst) == generation {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn search_once(&self, query: &Query, generation: u64) -> Result<Found, IndexError> {
         let mut found = Found::default();
         // The list is of one moment, together with the unfinished block: what becomes a shard later is found here.
         let (shards, done) = {
@@ -286,7 +320,7 @@ impl Index {
             }
             let shard = self.reader(&summary)?;
             let enough = self.search_shard(query, &summary, &shard, up_to, &mut found)?;
-            self.keep_reader(shard);
+            self.keep_reader(shard, generation);
             if enough {
                 break;
             }
@@ -313,7 +347,7 @@ impl Index {
         Ok(false)
     }
 
-    fn append(&self, writer: &mut Option<Shard>, block: u64, rows: &[Row]) -> Result<Summary, IndexError> {
+    fn append(&self, writer: &mut Option<Shard>, block: u64, rows: &[Row], name: ShardName) -> Result<Summary, IndexError> {
         // First, so that no block is there without its identities.
         self.identities.append(block, rows, &self.key)?;
         let at = rows.first().map_or(0, |row| row.at);
@@ -322,14 +356,14 @@ impl Index {
         }
         let shard = match writer {
             Some(shard) => shard,
-            None => writer.insert(Shard::create(&self.dir, self.name_for(block, at), &self.key, &self.origin)?),
+            None => writer.insert(Shard::create(&self.dir, name, &self.key, &self.origin)?),
         };
         shard.append(block, rows, &self.key)
     }
 
     /// The shard that a block goes to: the one it continues where that may take it, else one of its own.
-    fn name_for(&self, block: u64, at: u64) -> ShardName {
-        let state = self.state();
+    fn name_for(state: &State, block: u64, rows: &[Row]) -> ShardName {
+        let at = rows.first().map_or(0, |row| row.at);
         let before = state.shards.range(..block).next_back().map(|(_, summary)| summary);
         match before.filter(|summary| summary.end == block && summary.name.takes(block, at)) {
             Some(summary) => summary.name.clone(),
@@ -346,10 +380,10 @@ impl Index {
         Shard::open(&self.dir, summary.name.clone(), &self.key, &self.origin)
     }
 
-    fn keep_reader(&self, shard: Shard) {
-        let known = self.state().shards.values().any(|summary| summary.name == shard.name);
+    /// Keeps a reader, unless something was discarded since it was opened: it may have been its file.
+    fn keep_reader(&self, shard: Shard, generation: u64) {
         let mut readers = self.readers();
-        if known && readers.len() < READERS_MAX {
+        if self.generation.load(Ordering::SeqCst) == generation && readers.len() < READERS_MAX {
             readers.push(shard);
         }
     }

@@ -25,6 +25,7 @@ const PUT_BLOCK: &str = "INSERT INTO blocks (block, first_at, last_at, sealed) V
 const PUT_TERM: &str = "INSERT INTO terms (term, block, sealed) VALUES (?1, ?2, ?3)";
 const TERM: &str = "SELECT block, sealed FROM terms WHERE term = ?1 AND block <= ?2";
 const BLOCK: &str = "SELECT sealed FROM blocks WHERE block = ?1";
+const TIMES: &str = "SELECT first_at, last_at FROM blocks WHERE block = ?1";
 const BLOCKS: &str = "SELECT block FROM blocks WHERE block <= ?1 ORDER BY block DESC";
 const SUMMARY: &str = "SELECT count(*), min(block), max(block), min(first_at), max(last_at) FROM blocks";
 const ALL_TERMS: &str = "SELECT term, block, sealed FROM terms ORDER BY term, block";
@@ -254,7 +255,11 @@ impl Shard {
             Places::decode(&plain).ok_or_else(|| self.damaged())?;
         }
         for (block, digest) in (self.name.first..).zip(digests) {
-            if self.block(block, key)?.0 != digest.finish() {
+            let (written, rows) = self.block(block, key)?;
+            // The times beside the block are what searches pass it over by.
+            let told: (i64, i64) = self.named(self.connection.query_row(TIMES, [block.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?))))?;
+            let times = || rows.iter().map(|(at, _)| at.cast_signed());
+            if written != digest.finish() || (times().min(), times().max()) != (Some(told.0), Some(told.1)) {
                 return Err(self.damaged());
             }
         }

@@ -46,7 +46,7 @@ impl Log {
     fn fill_gaps(&self, index: &Index) {
         while let Some(Gap(entries)) = index.gaps().into_iter().next() {
             let from = usize::try_from(entries.start).expect("fits");
-            index.fill(entries.start, &self.rows[from..from + 4096]).expect("filled");
+            assert!(index.fill(entries.start, &self.rows[from..from + 4096]).expect("filled"));
         }
     }
 
@@ -254,7 +254,7 @@ fn no_flipped_byte_hides_an_entry() {
 }
 
 #[test]
-fn a_row_that_is_missing_is_noticed_by_the_check() {
+fn a_row_that_is_missing_or_says_another_time_is_noticed_by_the_check() {
     let dir = tempfile::tempdir().expect("folder");
     let log = Log::new(4096, 1);
     let index = Index::open(dir.path(), key(1), "test").expect("opens");
@@ -269,6 +269,15 @@ fn a_row_that_is_missing_is_noticed_by_the_check() {
     drop(database);
     let index = Index::open(dir.path(), key(1), "test").expect("opens");
     assert!(matches!(index.check(0), Err(IndexError::Damaged(damaged)) if damaged == file));
+    index.discard(&file).expect("discarded");
+    log.fill_gaps(&index);
+    assert!(index.check(0).expect("sound"));
+    drop(index);
+    let database = rusqlite::Connection::open(&file).expect("opens");
+    database.execute("UPDATE blocks SET first_at = 1, last_at = 1", []).expect("changed");
+    drop(database);
+    let index = Index::open(dir.path(), key(1), "test").expect("opens");
+    assert!(matches!(index.check(0), Err(IndexError::Damaged(_))));
 }
 
 #[test]
@@ -338,6 +347,21 @@ fn one_person_s_identities_lead_to_each_other_and_outlive_a_restart() {
     log.push_into(&index);
     check(&index);
     drop(index);
+    // What is damaged or missing in it is noticed, at a start or where it is used, and made anew with all blocks.
+    let database = || rusqlite::Connection::open(dir.path().join("identities.db")).expect("opens");
+    for change in ["DELETE FROM pairs WHERE own = (SELECT min(own) FROM pairs)", "UPDATE pairs SET sealed = zeroblob(44)", "DELETE FROM counted"] {
+        assert!(database().execute(change, []).expect("changed") > 0);
+        let index = Index::open(dir.path(), key(1), "test").expect("opens");
+        assert_eq!(index.next(), 0, "{change}");
+        log.push_into(&index);
+        check(&index);
+        database().execute("UPDATE pairs SET sealed = zeroblob(44)", []).expect("changed");
+        let Err(IndexError::Damaged(damaged)) = index.same(person(1)) else { panic!("it opens") };
+        index.discard(&damaged).expect("discarded");
+        assert_eq!(index.gaps(), [Gap(0..4096)]);
+        log.fill_gaps(&index);
+        check(&index);
+    }
     // Without its identities a block is not whole.
     fs::remove_file(dir.path().join("identities.db")).expect("removed");
     let index = Index::open(dir.path(), key(1), "test").expect("opens");
