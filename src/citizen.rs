@@ -113,6 +113,7 @@ struct Claims {
     scope: String,
     iat: i64,
     exp: i64,
+    nbf: Option<i64>,
     fin: Option<String>,
     pin: Option<String>,
 }
@@ -172,6 +173,10 @@ impl Citizens {
         let at = |second| Timestamp::from_second(second).map_err(|_| Unproven::Time);
         let (issued, expires) = (at(claims.iat)?, at(claims.exp)?);
         let life = expires.duration_since(issued);
+        let not_before = claims.nbf.map(at).transpose()?;
+        if not_before.is_some_and(|from| now.duration_since(from) < -CLOCKS_DIFFER) || life.is_negative() {
+            return Err(Unproven::Time);
+        }
         if life > LIFE_MAX || now.duration_since(issued) < -CLOCKS_DIFFER || now.duration_since(expires) > CLOCKS_DIFFER {
             return Err(Unproven::Time);
         }
@@ -196,6 +201,7 @@ mod tests {
             scope: SCOPE.to_owned(),
             iat,
             exp,
+            nbf: None,
             fin: Some("5K7QX2O".to_owned()),
             pin: None,
         }
@@ -220,6 +226,7 @@ mod tests {
             (999_900, 1_000_501, false),
             (i64::MIN, i64::MAX, false),
             (i64::MAX, i64::MIN, false),
+            (1_000_030, 1_000_020, false),
         ] {
             assert_eq!(holds(&claims(iat, exp)), if good { Ok(()) } else { Err(Unproven::Time) }, "{iat} {exp}");
         }
@@ -227,6 +234,8 @@ mod tests {
 
     #[test]
     fn every_claim_counts() {
+        assert_eq!(holds(&Claims { nbf: Some(1_000_060), ..claims(999_900, 1_000_100) }), Ok(()));
+        assert_eq!(holds(&Claims { nbf: Some(1_000_061), ..claims(999_900, 1_000_100) }), Err(Unproven::Time));
         let good = || claims(999_900, 1_000_100);
         let pin = |text: &str| Some(text.to_owned());
         for (claims, why) in [

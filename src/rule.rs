@@ -99,6 +99,10 @@ pub enum Rule {
     Text(usize),
     /// The assertion does not prove what it must.
     Assertion(Unproven),
+    /// A consumer of the active data.
+    KnownConsumer,
+    /// A case that the journal knows.
+    KnownCase,
     /// A moment that comes, for a delay and for nothing else.
     DelayUntil,
     /// One case and nothing else, for a bundle.
@@ -163,6 +167,8 @@ impl Rule {
                 Language::En => format!("must be a text of 1 to {max} bytes"),
             },
             Self::Assertion(why) => why.text(language).to_owned(),
+            Self::KnownConsumer => pick("belə istehlakçı yoxdur", "there is no such consumer"),
+            Self::KnownCase => pick("jurnalda bu istehlakçının belə işi yoxdur", "the journal knows no such case of this consumer"),
             Self::DelayUntil => pick(
                 "`delay` üçün gələcək vaxt (RFC 3339, ofsetlə) olmalıdır, başqa hallarda göstərilmir",
                 "must be a moment to come (RFC 3339, with its offset) for `delay`, and is left out otherwise",

@@ -43,9 +43,12 @@ const PLACES_TIME: Duration = Duration::from_secs(30);
 /// Longest that a search waits for the index to take in what was written before it began.
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Most identities of one person that are followed.
-const IDENTITIES_MAX: usize = 64;
+const IDENTITIES_MAX: usize = 1_000;
 /// How far from its month an entry may carry the month's token: the key is changed up to a minute late.
 const MONTH_EDGE_MS: u64 = 3_600_000;
+/// How long after its month an outcome may be found by its intent's token: a crash on the last day of a month is
+/// cleared up at the next start.
+const OUTCOME_LATE_MS: u64 = 31 * 24 * 3_600_000;
 
 /// The search of a node's logs.
 #[derive(Debug)]
@@ -87,6 +90,9 @@ pub enum SearchError {
     /// The key table cannot be read.
     #[error("the key table cannot be read")]
     Keys(#[from] TableError),
+    /// The index does not cover everything that was durable when the search began: it is being made, or behind.
+    #[error("the search index does not cover the journal yet")]
+    Incomplete,
     /// A log that entries were found in is none of this node's any more.
     #[error("a log is not there any more")]
     Gone,
@@ -212,20 +218,43 @@ impl Search {
         self.logs.iter().find(|log| log.origin == origin).map(|log| &*log.dir)
     }
 
-    /// How many entries are durable and not in the index yet.
+    /// How many entries are durable and not in the index, those of gaps included; of earlier logs as far as they
+    /// have been read.
     #[must_use]
     pub fn lag(&self) -> u64 {
-        self.present().map_or(0, |log| self.recorder.journal().size().saturating_sub(log.index.next()))
+        self.covered().iter().map(|log| log.of.unwrap_or(log.searched).saturating_sub(log.searched)).sum()
+    }
+
+    /// Whether the index covers every log whole, up to what was durable by `size`.
+    fn covers(&self, size: u64) -> bool {
+        let present = |log: &Log| self.present().is_some_and(|present| present.origin == log.origin);
+        self.logs.iter().all(|log| {
+            let end = if present(log) { Some(size) } else { log.size.get().copied() };
+            log.index.gaps().is_empty() && end.is_some_and(|end| log.index.next() >= end)
+        })
+    }
+
+    /// Runs a search whose result must miss nothing.
+    ///
+    /// # Errors
+    /// As the search; [`SearchError::Incomplete`] where the index does not cover everything that was durable before.
+    pub fn whole<T>(&self, search: impl FnOnce() -> Result<T, SearchError>) -> Result<T, SearchError> {
+        let size = self.recorder.journal().size();
+        if !self.covers(size) {
+            return Err(SearchError::Incomplete);
+        }
+        let found = search()?;
+        // What was discarded meanwhile may be missing.
+        if self.covers(size) { Ok(found) } else { Err(SearchError::Incomplete) }
     }
 
     /// Waits until the index has taken in all that is durable now, as long as may be waited for that.
     pub async fn catch_up(&self) {
-        let Some(present) = self.present() else { return };
         let wanted = self.recorder.journal().size();
         let mut progress = self.progress.subscribe();
         self.wake.ring();
         let caught_up = async {
-            while present.index.next() < wanted {
+            while !self.covers(wanted) {
                 if progress.changed().await.is_err() {
                     return;
                 }
@@ -241,9 +270,9 @@ impl Search {
     /// When an index, a log or the key table cannot be read.
     pub fn find(&self, filter: &Filter, cursor: Option<&Cursor>, limit: usize) -> Result<Page, SearchError> {
         let until = Instant::now() + SEARCH_TIME;
-        let covered = self.covered();
+        let before_search = self.covered();
         let identities = self.identities(&filter.subjects)?;
-        let mut page = Page { entries: Vec::new(), next: None, covered };
+        let mut page = Page { entries: Vec::new(), next: None, covered: Vec::new() };
         let mut opener = Opener::new(self.recorder.keys());
         let mut logs = self.logs.iter().rev().peekable();
         let mut before = u64::MAX;
@@ -268,6 +297,10 @@ impl Search {
                 page.next = logs.peek().map(|log| Cursor { origin: log.origin.clone(), before });
                 break;
             }
+        }
+        page.covered = self.covered();
+        for (after, before) in page.covered.iter_mut().zip(before_search) {
+            after.searched = after.searched.min(before.searched);
         }
         Ok(page)
     }
@@ -406,7 +439,7 @@ impl Search {
         let mut tokens = Vec::new();
         let (first, last) = log.index.times().unwrap_or((0, 0));
         let (first, last) = (first.max(*times.start()), last.min(*times.end()));
-        for (month, valid) in months(first, last) {
+        for (month, valid) in months(first.saturating_sub(OUTCOME_LATE_MS), last) {
             let Some(key) = self.recorder.keys().known_token_key(&month)? else { continue };
             for person in identities {
                 let term = log.index.key().term(terms::SUBJECT, &key.token(person));
@@ -515,7 +548,7 @@ fn months(first: u64, last: u64) -> Vec<(String, RangeInclusive<u64>)> {
             break;
         }
         let ms = |at: Timestamp| u64::try_from(at.as_millisecond()).unwrap_or(0);
-        let valid = ms(begins).saturating_sub(MONTH_EDGE_MS)..=ms(ends).saturating_add(MONTH_EDGE_MS);
+        let valid = ms(begins).saturating_sub(MONTH_EDGE_MS)..=ms(ends).saturating_add(MONTH_EDGE_MS + OUTCOME_LATE_MS);
         months.push((month.strftime("%Y-%m").to_string(), valid));
         month = next;
     }

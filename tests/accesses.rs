@@ -113,6 +113,7 @@ async fn without_the_citizens_own_assertion_nothing_is_told() {
         (json!({"subject": {"fin": "nobody"}, "assertion": good}), "/subject"),
         (json!({"subject": {"fin": fin}, "assertion": good, "limit": 5000}), "/limit"),
         (json!({"subject": {"fin": fin}, "assertion": good, "who": "me"}), ""),
+        (json!({"subject": {"fin": fin}, "assertion": good, "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}), "/to"),
     ] {
         let answer = portal.post("/v1/subject-accesses", &body, "en").await.expect("an answer");
         assert_eq!((answer.status, &answer.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!(pointer)), "{body}");
@@ -143,6 +144,7 @@ async fn what_is_suppressed_is_not_told_and_never_hidden_from_the_auditor() {
         (json!({"action": "lift", "ground": "fighting-crime"}), "/ground"),
         (json!({"action": "lift", "document": ""}), "/document"),
         (json!({"action": "lift", "consumer": "nobody"}), "/consumer"),
+        (json!({"action": "lift", "case": "c-mistyped"}), "/case"),
     ] {
         let answer = decide(decision.clone()).await;
         assert_eq!((answer.status, &answer.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!(pointer)), "{decision}");
@@ -163,9 +165,14 @@ async fn what_is_suppressed_is_not_told_and_never_hidden_from_the_auditor() {
     let decision = newest(&auditor, "suppression-decided").await;
     assert_eq!(suppressed["by"], json!(format!("{}/{}", decision["origin"].as_str().expect("an origin"), decision["index"])));
     assert_eq!((&decision["metadata"]["auditor"], &decision["metadata"]["document"]), (&json!("auditor-1"), &json!("2-118 of 2026")));
-    // Another case's uses are told.
+    // Another case's uses are told, and what is not told leaves no empty page between.
     Asker::start(&house.client(), &fin).await.ask(IDENTITY).await;
+    asker.ask(IDENTITY).await;
     assert_eq!(told(&house, &portal, &fin).await.len(), 1);
+    let body = json!({"subject": {"fin": fin}, "assertion": assertion(house.dir(), &fin, PORTAL).expect("an assertion"), "limit": 1});
+    let page = portal.post("/v1/subject-accesses", &body, "az").await.expect("an answer").json().expect("JSON");
+    assert_eq!(page["accesses"].as_array().map(Vec::len), Some(1));
+    assert_eq!(page["next"], Json::Null, "{page}");
     // A purpose may be suppressed as such.
     house.change("contracts/purposes.yaml", |text| {
         text.replace(
@@ -176,7 +183,22 @@ async fn what_is_suppressed_is_not_told_and_never_hidden_from_the_auditor() {
     house.reload().await;
     assert_eq!(told(&house, &portal, &fin).await.len(), 0);
     let entry = newest(&auditor, "access-list-told").await;
-    assert_eq!(entry["metadata"]["suppressed"].as_array().map(Vec::len), Some(2));
+    assert_eq!(entry["metadata"]["suppressed"].as_array().map(Vec::len), Some(3));
     assert!(entry["metadata"]["suppressed"].to_string().contains("\"by\":\"purpose\""));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dossier_came_to_for_the_family_is_not_told_to_one_of_them() {
+    let house = House::start().await;
+    let (client, portal) = (house.client(), house.environment.client(PORTAL).expect("the portal"));
+    let case = house.open_case(&client).await;
+    let body = crate::house::dossier_envelope(house.family(), &case);
+    assert_eq!(client.post_waiting("/v1/dossiers/adsy-means-test", &body, "en", 30).await.expect("an answer").status, 200);
+    let child = house.family().members.last().expect("a member").fin.to_string();
+    let accesses = told(&house, &portal, &child).await;
+    assert_eq!(accesses.len(), 1, "{accesses:?}");
+    assert_eq!((&accesses[0]["service"], &accesses[0]["outcomes"]), (&json!("adsy-means-test"), &json!([])));
+    assert!(accesses[0]["text"].as_str().expect("words").ends_with("soruşub."), "{accesses:?}");
     house.stop().await;
 }

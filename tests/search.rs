@@ -57,8 +57,10 @@ async fn an_auditor_finds_who_asked_what_about_whom() {
     assert_eq!(kinds(&case), ["disclosed", "answered", "intent", "disclosed", "answered", "intent", "case-opened"]);
     let indices: Vec<u64> = case.iter().map(|entry| entry["index"].as_u64().expect("an index")).collect();
     assert!(indices.is_sorted_by(|one, next| one > next), "{indices:?}");
-    assert_eq!(all(&auditor, json!({"subject": {"fin": fin}}), 100).await, case);
-    assert_eq!(all(&auditor, json!({"subject": {"fin": fin}}), 2).await, case);
+    assert_eq!(all(&auditor, json!({"subject": {"fin": fin}, "consumer": "targeted-aid"}), 100).await, case);
+    assert_eq!(all(&auditor, json!({"subject": {"fin": fin}, "consumer": "targeted-aid"}), 2).await, case);
+    // Who searched for him is asked in the same way.
+    assert!(all(&auditor, json!({"subject": {"fin": fin}, "kind": "searched"}), 100).await.len() >= 5);
     let disclosed = case.iter().find(|entry| entry["index"] == receipt["index"]).expect("the entry of the receipt");
     assert_eq!(disclosed["leaf_hash"], receipt["leaf_hash"]);
     assert_eq!((&disclosed["metadata"]["consumer"], &disclosed["metadata"]["official"]), (&json!("targeted-aid"), &json!("AZ-0001")));
@@ -207,8 +209,8 @@ async fn a_person_is_found_under_every_identifier_and_where_others_answers_name_
     assert_eq!(answer.status, 200, "{}", answer.body);
     let by_fin = Asker::start(&client, &person.fin).await;
     by_fin.ask("taxes/person-income").await;
-    let found = all(&auditor, json!({"subject": {"fin": person.fin}}), 100).await;
-    assert_eq!(found, all(&auditor, json!({"subject": document}), 100).await);
+    let found = all(&auditor, json!({"subject": {"fin": person.fin}, "consumer": "targeted-aid"}), 100).await;
+    assert_eq!(found, all(&auditor, json!({"subject": document, "consumer": "targeted-aid"}), 100).await);
     assert!(
         found.iter().any(|entry| entry["metadata"]["case"] == case) && found.iter().any(|entry| entry["metadata"]["case"] == by_fin.case)
     );
@@ -225,7 +227,7 @@ async fn a_person_is_found_under_every_identifier_and_where_others_answers_name_
         .filter(|fin| *fin != *person.fin)
         .collect();
     let spouse = named.first().expect("the applicant has a family");
-    let found = all(&auditor, json!({"subject": {"fin": spouse}}), 100).await;
+    let found = all(&auditor, json!({"subject": {"fin": spouse}, "consumer": "targeted-aid"}), 100).await;
     assert_eq!(kinds(&found), ["disclosed", "answered"], "{found:?}");
     assert!(found.iter().all(|entry| entry["metadata"]["service"] == ACTS));
     house.stop().await;

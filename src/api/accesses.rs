@@ -38,6 +38,10 @@ const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 /// Most entries about one person that are counted for `totalUsages`.
 const ENTRIES_MAX: usize = 10_000;
+/// Most looks into the journal for one page.
+const LOOKS_MAX: usize = 50;
+/// Suppressed uses that one entry of the telling names.
+const SUPPRESSED_AN_ENTRY: usize = 300;
 /// The name of this service in refusals.
 const SERVICE: &str = "subject-accesses";
 
@@ -57,6 +61,8 @@ struct Access {
     /// All of it in one sentence.
     text: String,
     receipt: ReceiptBody,
+    #[serde(skip)]
+    place: Cursor,
 }
 
 /// A use that is not told, for the auditor.
@@ -82,6 +88,7 @@ struct Disclosure {
     subjects: Vec<String>,
     #[serde(default)]
     given: Vec<Given>,
+    part: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,10 +120,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
     let asking = Arc::new(asking);
     let joined = {
         let (gateway, asked, asking) = (Arc::clone(&gateway), asked.clone(), Arc::clone(&asking));
-        let tell = move || -> Result<_, SearchError> {
-            let page = gateway.search.find(&filter(&asking), asking.cursor.as_ref(), asking.limit)?;
-            Ok((tell(&gateway, &asked, &asking.subject, &page.entries)?, page.next))
-        };
+        let tell = move || gateway.search.whole(|| tell_page(&gateway, &asked, &asking));
         tokio::task::spawn_blocking(tell).await
     };
     let (told, next) = found(&asked, joined)?;
@@ -139,12 +143,15 @@ pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, heade
     let asking = Arc::new(asking);
     let joined = {
         let (gateway, asked, asking) = (Arc::clone(&gateway), asked.clone(), Arc::clone(&asking));
-        let tell = move || -> Result<_, SearchError> {
-            let found = gateway.search.find(&filter(&asking), None, ENTRIES_MAX)?;
-            if found.next.is_some() {
-                return Ok(None);
-            }
-            tell(&gateway, &asked, &asking.subject, &found.entries).map(Some)
+        let tell = move || {
+            gateway.search.whole(|| {
+                let found = gateway.search.find(&filter(&asking), None, ENTRIES_MAX)?;
+                if found.next.is_some() {
+                    // Either there are so many, or the time was up.
+                    return if found.entries.len() == ENTRIES_MAX { Ok(None) } else { Err(SearchError::Incomplete) };
+                }
+                tell(&gateway, &asked, &asking.subject, &found.entries).map(Some)
+            })
         };
         tokio::task::spawn_blocking(tell).await
     };
@@ -178,6 +185,34 @@ fn filter(asking: &Asking) -> Filter {
     Filter::about(asking.subject.clone(), asking.from, asking.to).and(terms::KIND, &[Kind::name_of(Kind::Disclosed.number())])
 }
 
+/// A page of uses that are told. What is not told leaves no trace in it: it is filled with what stands behind, and
+/// the next one begins behind the last use told.
+fn tell_page(gateway: &Gateway, asked: &Asked, asking: &Asking) -> Result<(Told, Option<Cursor>), SearchError> {
+    let mut told = Told::default();
+    let mut cursor = asking.cursor.clone();
+    for _ in 0..LOOKS_MAX {
+        let page = gateway.search.find(&filter(asking), cursor.as_ref(), LIMIT_MAX)?;
+        let found = tell(gateway, asked, &asking.subject, &page.entries)?;
+        told.accesses.extend(found.accesses);
+        told.suppressed.extend(found.suppressed);
+        let next = page.next;
+        if told.accesses.len() > asking.limit || (told.accesses.len() == asking.limit && next.is_some()) {
+            told.accesses.truncate(asking.limit);
+            let last = told.accesses.last().map(|access| access.place.clone());
+            if let Some(last) = &last {
+                // Told of is what stands before the next page; the rest is its affair.
+                told.suppressed.retain(|suppressed| suppressed.origin != last.origin || suppressed.index >= last.before);
+            }
+            return Ok((told, last));
+        }
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok((told, None)),
+        }
+    }
+    Err(SearchError::Incomplete)
+}
+
 fn tell(gateway: &Gateway, asked: &Asked, subject: &Subject, entries: &[Opened]) -> Result<Told, SearchError> {
     let who = gateway.search.identities(std::slice::from_ref(subject))?;
     let mut decisions = Decisions { search: &gateway.search, by_case: HashMap::new() };
@@ -189,7 +224,7 @@ fn tell(gateway: &Gateway, asked: &Asked, subject: &Subject, entries: &[Opened])
             Some((ground, by)) => told.suppressed.push(Suppressed { origin, index, ground, by }),
             None => {
                 let receipt = ReceiptBody::short(&origin, index, opened.entry.leaf_hash);
-                told.accesses.push(access(asked, disclosure, opened.at, receipt));
+                told.accesses.push(access(asked, disclosure, opened.at, receipt, Cursor { origin, before: index }));
             }
         }
     }
@@ -219,10 +254,16 @@ impl Decisions<'_> {
             let kind = Kind::name_of(Kind::SuppressionDecided.number());
             let filter = Filter::of(terms::CASE, case).and(terms::CONSUMER, &[consumer]).and(terms::KIND, &[kind]);
             let page = self.search.find(&filter, None, 1)?;
-            let newest = page.entries.first().and_then(|opened| {
-                let decision = serde_json::from_str(opened.metadata.as_deref()?.get()).ok()?;
-                Some((decision, format!("{}/{}", opened.entry.origin, opened.entry.index)))
-            });
+            let newest = match page.entries.first() {
+                // Nobody decided, and everything was looked at.
+                None if page.next.is_none() => None,
+                None => return Err(SearchError::Incomplete),
+                Some(opened) => {
+                    // One that cannot be read any more may have hidden it.
+                    let decision = opened.metadata.as_deref().and_then(|metadata| serde_json::from_str(metadata.get()).ok());
+                    Some((decision.ok_or(SearchError::Incomplete)?, format!("{}/{}", opened.entry.origin, opened.entry.index)))
+                }
+            };
             self.by_case.insert(key.clone(), newest);
         }
         Ok(self.by_case.get(&key).and_then(Option::as_ref))
@@ -253,7 +294,7 @@ fn suppression(
     Ok(decision.ground.filter(|_| holds).map(|ground| (ground, entry.clone())))
 }
 
-fn access(asked: &Asked, disclosure: Disclosure, at: Timestamp, receipt: ReceiptBody) -> Access {
+fn access(asked: &Asked, disclosure: Disclosure, at: Timestamp, receipt: ReceiptBody, place: Cursor) -> Access {
     let snapshot = &asked.active.snapshot;
     let name = |found: Option<&Bilingual>, code: &str| {
         found.map_or_else(|| code.to_owned(), |name| asked.language.pick(&name.az, &name.en).to_owned())
@@ -264,7 +305,9 @@ fn access(asked: &Asked, disclosure: Disclosure, at: Timestamp, receipt: Receipt
     let purpose = snapshot.purposes.values().find(|purpose| purpose.id.as_str() == disclosure.purpose).map(|purpose| &purpose.name);
     let (consumer_name, service_name, purpose_name) =
         (name(consumer, &disclosure.consumer), name(service.or(dossier), &disclosure.service), name(purpose, &disclosure.purpose));
-    let outcomes: BTreeSet<Outcome> = disclosure.given.iter().filter_map(|given| given.outcome).collect();
+    // Where several persons were told about, what came of it is not his alone to know.
+    let alone = disclosure.subjects.len() == 1 && disclosure.part.is_none();
+    let outcomes: BTreeSet<Outcome> = disclosure.given.iter().filter_map(|given| given.outcome).filter(|_| alone).collect();
     Access {
         at: model::time::rfc3339(at),
         text: sentence(asked.language, &consumer_name, &service_name, &purpose_name, &outcomes),
@@ -277,6 +320,7 @@ fn access(asked: &Asked, disclosure: Disclosure, at: Timestamp, receipt: Receipt
         act: disclosure.act,
         outcomes,
         receipt,
+        place,
     }
 }
 
@@ -286,24 +330,28 @@ fn sentence(language: Language, consumer: &str, service: &str, purpose: &str, ou
     let none = outcomes.contains(&Outcome::NotFound) || outcomes.contains(&Outcome::NotHeldElectronically);
     match language {
         Language::Az => {
-            let came = if given {
-                "məlumat verilib"
+            let came = if outcomes.is_empty() {
+                ""
+            } else if given {
+                ": məlumat verilib"
             } else if none {
-                "mənbədə qeyd tapılmayıb"
+                ": mənbədə qeyd tapılmayıb"
             } else {
-                "məlumat verilməyib"
+                ": məlumat verilməyib"
             };
-            format!("«{consumer}» sizin haqqınızda «{service}» məlumatını «{purpose}» məqsədi ilə soruşub: {came}.")
+            format!("«{consumer}» sizin haqqınızda «{service}» məlumatını «{purpose}» məqsədi ilə soruşub{came}.")
         }
         Language::En => {
-            let came = if given {
-                "the data were given"
+            let came = if outcomes.is_empty() {
+                ""
+            } else if given {
+                ": the data were given"
             } else if none {
-                "the source had no record"
+                ": the source had no record"
             } else {
-                "no data were given"
+                ": no data were given"
             };
-            format!("“{consumer}” asked for “{service}” about you, for “{purpose}”: {came}.")
+            format!("“{consumer}” asked for “{service}” about you, for “{purpose}”{came}.")
         }
     }
 }
@@ -333,12 +381,25 @@ async fn prove(gateway: &Gateway, asked: &Asked, asking: &Asking) -> Result<(), 
 /// R3: durable before anything is told; with what is not told, and why.
 async fn journalled(gateway: &Gateway, asked: &Asked, asking: &Asking, told: &Told) -> Result<ReceiptBody, Problem> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, asking.assertion.as_bytes());
-    let event = json!({
-        "request_id": asked.request_id, "consumer": asked.consumer, "service": SERVICE,
-        "subject": gateway.recorder.token(&asking.subject),
-        "assertion_sha256": base64::engine::general_purpose::STANDARD.encode(hash.as_ref()),
-        "told": told.accesses.len(), "suppressed": told.suppressed,
-    });
+    let event = |suppressed: &[Suppressed], told: Option<usize>| {
+        json!({
+            "request_id": asked.request_id, "consumer": asked.consumer, "service": SERVICE,
+            "subject": gateway.recorder.token(&asking.subject),
+            "assertion_sha256": base64::engine::general_purpose::STANDARD.encode(hash.as_ref()),
+            "from": asking.from.map(model::time::rfc3339), "to": asking.to.map(model::time::rfc3339),
+            "told": told, "suppressed": suppressed,
+        })
+    };
+    // As many entries as it takes; the last one has the count.
+    let (last, rest) = match told.suppressed.chunks(SUPPRESSED_AN_ENTRY).collect::<Vec<_>>().split_last() {
+        Some((last, rest)) => (*last, rest.to_vec()),
+        None => (&told.suppressed[..], Vec::new()),
+    };
+    for part in rest {
+        let event = event(part, None);
+        gateway.recorder.event(Kind::AccessListTold, &event).await.map_err(|error| asked.stopped(&error.into()))?;
+    }
+    let event = event(last, Some(told.accesses.len()));
     let durable = gateway.recorder.event(Kind::AccessListTold, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     Ok(ReceiptBody::whole(&durable))
 }
@@ -351,6 +412,9 @@ fn read(json: &Json, gateway: &Gateway) -> Result<Asking, Vec<Broken>> {
     let subject = citizen(subject, "/subject", gateway, &mut broken);
     let assertion = assertion(members, &mut broken);
     let [from, to] = ["from", "to"].map(|key| moment(members, key, &mut broken));
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        broken.push(Broken::new("/to", Rule::After("from")));
+    }
     let limit = number(members, "limit", LIMIT, 1, LIMIT_MAX, &mut broken);
     let cursor = match members.get("cursor").filter(|cursor| !cursor.is_null()) {
         None => None,
@@ -376,6 +440,9 @@ fn read_usage(json: &Json, gateway: &Gateway) -> Result<Asking, Vec<Broken>> {
     let subject = citizen(code, "/userCode", gateway, &mut broken);
     let assertion = assertion(members, &mut broken);
     let [from, to] = ["periodStart", "periodEnd"].map(|key| moment(members, key, &mut broken));
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        broken.push(Broken::new("/periodEnd", Rule::After("periodStart")));
+    }
     let offset = number(members, "offset", 0, 0, ENTRIES_MAX, &mut broken);
     let limit = number(members, "limit", LIMIT_MAX, 1, LIMIT_MAX, &mut broken);
     match subject.filter(|_| broken.is_empty()) {

@@ -105,7 +105,10 @@ pub async fn export(
     gateway.search.catch_up().await;
     let places = {
         let (gateway, filter) = (Arc::clone(&gateway), asking.filter.clone());
-        found(&conversation, tokio::task::spawn_blocking(move || gateway.search.places(&filter, ENTRIES_MAX)).await)?
+        found(
+            &conversation,
+            tokio::task::spawn_blocking(move || gateway.search.whole(|| gateway.search.places(&filter, ENTRIES_MAX))).await,
+        )?
     };
     if !places.whole {
         return Err(conversation.contract_broken(&[Broken::new("/filter", Rule::EntriesAtMost(ENTRIES_MAX))]));

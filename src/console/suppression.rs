@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Auditor;
-use super::journal::{journalled, reason};
+use super::journal::{found, journalled, reason};
 use crate::answer::ReceiptBody;
 use crate::clock;
 use crate::conversation::Conversation;
@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::problem::Problem;
 use crate::record::Kind;
 use crate::rule::{Broken, Rule};
+use crate::search::{Filter, terms};
 
 /// Longest name of the document that orders it, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 200;
@@ -69,6 +70,19 @@ pub async fn decide(
 ) -> Result<Response, Problem> {
     let body = conversation.json(&headers, body).await?;
     let (reason, decision) = read(&body, &gateway).map_err(|broken| conversation.contract_broken(&broken))?;
+    gateway.search.catch_up().await;
+    let known = {
+        let (gateway, decision) = (Arc::clone(&gateway), decision.clone());
+        let of_case = move || {
+            let filter = Filter::of(terms::CASE, &decision.case).and(terms::CONSUMER, &[&decision.consumer]);
+            gateway.search.whole(|| gateway.search.find(&filter, None, 1)).map(|page| !page.entries.is_empty())
+        };
+        found(&conversation, tokio::task::spawn_blocking(of_case).await)?
+    };
+    if !known {
+        // A mistyped name would hide nothing, and nobody would notice.
+        return Err(conversation.contract_broken(&[Broken::new("/case", Rule::KnownCase)]));
+    }
     let mut event = json!({"request_id": conversation.request_id, "auditor": auditor.name, "reason": reason});
     if let (Some(event), Ok(Json::Object(decision))) = (event.as_object_mut(), serde_json::to_value(&decision)) {
         event.extend(decision);
@@ -90,7 +104,7 @@ fn read(json: &Json, gateway: &Gateway) -> Result<(String, Decision), Vec<Broken
     let given = |key: &str| members.get(key).filter(|value| !value.is_null());
     let consumer = ConsumerId::new(text("consumer")).ok().filter(|id| gateway.active().snapshot.consumers.contains_key(id));
     if consumer.is_none() {
-        broken.push(Broken::new("/consumer", Rule::Code));
+        broken.push(Broken::new("/consumer", Rule::KnownConsumer));
     }
     let case = CaseId::new(text("case")).ok();
     if case.is_none() {

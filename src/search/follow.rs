@@ -164,7 +164,10 @@ fn fill(search: &Search, log: &Log, gap: &Gap) -> Result<(), FollowError> {
         let Some(entry) = entries.next().transpose()? else { return Err(ReadError::Index(first).into()) };
         rows.push(open.row(&mut opener, log, &entry)?);
         if rows.len() as u64 == BLOCK_ENTRIES {
-            log.index.fill(first, &rows)?;
+            if !log.index.fill(first, &rows)? {
+                // Something before it was discarded: the next look finds the gap as it is now.
+                return Ok(());
+            }
             rows.clear();
             first += BLOCK_ENTRIES;
         }

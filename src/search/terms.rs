@@ -45,6 +45,14 @@ struct Metadata {
     identities: Vec<String>,
     persons: Vec<PersonOf>,
     given: Vec<GivenOf>,
+    filter: FilterOf,
+}
+
+/// Whom an auditor looked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FilterOf {
+    subjects: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,7 +110,7 @@ pub fn of(key: &IndexKey, kind: u8, metadata: &[u8]) -> Terms {
         add(OUTCOME, "DENIED");
     }
     let persons = read.persons.iter().filter_map(|person| person.subject.as_ref());
-    for token in read.subject.iter().chain(&read.subjects).chain(&read.related).chain(persons) {
+    for token in read.subject.iter().chain(&read.subjects).chain(&read.related).chain(&read.filter.subjects).chain(persons) {
         if let Some(token) = sixteen(token) {
             let term = key.term(SUBJECT, &token);
             if !terms.contains(&term) {

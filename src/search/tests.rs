@@ -22,7 +22,8 @@ fn months_are_bakus_and_their_edges_overlap() {
     assert_eq!(names("2026-11-30T18:00:00Z", "2026-11-30T18:00:00Z"), ["2026-11"]);
     assert_eq!(names("2025-12-31T12:00:00Z", "2026-02-01T12:00:00Z"), ["2025-12", "2026-01", "2026-02"]);
     let november = &months(ms("2026-11-15T00:00:00Z"), ms("2026-11-15T00:00:00Z"))[0].1;
-    assert!(november.contains(&ms("2026-11-30T20:00:30Z")) && !november.contains(&ms("2026-11-30T22:00:00Z")));
+    assert!(november.contains(&ms("2026-11-30T20:00:30Z")) && november.contains(&ms("2026-12-20T00:00:00Z")));
+    assert!(!november.contains(&ms("2027-01-02T00:00:00Z")) && !november.contains(&ms("2026-10-31T18:00:00Z")));
     // Whatever a damaged entry says of its time.
     assert!(months(u64::MAX - 1, u64::MAX).is_empty());
     assert_eq!(names("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"), ["1970-01"]);

@@ -104,9 +104,7 @@ impl Shard {
         let connection = Connection::open_with_flags(&path, flags).map_err(|error| IndexError::of(error, &path))?;
         let shard = Self { name, path, connection };
         let set = shard.connection.busy_timeout(Duration::from_secs(5)).and_then(|()| {
-            shard.connection.execute_batch(
-                "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
-            )
+            shard.connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")
         });
         shard.named(set)?;
         shard.proven(key, origin)?;
@@ -257,7 +255,8 @@ impl Shard {
         for (block, digest) in (self.name.first..).zip(digests) {
             let (written, rows) = self.block(block, key)?;
             // The times beside the block are what searches pass it over by.
-            let told: (i64, i64) = self.named(self.connection.query_row(TIMES, [block.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?))))?;
+            let told: (i64, i64) =
+                self.named(self.connection.query_row(TIMES, [block.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?))))?;
             let times = || rows.iter().map(|(at, _)| at.cast_signed());
             if written != digest.finish() || (times().min(), times().max()) != (Some(told.0), Some(told.1)) {
                 return Err(self.damaged());

@@ -349,7 +349,9 @@ fn one_person_s_identities_lead_to_each_other_and_outlive_a_restart() {
     drop(index);
     // What is damaged or missing in it is noticed, at a start or where it is used, and made anew with all blocks.
     let database = || rusqlite::Connection::open(dir.path().join("identities.db")).expect("opens");
-    for change in ["DELETE FROM pairs WHERE own = (SELECT min(own) FROM pairs)", "UPDATE pairs SET sealed = zeroblob(44)", "DELETE FROM counted"] {
+    for change in
+        ["DELETE FROM pairs WHERE own = (SELECT min(own) FROM pairs)", "UPDATE pairs SET sealed = zeroblob(44)", "DELETE FROM counted"]
+    {
         assert!(database().execute(change, []).expect("changed") > 0);
         let index = Index::open(dir.path(), key(1), "test").expect("opens");
         assert_eq!(index.next(), 0, "{change}");

@@ -144,7 +144,7 @@ impl Search {
             }
             for log in page["covered"].as_array().into_iter().flatten().filter(|log| log["searched"] != log["of"]) {
                 complain(&format!(
-                    "{}: the index has taken in {} of {} entries; later ones were not searched",
+                    "{}: the index has taken in {} of {} entries; what is missing was not searched",
                     log["origin"], log["searched"], log["of"]
                 ));
             }
@@ -199,7 +199,7 @@ enum Form {
 
 /// Export entries with their proofs, for `qovsaq-verify`
 #[derive(Debug, Args)]
-#[command(after_help = "The export itself is journalled. Check the file with `qovsaq-verify --key KEY FILE`; with a CSV name its\n\
+#[command(after_help = "The export itself is journalled. Check the file with `qovsaq-verify --keys LOG.pub FILE`; with a CSV name its\n\
 checkpoints (FILE.<origin>.checkpoint) too.\n\n\
   qovsaq journal export --reason \"court order 2-118\" --format bundle --out evidence.zip case=c-2026-000042\n\n\
 Exit codes: 0 written, 1 refused or broken off, 2 wrong usage.")]
@@ -267,7 +267,7 @@ impl Export {
             }
         }
         say(&written)?;
-        complain("check it with: qovsaq-verify --key KEY FILE");
+        complain("check it with: qovsaq-verify --keys LOG.pub FILE, and with a CSV its checkpoints beside it");
         Ok(Ended::Well)
     }
 }
