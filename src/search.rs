@@ -513,6 +513,12 @@ impl<'a> Opener<'a> {
     }
 }
 
+/// An error with its causes, for the log: fields of a line show the outermost alone.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
 fn opened(opener: &mut Opener<'_>, entry: EntryView) -> Result<Opened, SearchError> {
     let metadata = opener.metadata(&entry)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     Ok(Opened { at: written_at(&entry), metadata, entry })

@@ -23,7 +23,7 @@ use crate::gateway::Gateway;
 use crate::problem::{Code, Origin, Problem};
 use crate::record::Kind;
 use crate::rule::{Broken, Rule};
-use crate::search::Places;
+use crate::search::{Places, chain};
 
 /// Most entries of an export: a gigabyte or so.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -145,7 +145,7 @@ async fn covered(gateway: &Gateway, conversation: &Conversation, places: &Places
                 Ok(Some(logs)) => return Some(logs),
                 Ok(None) => tokio::time::sleep(CHECKPOINT_LOOK).await,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the journal's levels cannot be read");
+                    tracing::error!(error = chain(&error), "the journal's levels cannot be read");
                     return None;
                 }
             }
@@ -175,8 +175,7 @@ impl Writing {
             Form::Bundle { case } => bundle(out, &self.about, case, &self.logs, entries),
         };
         let written = written.inspect_err(|error| {
-            let cause = error as &dyn std::error::Error;
-            tracing::warn!(request.id = %self.conversation.request_id, error = cause, "an export was not written to its end");
+            tracing::warn!(request.id = %self.conversation.request_id, error = chain(error), "an export was not written to its end");
         })?;
         let event = json!({
             "request_id": self.conversation.request_id, "auditor": self.auditor.name,
@@ -185,7 +184,7 @@ impl Writing {
         // The export itself is durable in the journal already; this names the file that was made.
         let finished = self.gateway.recorder.event(Kind::ExportFinished, &event);
         if let Err(error) = tokio::runtime::Handle::current().block_on(finished) {
-            tracing::error!(request.id = %self.conversation.request_id, error = &error as &dyn std::error::Error, "the end of an export is not journalled");
+            tracing::error!(request.id = %self.conversation.request_id, error = chain(&error), "the end of an export is not journalled");
         }
         Ok(written)
     }

@@ -21,7 +21,7 @@ use crate::pipeline::Stopped;
 use crate::problem::{Code, Origin, Problem};
 use crate::record::Kind;
 use crate::rule::{Broken, Rule};
-use crate::search::{Covered, Cursor, Filter, Opened, SearchError};
+use crate::search::{Covered, Cursor, Filter, Opened, SearchError, chain};
 
 /// Entries of a page where none are asked for.
 const LIMIT: usize = 100;
@@ -243,7 +243,7 @@ pub(crate) fn found<T>(conversation: &Conversation, joined: Result<Result<T, Sea
     match joined {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {
-            tracing::error!(request.id = %conversation.request_id, error = &error as &dyn std::error::Error, "a search found no index");
+            tracing::error!(request.id = %conversation.request_id, error = chain(&error), "a search found no index");
             Err(unavailable(conversation))
         }
         Err(error) => {

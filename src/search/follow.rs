@@ -11,7 +11,7 @@ use journal::Role;
 use journal::read::{Entries, EntryView, FramePlace, ReadError};
 use seal::TableError;
 
-use super::{Log, Opener, Search, terms, written_at};
+use super::{Log, Opener, Search, chain, terms, written_at};
 use crate::record::Kind;
 
 /// Longest time between two looks for new entries, when nobody asks.
@@ -76,7 +76,7 @@ fn follow(search: &Search) {
         let wait = match done {
             Ok(()) => LOOK_EVERY,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the search index does not grow; it is tried again");
+                tracing::error!(error = chain(&error), "the search index does not grow; it is tried again");
                 // What was read is read again: nothing is left out.
                 readings.iter_mut().for_each(|reading| *reading = Reading::default());
                 AGAIN_AFTER
@@ -97,7 +97,7 @@ fn check_shards(search: &Search) {
                 Err(super::SearchError::Index(IndexError::Damaged(_))) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a shard of the search index cannot be checked");
+                    tracing::error!(error = chain(&error), "a shard of the search index cannot be checked");
                     break;
                 }
             }
