@@ -101,7 +101,7 @@ pub enum ReadError {
 }
 
 /// The tree's stored levels with the head that they were last flushed under, and the key in the log. `dir` as for
-/// [`entry`]; may be used while the log is being written.
+/// [`entry()`]; may be used while the log is being written.
 ///
 /// # Errors
 /// When there is no log, or it has no levels yet.
@@ -184,7 +184,7 @@ pub fn entries_on(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Result<Entries,
     Ok(Entries { disk, log_dir, segments: segments.into(), from, segment: None, ready: VecDeque::new() })
 }
 
-/// Reads the last entry of a log; none where it has none. `dir` as for [`entry`].
+/// Reads the last entry of a log; none where it has none. `dir` as for [`entry()`].
 ///
 /// Cost: a look at each frame header of the last segment.
 ///
@@ -332,7 +332,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads a log; `dir` as for [`entry`].
+    /// Reads a log; `dir` as for [`entry()`].
     ///
     /// # Errors
     /// When there is no log.
