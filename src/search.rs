@@ -234,12 +234,12 @@ impl Search {
         })
     }
 
-    /// Runs a search whose result must miss nothing.
+    /// Runs a search whose result must miss nothing of the first `size` entries of the present log, as
+    /// [`Self::catch_up`] gave them, nor of earlier logs. Entries come all the while: those are another search's affair.
     ///
     /// # Errors
-    /// As the search; [`SearchError::Incomplete`] where the index does not cover everything that was durable before.
-    pub fn whole<T>(&self, search: impl FnOnce() -> Result<T, SearchError>) -> Result<T, SearchError> {
-        let size = self.recorder.journal().size();
+    /// As the search; [`SearchError::Incomplete`] where the index does not cover them.
+    pub fn whole<T>(&self, size: u64, search: impl FnOnce() -> Result<T, SearchError>) -> Result<T, SearchError> {
         if !self.covers(size) {
             return Err(SearchError::Incomplete);
         }
@@ -248,8 +248,9 @@ impl Search {
         if self.covers(size) { Ok(found) } else { Err(SearchError::Incomplete) }
     }
 
-    /// Waits until the index has taken in all that is durable now, as long as may be waited for that.
-    pub async fn catch_up(&self) {
+    /// Waits until the index has taken in all that is durable now, as long as may be waited for that. Gives how many
+    /// entries of the present log that is.
+    pub async fn catch_up(&self) -> u64 {
         let wanted = self.recorder.journal().size();
         let mut progress = self.progress.subscribe();
         self.wake.ring();
@@ -262,6 +263,7 @@ impl Search {
         };
         // What is missing then is told with the result.
         drop(tokio::time::timeout(CATCH_UP, caught_up).await);
+        wanted
     }
 
     /// Finds entries, newest first. Blocking; some milliseconds.
@@ -308,8 +310,9 @@ impl Search {
     /// Reads one entry; none where the log has none of that index.
     ///
     /// # Errors
-    /// When the log or the key table cannot be read.
-    pub fn entry(&self, origin: &str, index: u64) -> Result<Option<Opened>, SearchError> {
+    /// When the log or the key table cannot be read; [`SearchError::Incomplete`] where it may be one of those that were
+    /// durable by `size` and that the index does not cover.
+    pub fn entry(&self, origin: &str, index: u64, size: u64) -> Result<Option<Opened>, SearchError> {
         let Some(log) = self.logs.iter().find(|log| log.origin == origin) else { return Ok(None) };
         let query = Query {
             groups: Vec::new(),
@@ -319,7 +322,9 @@ impl Search {
             until: Instant::now() + SEARCH_TIME,
         };
         let found = self.mended(log, |index| index.search(&query))?;
-        let Some(hit) = found.hits.first().filter(|hit| hit.index == index) else { return Ok(None) };
+        let Some(hit) = found.hits.first().filter(|hit| hit.index == index) else {
+            return if self.covers(size) { Ok(None) } else { Err(SearchError::Incomplete) };
+        };
         Ok(Some(opened(&mut Opener::new(self.recorder.keys()), read(&log.dir, &mut Reader::new(&log.dir)?, hit)?)?))
     }
 

@@ -66,6 +66,30 @@ async fn a_citizen_is_told_who_used_his_data_and_for_what() {
     house.stop().await;
 }
 
+/// A list must miss nothing that was durable when it was asked for; what is written meanwhile must not make it
+/// impossible.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_questions_do_not_hold_up_a_list() {
+    let house = House::start().await;
+    let (client, portal) = (house.client(), house.environment.client(PORTAL).expect("the portal"));
+    let (fin, spouse) = (house.applicant().fin.to_string(), house.family().members[1].fin.to_string());
+    let asker = Asker::start(&client, &fin).await;
+    asker.ask(IDENTITY).await;
+    let others = Asker::start(&client, &spouse).await;
+    let busy = async {
+        loop {
+            assert_eq!(others.ask(IDENTITY).await.status, 200);
+        }
+    };
+    let lists = async {
+        for _ in 0..30 {
+            assert_eq!(told(&house, &portal, &fin).await.len(), 1);
+        }
+    };
+    tokio::select! { () = busy => {}, () = lists => {} }
+    house.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_citizens_own_assertion_nothing_is_told() {
     let house = House::start().await;

@@ -116,11 +116,11 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
     let body = asked.json(&headers, body).await?;
     let asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
     prove(&gateway, &asked, &asking).await?;
-    gateway.search.catch_up().await;
+    let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
         let (gateway, asked, asking) = (Arc::clone(&gateway), asked.clone(), Arc::clone(&asking));
-        let tell = move || gateway.search.whole(|| tell_page(&gateway, &asked, &asking));
+        let tell = move || gateway.search.whole(size, || tell_page(&gateway, &asked, &asking));
         tokio::task::spawn_blocking(tell).await
     };
     let (told, next) = found(&asked, joined)?;
@@ -139,12 +139,12 @@ pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, heade
     let body = asked.json(&headers, body).await?;
     let asking = read_usage(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
     prove(&gateway, &asked, &asking).await?;
-    gateway.search.catch_up().await;
+    let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
         let (gateway, asked, asking) = (Arc::clone(&gateway), asked.clone(), Arc::clone(&asking));
         let tell = move || {
-            gateway.search.whole(|| {
+            gateway.search.whole(size, || {
                 let found = gateway.search.find(&filter(&asking), None, ENTRIES_MAX)?;
                 if found.next.is_some() {
                     // Either there are so many, or the time was up.

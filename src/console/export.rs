@@ -102,12 +102,12 @@ pub async fn export(
         let (az, en) = ("Başqa ixraclar gedir; bir azdan yenidən cəhd edin", "Other exports are being written; try again shortly");
         return Err(conversation.problem(Code::GatewayUnavailable, Origin::Gateway, az, en).retry_after(30));
     };
-    gateway.search.catch_up().await;
+    let size = gateway.search.catch_up().await;
     let places = {
         let (gateway, filter) = (Arc::clone(&gateway), asking.filter.clone());
         found(
             &conversation,
-            tokio::task::spawn_blocking(move || gateway.search.whole(|| gateway.search.places(&filter, ENTRIES_MAX))).await,
+            tokio::task::spawn_blocking(move || gateway.search.whole(size, || gateway.search.places(&filter, ENTRIES_MAX))).await,
         )?
     };
     if !places.whole {

@@ -111,10 +111,10 @@ pub async fn entry(
     Path((origin, index)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let index = numbered(&conversation, &index)?;
-    gateway.search.catch_up().await;
+    let size = gateway.search.catch_up().await;
     let read = {
         let (gateway, origin) = (Arc::clone(&gateway), origin.clone());
-        tokio::task::spawn_blocking(move || gateway.search.entry(&origin, index)).await
+        tokio::task::spawn_blocking(move || gateway.search.entry(&origin, index, size)).await
     };
     let opened = found(&conversation, read)?.ok_or_else(|| no_entry(&conversation))?;
     let event = json!({"request_id": conversation.request_id, "auditor": auditor.name, "origin": origin, "index": index});
@@ -255,8 +255,8 @@ pub(crate) fn found<T>(conversation: &Conversation, joined: Result<Result<T, Sea
 
 pub(super) fn unavailable(conversation: &Conversation) -> Problem {
     let (az, en) = (
-        "Axtarış göstəricisi hazırda oxunmur və yenidən qurulur; sonra yenidən cəhd edin",
-        "The search index cannot be read now and is made anew; try again later",
+        "Axtarış göstəricisi jurnalın hamısını hələ əhatə etmir və ya oxunmur; sonra yenidən cəhd edin",
+        "The search index does not cover the whole journal yet, or cannot be read; try again later",
     );
     conversation.problem(Code::GatewayUnavailable, Origin::Gateway, az, en).retry_after(30)
 }

@@ -70,12 +70,12 @@ pub async fn decide(
 ) -> Result<Response, Problem> {
     let body = conversation.json(&headers, body).await?;
     let (reason, decision) = read(&body, &gateway).map_err(|broken| conversation.contract_broken(&broken))?;
-    gateway.search.catch_up().await;
+    let size = gateway.search.catch_up().await;
     let known = {
         let (gateway, decision) = (Arc::clone(&gateway), decision.clone());
         let of_case = move || {
             let filter = Filter::of(terms::CASE, &decision.case).and(terms::CONSUMER, &[&decision.consumer]);
-            gateway.search.whole(|| gateway.search.find(&filter, None, 1)).map(|page| !page.entries.is_empty())
+            gateway.search.whole(size, || gateway.search.find(&filter, None, 1)).map(|page| !page.entries.is_empty())
         };
         found(&conversation, tokio::task::spawn_blocking(of_case).await)?
     };
