@@ -29,7 +29,7 @@ use crate::clock;
 use crate::data::Active;
 use crate::dossier::board::{Board, Slot, State};
 use crate::envelope::Envelope;
-use crate::exchange::{Exchange, Freshness};
+use crate::exchange::{self, Exchange, Freshness};
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
 use crate::record::{self, Question};
@@ -148,6 +148,7 @@ impl OpenDossier {
             active: Arc::clone(active),
             consumer: self.consumer.clone(),
             service,
+            identity: exchange::unverified(envelope.assertion.as_deref()),
             envelope,
             freshness: Freshness::default(),
             traced: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::contract::Type;
 use model::{Absence, ConsumerId, Service, Subject, Value};
-use policy::{Ask, Official};
+use policy::{Ask, Identity, Official, Powers, Standing, Unproven};
 use uuid::Uuid;
 
 use crate::cache::Asked;
@@ -29,10 +29,19 @@ pub struct Exchange {
     pub service: Arc<Service>,
     /// The envelope.
     pub envelope: Envelope,
+    /// What the official's assertion came to when it was sent; it is not looked at again.
+    pub identity: Identity,
     /// How fresh the answer must be.
     pub freshness: Freshness,
     /// Whether the steps are to be shown (`qovsaq try`); costs nothing where not.
     pub traced: bool,
+}
+
+/// What an assertion comes to where no identity provider of officials is configured: one that is not verified proves
+/// nothing.
+#[must_use]
+pub fn unverified(assertion: Option<&str>) -> Identity {
+    assertion.map_or(Identity::NotSent, |_| Identity::Unproven(Unproven::NotVerified))
 }
 
 /// What a request's `Cache-Control` asks for (RFC 9111, section 5.2.1).
@@ -102,6 +111,12 @@ impl Exchange {
             codes: self.codes(),
             fields: envelope.fields.clone(),
         }
+    }
+
+    /// What is known of who asks.
+    #[must_use]
+    pub fn powers(&self) -> Powers {
+        Powers { identity: self.identity, standing: Standing::NotKept }
     }
 
     /// What is asked with in the service's inputs of codes.

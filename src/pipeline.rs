@@ -111,7 +111,7 @@ pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<De
     let Some(consumer) = snapshot.consumers.get(&exchange.consumer) else {
         return Ok(Decision::Denied(Denial::of(DenialReason::NoGrant)));
     };
-    Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), gateway.profile(), clock::now()))
+    Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), exchange.powers(), gateway.profile(), clock::now()))
 }
 
 /// An authorised question on its way to an answer: a kept one, or a flight's.

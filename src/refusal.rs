@@ -39,10 +39,27 @@ fn pointer(reason: DenialReason) -> &'static str {
         | DenialReason::ActNotInForce
         | DenialReason::AnswerDenied => "",
         DenialReason::PurposeNotGranted => "/purpose",
-        DenialReason::RoleUnknown | DenialReason::RoleNotGranted | DenialReason::RobotNotAllowed => "/role",
-        DenialReason::OfficialMissing => "/official",
+        DenialReason::RoleUnknown
+        | DenialReason::RoleNotGranted
+        | DenialReason::RobotNotAllowed
+        | DenialReason::RoleNotHeld
+        | DenialReason::RightNotBegun
+        | DenialReason::RoleNotAcknowledged
+        | DenialReason::RightWithdrawn => "/role",
+        DenialReason::OfficialMissing
+        | DenialReason::AssertionOtherOfficial
+        | DenialReason::OfficialUnknown
+        | DenialReason::OfficialDeactivated => "/official",
         DenialReason::RobotWithoutResponsible => "/responsible",
-        DenialReason::AssertionRequired | DenialReason::AssertionNotVerified => "/assertion",
+        DenialReason::AssertionRequired
+        | DenialReason::AssertionNotVerified
+        | DenialReason::AssertionMalformed
+        | DenialReason::AssertionSignature
+        | DenialReason::AssertionPurpose
+        | DenialReason::AssertionOtherConsumer
+        | DenialReason::AssertionTime
+        | DenialReason::AssertionReplayed
+        | DenialReason::AssuranceTooLow => "/assertion",
         DenialReason::SubjectNotGranted | DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
         DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose => "/case",
         DenialReason::InputNotFromCase | DenialReason::CodesNotGranted => "/input",

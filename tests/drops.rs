@@ -64,7 +64,17 @@ fn exchange(house: &House, service: &str, body: &Json) -> Arc<Exchange> {
     let envelope = Envelope::read(body, Expected::by(&service, Profile::Test)).expect("a sound envelope");
     let consumer = active.snapshot.consumers.keys().find(|id| id.as_str() == "targeted-aid").expect("known").clone();
     let (request_id, freshness) = (Uuid::now_v7(), Freshness::default());
-    Arc::new(Exchange { request_id, dossier_id: None, active, consumer, service, envelope, freshness, traced: false })
+    Arc::new(Exchange {
+        request_id,
+        dossier_id: None,
+        active,
+        consumer,
+        service,
+        envelope,
+        identity: policy::Identity::NotSent,
+        freshness,
+        traced: false,
+    })
 }
 
 fn gateway(house: &House) -> Arc<Gateway> {

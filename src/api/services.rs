@@ -15,7 +15,7 @@ use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, cache_headers, flags
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::clock;
 use crate::envelope::{Envelope, Expected};
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::gateway::Gateway;
 use crate::obtained::Trouble;
 use crate::pipeline::{self, Answered, Ending};
@@ -54,6 +54,7 @@ pub async fn ask(
         active: Arc::clone(&asked.active),
         consumer: asked.consumer.clone(),
         service,
+        identity: exchange::unverified(envelope.assertion.as_deref()),
         envelope,
         freshness: asked.freshness,
         traced: false,

@@ -121,7 +121,7 @@ impl Explain {
             fields: None,
         };
         let case = CaseView { open: true, purpose, has_subject: true, inputs_known: true };
-        let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), profile, now);
+        let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), policy::Powers::UNKNOWN, profile, now);
         say(&if self.json { serde_json::to_string_pretty(&explanation)? } else { explanation.to_string() })?;
         Ok(if explanation.allowed { Ended::Well } else { Ended::Badly })
     }

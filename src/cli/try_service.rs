@@ -143,6 +143,7 @@ impl Try {
             consumer,
             service: Arc::clone(&service),
             envelope,
+            identity: policy::Identity::NotSent,
             freshness: Freshness { no_cache: true, ..Freshness::default() },
             traced: true,
         };

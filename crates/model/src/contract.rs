@@ -42,6 +42,31 @@ pub enum Class {
     S,
 }
 
+/// How surely an identity provider knows whom it speaks of (the levels of eIDAS, Regulation (EU) 910/2014, article 8).
+/// Ordered: `low < substantial < high`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assurance {
+    /// Such as a password.
+    Low,
+    /// Such as two factors.
+    Substantial,
+    /// Such as a qualified signature.
+    High,
+}
+
+impl Assurance {
+    /// The highest class that it lets be seen (portal regulation, 3.5 and 4.1; the levels are an assumption).
+    #[must_use]
+    pub fn class_max(self) -> Class {
+        match self {
+            Self::Low => Class::O,
+            Self::Substantial => Class::C,
+            Self::High => Class::S,
+        }
+    }
+}
+
 /// Type of a scalar field or input. The type decides how a text is read, never the look of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -10,15 +10,24 @@ use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
 
 use crate::ask::{Ask, CaseView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+use crate::powers::{Identity, Powers};
 use crate::sight::Sight;
 
 /// Decides one ask of one consumer.
 ///
 /// `consumer` is who the certificate named, `case` what the store holds for this consumer, case and
-/// subject (`None`: no such case), `now` the moment whose day in Baku decides what is in force.
-/// Deterministic; costs a few microseconds.
-pub fn decide(ask: &Ask, consumer: &Consumer, snapshot: &Snapshot, case: Option<&CaseView>, profile: Profile, now: Timestamp) -> Decision {
-    let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
+/// subject (`None`: no such case), `powers` what is known of who asks, `now` the moment whose day in Baku
+/// decides what is in force. Deterministic; costs a few microseconds.
+pub fn decide(
+    ask: &Ask,
+    consumer: &Consumer,
+    snapshot: &Snapshot,
+    case: Option<&CaseView>,
+    powers: Powers,
+    profile: Profile,
+    now: Timestamp,
+) -> Decision {
+    let findings = Findings::of(ask, consumer, snapshot, case, powers, profile, now);
     match (&findings.reasons[..], findings.service, findings.basis) {
         ([], Some(service), Some(Basis { grant, act })) => Decision::Authorised(Authorised {
             consumer: consumer.id.clone(),
@@ -63,6 +72,7 @@ impl<'a> Findings<'a> {
         consumer: &'a Consumer,
         snapshot: &'a Snapshot,
         case: Option<&CaseView>,
+        powers: Powers,
         profile: Profile,
         now: Timestamp,
     ) -> Self {
@@ -90,10 +100,12 @@ impl<'a> Findings<'a> {
 
         // Powers: who asks.
         official(&ask.official, role, &mut reasons);
-        if profile == Profile::Production {
-            // Assertions are not verified yet, and one that is not verified proves nothing.
-            reasons.push(if ask.assertion.is_some() { DenialReason::AssertionNotVerified } else { DenialReason::AssertionRequired });
+        match powers.identity {
+            Identity::NotSent if profile == Profile::Production => reasons.push(DenialReason::AssertionRequired),
+            Identity::NotSent | Identity::Proven(_) => {}
+            Identity::Unproven(why) => reasons.push(why.reason()),
         }
+        reasons.extend(powers.standing.reason());
 
         // Case: whom about, and in which open case.
         if let Some(service) = service
@@ -128,10 +140,18 @@ impl<'a> Findings<'a> {
         }
 
         let sets = match (service, basis, role) {
-            (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role),
+            (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role, powers.identity),
             _ => Sets::default(),
         };
         if service.is_some() && basis.is_some() && sets.delivered().is_empty() {
+            // The level is to blame where a higher one would leave something.
+            let at_any_level = match (service, basis, role) {
+                (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role, Identity::NotSent),
+                _ => Sets::default(),
+            };
+            if !at_any_level.delivered().is_empty() {
+                reasons.push(DenialReason::AssuranceTooLow);
+            }
             reasons.push(DenialReason::NothingLeft);
         }
         Self { service, role, basis, consent, sets, inputs, reasons }
@@ -278,14 +298,15 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
-    fn of(ask: &Ask, service: &Service, grant: &Grant, role: &Role) -> Self {
+    fn of(ask: &Ask, service: &Service, grant: &Grant, role: &Role, identity: Identity) -> Self {
+        let class_max = identity.class_max().map_or(role.class_max, |level| level.min(role.class_max));
         let all = FieldSet::first(service.leaves.len());
         let mut sets = Self { granted: grant.fields.intersection(all), powers: all, asked: all, ..Self::default() };
         for (index, leaf) in service.leaves.iter().enumerate() {
             if leaf.agreed {
                 sets.agreed.insert(index);
             }
-            if within(leaf.class, role.class_max) {
+            if within(leaf.class, class_max) {
                 sets.class.insert(index);
             }
         }

@@ -324,6 +324,40 @@ denial_reasons! {
     /// An assertion was sent, but this deployment cannot verify assertions, so it proves nothing.
     AssertionNotVerified = "assertion-not-verified", "the official's assertion cannot be verified here",
         "vəzifəli şəxsin təsdiqi burada yoxlanıla bilmir";
+    /// It is no compact JWS, or a claim is missing.
+    AssertionMalformed = "assertion-malformed", "the official's assertion is no compact JWS with every claim it must have",
+        "vəzifəli şəxsin təsdiqi bütün tələb olunan bəyanları olan yığcam JWS deyil";
+    /// Its key, algorithm or signature is not the identity provider's.
+    AssertionSignature = "assertion-signature", "the signature of the official's assertion does not hold",
+        "vəzifəli şəxsin təsdiqindəki imza doğru deyil";
+    /// It is another issuer's, for another audience or of an unknown level.
+    AssertionPurpose = "assertion-purpose", "the official's assertion is another issuer's or for something else",
+        "vəzifəli şəxsin təsdiqi başqa mənbədəndir və ya başqa məqsəd üçündür";
+    /// It was made for another consumer.
+    AssertionOtherConsumer = "assertion-other-consumer", "the official's assertion was made for another consumer",
+        "vəzifəli şəxsin təsdiqi başqa istehlakçı üçün verilib";
+    /// It is another official's.
+    AssertionOtherOfficial = "assertion-other-official", "the assertion is another official's", "təsdiq başqa vəzifəli şəxsindir";
+    /// It has expired, is not valid yet, or lives too long.
+    AssertionTime = "assertion-time", "the official's assertion has expired, is not valid yet or lives too long; get a new one",
+        "vəzifəli şəxsin təsdiqinin vaxtı keçib, hələ çatmayıb və ya çox uzundur; yenisini alın";
+    /// It has been used for something else.
+    AssertionReplayed = "assertion-replayed", "the official's assertion has been used for something else; get a new one",
+        "vəzifəli şəxsin təsdiqi başqa iş üçün istifadə olunub; yenisini alın";
+    /// The register of rights has no account of the official.
+    OfficialUnknown = "official-unknown", "the register of rights has no such official", "hüquqlar reyestrində belə vəzifəli şəxs yoxdur";
+    /// The official's account is deactivated.
+    OfficialDeactivated = "official-deactivated", "the official's account is deactivated", "vəzifəli şəxsin hesabı bağlanıb";
+    /// The official does not hold the role.
+    RoleNotHeld = "role-not-held", "the official does not hold this role", "vəzifəli şəxs bu rola malik deyil";
+    /// The official's right begins later.
+    RightNotBegun = "right-not-begun", "the official's right has not begun yet", "vəzifəli şəxsin hüququ hələ başlamayıb";
+    /// The official has not acknowledged the role's duties.
+    RoleNotAcknowledged = "role-not-acknowledged", "the official has not acknowledged the duties of this role yet",
+        "vəzifəli şəxs bu rolun vəzifələri ilə tanışlığı hələ təsdiq etməyib";
+    /// The official's right was withdrawn or has run out.
+    RightWithdrawn = "right-withdrawn", "the official's right was withdrawn or has run out",
+        "vəzifəli şəxsin hüququ geri alınıb və ya müddəti bitib";
     /// The subject is missing, or not of a form or profile that the contract takes.
     SubjectNotAccepted = "subject-not-accepted", "the contract does not take this subject", "müqavilə bu subyekti qəbul etmir";
     /// The consumer has no such case.
@@ -348,6 +382,9 @@ denial_reasons! {
     /// There is such a consent, but it is signed in the future or has ended.
     ConsentNotInForce = "consent-not-in-force", "the person's consent is not yet or no longer in force",
         "şəxsin razılığı hələ qüvvəyə minməyib və ya müddəti bitib";
+    /// The assertion proves too little: nothing that is asked for may be seen at its level.
+    AssuranceTooLow = "assurance-too-low", "the official's level of assurance is too low for what is asked",
+        "vəzifəli şəxsin eyniləşdirmə səviyyəsi soruşulan məlumat üçün kifayət deyil";
     /// Everything asked for would be withheld, so nothing is asked of the provider.
     NothingLeft = "nothing-left", "nothing of the answer could be delivered", "cavabdan heç nə təqdim edilə bilməz";
 }

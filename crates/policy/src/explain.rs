@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::ask::{Ask, CaseView};
 use crate::decide::{Basis, ConsentFound, Findings};
 use crate::decision::{DenialReason, Withheld};
+use crate::powers::Powers;
 
 /// Why an ask is allowed or denied, and what each step lets through. Holds no personal datum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,10 +97,11 @@ pub fn explain(
     consumer: &Consumer,
     snapshot: &Snapshot,
     case: Option<&CaseView>,
+    powers: Powers,
     profile: Profile,
     now: Timestamp,
 ) -> Explanation {
-    let findings = Findings::of(ask, consumer, snapshot, case, profile, now);
+    let findings = Findings::of(ask, consumer, snapshot, case, powers, profile, now);
     // A dossier's own reason is never a decision's.
     let decided = DenialReason::ALL.iter().filter(|reason| **reason != DenialReason::AnswerDenied);
     let checks = decided.map(|reason| Check { part: part(*reason), reason: *reason, passed: !findings.reasons.contains(reason) });
@@ -174,7 +176,21 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::RobotWithoutResponsible
         | DenialReason::RobotNotAllowed
         | DenialReason::AssertionRequired
-        | DenialReason::AssertionNotVerified => "powers",
+        | DenialReason::AssertionNotVerified
+        | DenialReason::AssertionMalformed
+        | DenialReason::AssertionSignature
+        | DenialReason::AssertionPurpose
+        | DenialReason::AssertionOtherConsumer
+        | DenialReason::AssertionOtherOfficial
+        | DenialReason::AssertionTime
+        | DenialReason::AssertionReplayed
+        | DenialReason::AssuranceTooLow
+        | DenialReason::OfficialUnknown
+        | DenialReason::OfficialDeactivated
+        | DenialReason::RoleNotHeld
+        | DenialReason::RightNotBegun
+        | DenialReason::RoleNotAcknowledged
+        | DenialReason::RightWithdrawn => "powers",
         DenialReason::SubjectNotAccepted
         | DenialReason::CaseUnknown
         | DenialReason::CaseClosed

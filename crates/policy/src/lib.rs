@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 mod explain;
 mod filter;
+mod powers;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use decide::decide;
 pub use decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
 pub use explain::{Check, ConsentUse, Explanation, Step, explain};
 pub use filter::{Filtered, filter};
+pub use powers::{Identity, Powers, Standing, Unproven};
 pub use sight::Sight;

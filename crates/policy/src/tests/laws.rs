@@ -1,14 +1,15 @@
 //! What must hold in every world (`docs/ARCHITECTURE.md`, "Invariants").
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use model::contract::{Class, RowRule, SubjectForm};
+use model::contract::{Assurance, Class, RowRule, SubjectForm};
 use model::{FieldSet, Profile};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::world::{CODES, TODAY, World, allowed, consent, kinds, now, spoil, world};
-use crate::{Authorised, ConsentUse, Decision, DenialReason, WithheldReason, filter};
+use super::world::{CODES, TODAY, World, allowed, consent, kinds, level, not_held, now, spoil, unproven, world};
+use crate::{Authorised, ConsentUse, Decision, DenialReason, Identity, Powers, WithheldReason, filter};
 
 fn authorised(world: &World) -> Authorised {
     world.decide().into_result().expect("the world allows it")
@@ -125,12 +126,43 @@ proptest! {
     }
 
     #[test]
-    fn production_denies_until_assertions_are_verified(mut world in world(), assertion in proptest::option::of("[a-z.]{1,40}")) {
+    fn production_denies_without_an_assertion(mut world in world()) {
         world.profile = Profile::Production;
-        world.ask.assertion = assertion;
+        world.powers.identity = Identity::NotSent;
         let Decision::Denied(denial) = world.decide() else { panic!("denied") };
-        let wanted = if world.ask.assertion.is_some() { DenialReason::AssertionNotVerified } else { DenialReason::AssertionRequired };
-        prop_assert!(denial.has(wanted));
+        prop_assert!(denial.has(DenialReason::AssertionRequired));
+    }
+
+    #[test]
+    fn an_assertion_that_proves_nothing_ends_every_right(mut world in allowed(), unproven in unproven()) {
+        world.powers.identity = Identity::Unproven(unproven);
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert_eq!(denial.reasons(), [unproven.reason()]);
+    }
+
+    #[test]
+    fn the_level_of_assurance_bounds_the_class(mut world in allowed(), level in level()) {
+        world.powers.identity = Identity::Proven(Assurance::High);
+        let before = delivered(&world);
+        world.powers.identity = Identity::Proven(level);
+        let service = Arc::clone(world.service());
+        let bounded = before.iter().filter(|index| service.leaves[*index].class <= level.class_max());
+        let bounded = bounded.fold(FieldSet::EMPTY, |mut set, index| { set.insert(index); set });
+        match world.decide() {
+            Decision::Authorised(authorised) => prop_assert_eq!(authorised.fields(), bounded),
+            Decision::Denied(denial) => {
+                prop_assert!(bounded.is_empty());
+                prop_assert_eq!(denial.reasons(), [DenialReason::AssuranceTooLow, DenialReason::NothingLeft]);
+            }
+        }
+    }
+
+    #[test]
+    fn who_does_not_hold_the_role_is_denied(mut world in allowed(), standing in not_held()) {
+        world.powers.standing = standing;
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        let wanted: Vec<DenialReason> = standing.reason().into_iter().collect();
+        prop_assert_eq!(denial.reasons(), wanted);
     }
 
     #[test]
@@ -206,8 +238,11 @@ proptest! {
 
     #[test]
     fn a_contract_that_begins_to_need_consent_takes_exactly_a_fitting_one(mut world in allowed(), fault in 0..6_usize, others in 0..3_usize) {
+        // The consents are a synthetic person's.
+        world.profile = Profile::Test;
         let mut wrong = consent();
         spoil(&mut wrong, fault);
+        world.ask.subject = Some(consent().subject);
         world.change_service(|service| service.consent = true);
         world.ask.consents = vec![wrong; others];
         let Decision::Denied(denial) = world.decide() else { panic!("denied") };
@@ -408,7 +443,7 @@ proptest! {
     #[test]
     fn facts_of_another_contract_show_nothing_that_is_not_authorised_by_path(world in allowed(), turn in 0..12_usize) {
         let authorised = authorised(&world);
-        let mut other = World { snapshot: model::Snapshot::default(), consumer: world.consumer.clone(), ask: world.ask.clone(), case: None, profile: Profile::Test };
+        let mut other = World { snapshot: model::Snapshot::default(), consumer: world.consumer.clone(), ask: world.ask.clone(), case: None, powers: Powers::UNKNOWN, profile: Profile::Test };
         let mut service = (**world.service()).clone();
         // A later version that counts its leaves differently.
         let alone = service.shape.fields.iter().filter(|field| !field.path.ends_with("[]")).count();
@@ -422,7 +457,7 @@ proptest! {
             }
         }
         let id = service.id.clone();
-        other.snapshot.services.insert(id, std::sync::Arc::new(service));
+        other.snapshot.services.insert(id, Arc::new(service));
         let facts = other.facts();
         let (paths, _) = shown(&serde_json::to_value(filter(&authorised, &facts)).expect("JSON"));
         let wanted: BTreeSet<String> = authorised.field_paths().map(str::to_owned).collect();
@@ -431,7 +466,7 @@ proptest! {
 
         let mut foreign = (*facts.service).clone();
         foreign.id = model::ServiceId::new("justice/wills").expect("a service");
-        let foreign = model::Facts { service: std::sync::Arc::new(foreign), ..facts };
+        let foreign = model::Facts { service: Arc::new(foreign), ..facts };
         prop_assert_eq!(serde_json::to_value(filter(&authorised, &foreign)).expect("JSON"), serde_json::json!({}));
     }
 

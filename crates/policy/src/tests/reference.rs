@@ -6,7 +6,7 @@ use std::path::Path;
 use model::{CaseId, ConsumerId, Problems, Profile, PurposeId, RoleId, ServiceId, Snapshot, Subject};
 
 use super::world::{TODAY, now};
-use crate::{Ask, Authorised, CaseView, Decision, Denial, DenialReason, Official, WithheldReason, decide, explain};
+use crate::{Ask, Authorised, CaseView, Decision, Denial, DenialReason, Official, Powers, WithheldReason, decide, explain};
 
 struct Reference {
     snapshot: Snapshot,
@@ -38,7 +38,7 @@ impl Reference {
     fn decide(&self, consumer: &str, ask: &Ask) -> Result<Authorised, Denial> {
         let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
         let consumer = &self.snapshot.consumers[&ConsumerId::new(consumer).expect("a consumer")];
-        decide(ask, consumer, &self.snapshot, Some(&case), Profile::Test, now()).into_result()
+        decide(ask, consumer, &self.snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).into_result()
     }
 }
 
@@ -145,7 +145,8 @@ fn every_reason_is_given_at_once() {
     let consumer = &reference.snapshot.consumers[&ConsumerId::new("targeted-aid").expect("a consumer")];
     let case =
         CaseView { open: false, purpose: PurposeId::new("adsy-means-test").expect("a purpose"), has_subject: false, inputs_known: true };
-    let Decision::Denied(denial) = decide(&ask, consumer, &reference.snapshot, Some(&case), Profile::Production, now()) else {
+    let Decision::Denied(denial) = decide(&ask, consumer, &reference.snapshot, Some(&case), Powers::UNKNOWN, Profile::Production, now())
+    else {
         panic!("denied")
     };
     assert_eq!(
@@ -162,7 +163,8 @@ fn synthetic_subjects_are_refused_under_production_and_unmarked_ones_under_test(
     let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
     for (fin, profile) in [("5K7QX2O", Profile::Production), ("5K7QX2A", Profile::Test), ("5K7QX2OO", Profile::Test)] {
         ask.subject = Some(Subject::Fin(fin.to_owned()));
-        let denial = decide(&ask, consumer, &reference.snapshot, Some(&case), profile, now()).into_result().expect_err("denied");
+        let denial =
+            decide(&ask, consumer, &reference.snapshot, Some(&case), Powers::UNKNOWN, profile, now()).into_result().expect_err("denied");
         assert!(denial.has(DenialReason::SubjectNotAccepted), "{profile:?}");
     }
 }
@@ -173,7 +175,7 @@ fn an_explanation_reads_as_text() {
     let consumer = &reference.snapshot.consumers[&ConsumerId::new("sovqat").expect("a consumer")];
     let ask = Reference::ask("interior/person-identity", "sovqat-queue", "case-officer");
     let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
-    let text = explain(&ask, consumer, &reference.snapshot, Some(&case), Profile::Test, now()).to_string();
+    let text = explain(&ask, consumer, &reference.snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).to_string();
     assert_eq!(
         text,
         "sovqat asks interior/person-identity@1.0.0 for sovqat-queue in role case-officer
@@ -187,7 +189,7 @@ powers     role case-officer: nothing kept from it: 4 of 4 pass
 delivered  fin, surname, given_name, birth_date
 "
     );
-    let denied = explain(&ask, consumer, &reference.snapshot, None, Profile::Test, now()).to_string();
+    let denied = explain(&ask, consumer, &reference.snapshot, None, Powers::UNKNOWN, Profile::Test, now()).to_string();
     assert!(denied.contains("denied\n  case: there is no such case (case-unknown)\n"), "{denied}");
 }
 
@@ -202,7 +204,7 @@ fn an_explanation_says_what_the_consents_come_to_and_not_whose_they_are() {
     let mut ask = Reference::ask("credit-bureau/obligations-summary", "adsy-means-test", "case-officer");
     let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
     let line = |ask: &Ask| {
-        let text = explain(ask, consumer, &snapshot, Some(&case), Profile::Test, now()).to_string();
+        let text = explain(ask, consumer, &snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).to_string();
         assert!(!text.contains("TEST-RAZ") && !text.contains("5K7QX2O"), "{text}");
         let lines = text.lines().filter(|line| line.trim_start().starts_with("consent"));
         lines.map(|line| format!("{}\n", line.trim())).collect::<String>()

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use model::contract::{
-    Act, Agreement, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, Grant, Input, Leaf, Purpose, Quota, Retry, Role, Route,
-    RowRule, SubjectForm, SubjectPart,
+    Act, Agreement, Assurance, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, Grant, Input, Leaf, Purpose, Quota, Retry, Role,
+    Route, RowRule, SubjectForm, SubjectPart,
 };
 use model::{
     Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
@@ -16,7 +16,7 @@ use model::{
 };
 use proptest::prelude::*;
 
-use crate::{Ask, CaseView, Decision, Explanation, Official, decide, explain};
+use crate::{Ask, CaseView, Decision, Explanation, Identity, Official, Powers, Standing, Unproven, decide, explain};
 
 pub(super) const TODAY: Date = date(2026, 3, 12);
 /// Codes of the generated list's code field.
@@ -33,16 +33,17 @@ pub(super) struct World {
     pub(super) consumer: Consumer,
     pub(super) ask: Ask,
     pub(super) case: Option<CaseView>,
+    pub(super) powers: Powers,
     pub(super) profile: Profile,
 }
 
 impl World {
     pub(super) fn decide(&self) -> Decision {
-        decide(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.profile, now())
+        decide(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.powers, self.profile, now())
     }
 
     pub(super) fn explain(&self) -> Explanation {
-        explain(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.profile, now())
+        explain(&self.ask, &self.consumer, &self.snapshot, self.case.as_ref(), self.powers, self.profile, now())
     }
 
     pub(super) fn service(&self) -> &Arc<Service> {
@@ -300,6 +301,45 @@ fn case() -> impl Strategy<Value = Option<CaseView>> {
     proptest::option::weighted(0.95, view)
 }
 
+pub(super) fn unproven() -> impl Strategy<Value = Unproven> {
+    proptest::sample::select(vec![
+        Unproven::NotVerified,
+        Unproven::Malformed,
+        Unproven::Signature,
+        Unproven::Purpose,
+        Unproven::OtherConsumer,
+        Unproven::OtherOfficial,
+        Unproven::Time,
+        Unproven::Replayed,
+    ])
+}
+
+pub(super) fn level() -> impl Strategy<Value = Assurance> {
+    proptest::sample::select(vec![Assurance::Low, Assurance::Substantial, Assurance::High])
+}
+
+pub(super) fn not_held() -> impl Strategy<Value = Standing> {
+    proptest::sample::select(vec![
+        Standing::NoAccount,
+        Standing::Deactivated,
+        Standing::NotHeld,
+        Standing::NotYet,
+        Standing::NotAcknowledged,
+        Standing::Withdrawn,
+    ])
+}
+
+/// What is known of who asks; mostly nothing that stands against him.
+fn powers() -> impl Strategy<Value = Powers> {
+    let identity = prop_oneof![
+        8 => Just(Identity::NotSent),
+        3 => level().prop_map(Identity::Proven),
+        1 => unproven().prop_map(Identity::Unproven),
+    ];
+    let standing = prop_oneof![6 => Just(Standing::NotKept), 6 => Just(Standing::Held), 1 => not_held()];
+    (identity, standing).prop_map(|(identity, standing)| Powers { identity, standing })
+}
+
 /// Any world of this kind; about one in twelve allows the ask.
 pub(super) fn world() -> impl Strategy<Value = World> {
     let contract = (1..12_usize).prop_flat_map(|count| {
@@ -319,8 +359,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
             );
             let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject(), consents());
             let codes = proptest::option::weighted(0.8, proptest::sample::subsequence(CODES.to_vec(), 0..=1));
-            let what =
-                (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, proptest::option::weighted(0.3, Just("a.b.c".to_owned())));
+            let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, powers());
             let acts = proptest::collection::vec(mostly(), 3);
             (Just(service), consumer, who, what, acts, case(), rarely(), rarely())
         })
@@ -329,7 +368,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 service,
                 (grants, roles),
                 (role_place, official, subject, consents),
-                (purpose_place, fields, codes, assertion),
+                (purpose_place, fields, codes, powers),
                 acts,
                 case,
                 production,
@@ -366,12 +405,12 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     case: CaseId::new("c-2026-000042").expect("a case"),
                     official,
                     role: role(role_place),
-                    assertion,
+                    assertion: None,
                     consents,
                     codes: codes.into_iter().map(|codes| ("kinds".into(), codes.into_iter().map(Box::from).collect())).collect(),
                     fields,
                 };
-                World { snapshot, consumer, ask, case, profile: if production { Profile::Production } else { Profile::Test } }
+                World { snapshot, consumer, ask, case, powers, profile: if production { Profile::Production } else { Profile::Test } }
             },
         )
 }
