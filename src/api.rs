@@ -13,24 +13,48 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use http::Method;
 
 use crate::gateway::Gateway;
 
-/// Every route of the `internal` listener.
+/// One thing that a consumer may ask of the `internal` listener.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, as the router matches it.
+    pub path: &'static str,
+    handler: fn() -> MethodRouter<Arc<Gateway>>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route").field("method", &self.method).field("path", &self.path).finish()
+    }
+}
+
+/// Every route of the `internal` listener. Nothing is served that is not here. Every consumer may use all of them; what
+/// it gets is decided by what the handler names: the policy for facts, the consumer's own cases and dossiers, and the
+/// citizen's assertion for the uses of his data.
+pub const ROUTES: &[Route] = &[
+    Route { method: Method::POST, path: "/v1/cases", handler: || post(cases::open) },
+    Route { method: Method::POST, path: "/v1/cases/{case}/close", handler: || post(cases::close) },
+    Route { method: Method::POST, path: "/v1/services/{provider}/{service}", handler: || post(services::ask) },
+    Route { method: Method::POST, path: "/v1/dossiers/{dossier}", handler: || post(dossiers::open) },
+    Route { method: Method::GET, path: "/v1/dossiers/{dossier}/{id}", handler: || get(dossiers::read) },
+    Route { method: Method::POST, path: "/v1/subject-accesses", handler: || post(accesses::list) },
+    Route { method: Method::POST, path: "/v2/findUsage", handler: || post(accesses::find_usage) },
+    Route { method: Method::GET, path: "/v1/catalogue", handler: || get(catalogue::catalogue) },
+    Route { method: Method::GET, path: "/checkpoint", handler: || get(log::checkpoint) },
+    Route { method: Method::GET, path: "/tile/{*path}", handler: || get(log::tile) },
+    Route { method: Method::GET, path: "/openapi.json", handler: || get(openapi::document) },
+];
+
+/// The `internal` listener's router.
 pub fn routes(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/v1/cases", post(cases::open))
-        .route("/v1/cases/{case}/close", post(cases::close))
-        .route("/v1/services/{provider}/{service}", post(services::ask))
-        .route("/v1/dossiers/{dossier}", post(dossiers::open))
-        .route("/v1/dossiers/{dossier}/{id}", get(dossiers::read))
-        .route("/v1/subject-accesses", post(accesses::list))
-        .route("/v2/findUsage", post(accesses::find_usage))
-        .route("/v1/catalogue", get(catalogue::catalogue))
-        .route("/checkpoint", get(log::checkpoint))
-        .route("/tile/{*path}", get(log::tile))
-        .route("/openapi.json", get(openapi::document))
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&gateway), request::enter))

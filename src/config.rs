@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::document::Document;
-use model::{Problems, Profile, ProviderId};
+use model::{Office, Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::console::Person;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
 
@@ -39,9 +40,9 @@ pub struct RawConfig {
     /// The identity provider of citizens, without whose assertions nobody is told who used his data.
     #[serde(default)]
     citizens: Option<RawCitizens>,
-    /// Auditors, by name, such as `auditor-1`.
+    /// The gateway's own people, by name, such as `auditor-1`.
     #[serde(default)]
-    auditors: BTreeMap<String, RawAuditor>,
+    people: BTreeMap<String, RawPerson>,
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
@@ -80,12 +81,15 @@ struct RawCitizens {
     keys: PathBuf,
 }
 
-/// Somebody who may search the journal.
+/// Somebody who uses the console.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawAuditor {
+struct RawPerson {
     /// The DNS name in his certificate.
     certificate_name: String,
+    /// What he may do there.
+    #[schemars(length(min = 1))]
+    offices: Vec<Office>,
 }
 
 /// A listener with mutual TLS.
@@ -354,10 +358,10 @@ pub struct Config {
     pub internal: TlsListener,
     /// The identity provider of citizens: its name and the file of its keys.
     pub citizens: Option<(String, PathBuf)>,
-    /// The auditors' listener.
+    /// The listener of the gateway's own people.
     pub console: Option<TlsListener>,
-    /// Names in auditors' certificates, in lower case, and whose they are.
-    pub auditors: BTreeMap<String, String>,
+    /// Who uses the console, by the name in his certificate, in lower case.
+    pub people: BTreeMap<String, Person>,
     /// Address of the operations listener.
     pub ops: SocketAddr,
     /// Folder of the journal.
@@ -507,7 +511,7 @@ impl Checker<'_> {
         let internal = self.tls_listener("/listeners/internal", &raw.listeners.internal);
         let console = raw.listeners.console.as_ref().map(|console| self.tls_listener("/listeners/console", console));
         let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
-        let auditors = self.auditors(&raw.auditors);
+        let people = self.people(&raw.people);
         let citizens = raw.citizens.as_ref().map(|raw| (raw.issuer.clone(), self.file("/citizens/keys", &raw.keys)));
         let mut providers = BTreeMap::new();
         for (code, provider) in &raw.providers {
@@ -562,7 +566,7 @@ impl Checker<'_> {
             internal,
             console,
             citizens,
-            auditors,
+            people,
             ops: ops?,
             journal_dir,
             journal_segment_bytes: raw.journal.segment_bytes,
@@ -592,20 +596,21 @@ impl Checker<'_> {
         }
     }
 
-    fn auditors(&mut self, raw: &BTreeMap<String, RawAuditor>) -> BTreeMap<String, String> {
-        let mut auditors = BTreeMap::new();
-        for (name, auditor) in raw {
-            let at = format!("/auditors/{name}");
+    fn people(&mut self, raw: &BTreeMap<String, RawPerson>) -> BTreeMap<String, Person> {
+        let mut people = BTreeMap::new();
+        for (name, person) in raw {
+            let at = format!("/people/{name}");
             if let Err(error) = model::ConsumerId::new(name) {
-                self.problems.push(self.document.problem_at_key(&at, "wrong-auditor", error.to_string(), error.accepted));
+                self.problems.push(self.document.problem_at_key(&at, "wrong-person", error.to_string(), error.accepted));
                 self.sound = false;
             }
-            if auditors.insert(auditor.certificate_name.to_ascii_lowercase(), name.clone()).is_some() {
+            let known = Person { name: name.clone(), offices: person.offices.iter().copied().collect() };
+            if people.insert(person.certificate_name.to_ascii_lowercase(), known).is_some() {
                 let at = format!("{at}/certificate_name");
-                self.refuse(&at, "certificate-name-twice", "the name belongs to another auditor", "a name of his own for each");
+                self.refuse(&at, "certificate-name-twice", "the name belongs to another person", "a name of his own for each");
             }
         }
-        auditors
+        people
     }
 
     fn provider(&mut self, at: &str, raw: &RawProvider) -> ProviderConfig {

@@ -16,7 +16,7 @@ use mock_agencies::{
     AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls,
 };
 use model::contract::Grant;
-use model::{Problems, Service, Snapshot, Type};
+use model::{Office, Problems, Service, Snapshot, Type};
 use serde_json::{Value as Json, json};
 
 use crate::client::Client;
@@ -36,8 +36,22 @@ pub const CONSUMER: &str = "targeted-aid";
 const CITIZENS: &str = "https://citizens.test";
 /// The consumer that citizens ask through.
 pub const PORTAL: &str = "e-sosial";
-/// The auditor of the demo.
+/// The auditor of the demo whom commands speak as where nobody else is named.
 pub const AUDITOR: &str = "auditor-1";
+/// Its data-protection officer.
+pub const PROTECTION_OFFICER: &str = "dpo-1";
+/// The gateway's own people of the demo, with their offices. None holds two: the table of duties must be seen to bite.
+pub const PEOPLE: &[(&str, Office)] = &[
+    (AUDITOR, Office::Auditor),
+    ("auditor-2", Office::Auditor),
+    (PROTECTION_OFFICER, Office::DataProtectionOfficer),
+    ("assessor-1", Office::Assessor),
+    ("admin-1", Office::CentralAdministrator),
+    ("admin-2", Office::CentralAdministrator),
+    ("territorial-admin-1", Office::TerritorialAdministrator),
+    ("operator-1", Office::Operator),
+    ("officer-1", Office::ConsumerOfficer),
+];
 /// The dossier that the demo asks.
 pub const DOSSIER: &str = "adsy-means-test";
 
@@ -176,7 +190,15 @@ impl Environment {
     /// # Errors
     /// When there is no console, or the certificate's files cannot be read.
     pub fn auditor(&self) -> anyhow::Result<Client> {
-        Client::new(&self.console().context("there is no console")?, &ca_file(&self.dir), Some(auditor_files(&self.dir)))
+        self.person(AUDITOR)
+    }
+
+    /// A client of the console with the certificate of one of [`PEOPLE`].
+    ///
+    /// # Errors
+    /// When there is no console, or the certificate's files cannot be read.
+    pub fn person(&self, name: &str) -> anyhow::Result<Client> {
+        Client::new(&self.console().context("there is no console")?, &ca_file(&self.dir), Some(person_files(&self.dir, name)))
     }
 
     /// A client with the certificate of a consumer.
@@ -251,7 +273,7 @@ impl Environment {
             "config": dir("qovsaq.yaml"),
             "pid": std::process::id(),
             "consumers": consumers,
-            "people": {AUDITOR: files(auditor_files(&self.dir))},
+            "people": PEOPLE.iter().map(|(name, _)| (*name, files(person_files(&self.dir, name)))).collect::<BTreeMap<_, _>>(),
             "agencies": agencies,
             "requests": &requests,
         });
@@ -407,11 +429,11 @@ pub fn consumer_files(dir: &Path, consumer: &str) -> (PathBuf, PathBuf) {
     (base.join(format!("{consumer}.pem")), base.join(format!("{consumer}.key")))
 }
 
-/// Certificate and key of the auditor.
+/// Certificate and key of one of [`PEOPLE`].
 #[must_use]
-pub fn auditor_files(dir: &Path) -> (PathBuf, PathBuf) {
+pub fn person_files(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     let base = dir.join("people");
-    (base.join(format!("{AUDITOR}.pem")), base.join(format!("{AUDITOR}.key")))
+    (base.join(format!("{name}.pem")), base.join(format!("{name}.key")))
 }
 
 fn agency_files(dir: &Path, agency: &str) -> (PathBuf, PathBuf) {
@@ -461,10 +483,10 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
         // A demo folder may be older than its revocation list.
         Authority::open(&meis)?.renew_crl(CRL_VALIDITY, now)?;
     }
-    // A demo folder may be older than its auditor, too.
-    if !auditor_files(dir).0.exists() {
-        let auditor = Authority::open(&meis)?.issue_client(AUDITOR, &[&format!("{AUDITOR}.meis.test")], validity(), now)?;
-        copy_issued(&auditor, &dir.join("people"), AUDITOR)?;
+    // A demo folder may be older than some of its people, too.
+    for (name, _) in PEOPLE.iter().filter(|(name, _)| !person_files(dir, name).0.exists()) {
+        let issued = Authority::open(&meis)?.issue_client(name, &[&format!("{name}.meis.test")], validity(), now)?;
+        copy_issued(&issued, &dir.join("people"), name)?;
     }
     let outside = dir.join("pki/agencies");
     if !outside.exists() {
@@ -546,6 +568,8 @@ fn write_secret(path: &Path, secret: &[u8]) -> anyhow::Result<()> {
 /// When the file cannot be written.
 pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, mock_agencies::Running>) -> anyhow::Result<()> {
     use std::fmt::Write as _;
+    let person = |(name, office): &(&str, Office)| format!("{name}: {{certificate_name: {name}.meis.test, offices: [{office}]}}");
+    let people = PEOPLE.iter().map(person).collect::<Vec<_>>().join(", ");
     let mut text = format!(
         "# Written by `qovsaq demo`; serve it with `qovsaq serve --config qovsaq.yaml`.\n\
          profile: test\n\
@@ -568,7 +592,7 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          \x20   crl_grace: 24h\n\
          \x20 ops: {{address: 127.0.0.1:{}}}\n\
          citizens: {{issuer: {CITIZENS}, keys: citizens/keys.json}}\n\
-         auditors: {{auditor-1: {{certificate_name: auditor-1.meis.test}}}}\n\
+         people: {{{people}}}\n\
          journal: {{dir: journal}}\n\
          keys: {{node: keys/node.key, signing: keys/signing, table: keys/epochs}}\n\
          store: {{path: store/cases.sqlite}}\n\

@@ -23,7 +23,7 @@ use crate::call::{Calls, Transports};
 use crate::citizen::Citizens;
 use crate::clock;
 use crate::config::{Config, TlsListener};
-use crate::console::Auditors;
+use crate::console::People;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
 use crate::flight::Flights;
@@ -66,7 +66,7 @@ pub struct Gateway {
     /// Searches it.
     pub search: Arc<Search>,
     /// Who may, and how often.
-    pub auditors: Auditors,
+    pub people: People,
     /// Who says that a citizen is who he says, where that is configured.
     pub citizens: Option<Citizens>,
     /// Cases.
@@ -128,7 +128,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             search,
             following: Mutex::new(Some(following)),
-            auditors: Auditors::new(&config.auditors),
+            people: People::new(&config.people),
             citizens,
             sources: Sources::new(&config, &active),
             cache: Cache::new(config.cache_bytes_max),

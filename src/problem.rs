@@ -116,8 +116,10 @@ codes! {
     CertificateExpired = "certificate-expired", FORBIDDEN, "Sertifikatın müddəti bitib", "The certificate has expired";
     /// The console was asked without a certificate.
     NoCertificate = "no-certificate", UNAUTHORIZED, "Sertifikat təqdim olunmayıb", "No certificate was presented";
-    /// The certificate belongs to no auditor.
-    NotAnAuditor = "not-an-auditor", FORBIDDEN, "Sertifikat heç bir auditora aid deyil", "The certificate belongs to no auditor";
+    /// The certificate belongs to nobody who may use the console.
+    UnknownPerson = "unknown-person", FORBIDDEN, "Sertifikat konsoldan istifadə edən heç kimə aid deyil", "The certificate belongs to nobody who may use the console";
+    /// None of his offices lets this person do that.
+    OfficeMissing = "office-missing", FORBIDDEN, "Bunun üçün vəzifə səlahiyyəti yoxdur", "No office lets this person do that";
     /// Policy refused; `errors` lists every reason.
     Denied = "denied", FORBIDDEN, "Sorğuya icazə verilmir", "The request is not allowed";
     /// The citizen's assertion does not prove that he asks.

@@ -1,7 +1,7 @@
 //! Who used my data: told to the citizen himself, through a consumer, and to nobody else.
 
 use qovsaq::client::{Answer, Client};
-use qovsaq::demo::{PORTAL, assertion};
+use qovsaq::demo::{PORTAL, PROTECTION_OFFICER, assertion};
 use serde_json::{Value as Json, json};
 
 use crate::house::{Asker, House};
@@ -152,13 +152,14 @@ async fn what_is_suppressed_is_not_told_and_never_hidden_from_the_auditor() {
     let portal = house.environment.client(PORTAL).expect("the portal");
     let auditor = house.environment.auditor().expect("an auditor");
     let fin = house.applicant().fin.to_string();
+    let officer = house.environment.person(PROTECTION_OFFICER).expect("a data-protection officer");
     let asker = Asker::start(&house.client(), &fin).await;
     let receipt = asker.ask(IDENTITY).await.json().expect("JSON")["receipt"].clone();
     assert_eq!(told(&house, &portal, &fin).await.len(), 1);
     let decide = async |decision: Json| {
         let mut body = json!({"reason": REASON, "consumer": "targeted-aid", "case": asker.case, "document": "2-118 of 2026"});
         body.as_object_mut().expect("an object").extend(decision.as_object().expect("an object").clone());
-        auditor.post("/v1/journal/suppressions", &body, "en").await.expect("an answer")
+        officer.post("/v1/journal/suppressions", &body, "en").await.expect("an answer")
     };
     for (decision, pointer) in [
         (json!({"action": "hide"}), "/ground"),
@@ -188,7 +189,10 @@ async fn what_is_suppressed_is_not_told_and_never_hidden_from_the_auditor() {
     assert_eq!((&suppressed["index"], &suppressed["ground"]), (&receipt["index"], &json!("others-rights")));
     let decision = newest(&auditor, "suppression-decided").await;
     assert_eq!(suppressed["by"], json!(format!("{}/{}", decision["origin"].as_str().expect("an origin"), decision["index"])));
-    assert_eq!((&decision["metadata"]["auditor"], &decision["metadata"]["document"]), (&json!("auditor-1"), &json!("2-118 of 2026")));
+    assert_eq!(
+        (&decision["metadata"]["auditor"], &decision["metadata"]["document"]),
+        (&json!(PROTECTION_OFFICER), &json!("2-118 of 2026"))
+    );
     // Another case's uses are told, and what is not told leaves no empty page between.
     Asker::start(&house.client(), &fin).await.ask(IDENTITY).await;
     asker.ask(IDENTITY).await;

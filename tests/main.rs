@@ -14,6 +14,7 @@ mod raw;
 mod trace;
 
 mod accesses;
+mod authorisation;
 mod cache;
 mod cli;
 mod crash;

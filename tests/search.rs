@@ -1,7 +1,7 @@
 //! What an auditor finds: over the wire, with his certificate, in a journal that real questions filled.
 
 use qovsaq::client::{Answer, Client};
-use qovsaq::demo::{Environment, auditor_files, ca_file, consumer_files};
+use qovsaq::demo::{AUDITOR, Environment, ca_file, consumer_files, person_files};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -133,7 +133,7 @@ async fn without_reason_or_right_nothing_is_searched() {
     // Without a certificate 401, with somebody else's 403: on every route.
     let nobody = Client::new(&console, &ca_file(house.dir()), None).expect("a client");
     let consumer = Client::new(&console, &ca_file(house.dir()), Some(consumer_files(house.dir(), "targeted-aid"))).expect("a client");
-    for (client, status, code) in [(&nobody, 401, "no-certificate"), (&consumer, 403, "not-an-auditor")] {
+    for (client, status, code) in [(&nobody, 401, "no-certificate"), (&consumer, 403, "unknown-person")] {
         let answer = search_with(client, ask.clone()).await;
         assert_eq!((answer.status, &answer.json().expect("JSON")["code"]), (status, &json!(code)));
         for path in
@@ -143,7 +143,8 @@ async fn without_reason_or_right_nothing_is_searched() {
         }
     }
     // An auditor is no consumer.
-    let internal = Client::new(&house.environment.internal(), &ca_file(house.dir()), Some(auditor_files(house.dir()))).expect("a client");
+    let internal =
+        Client::new(&house.environment.internal(), &ca_file(house.dir()), Some(person_files(house.dir(), AUDITOR))).expect("a client");
     assert_eq!(internal.get("/v1/catalogue", "en").await.expect("an answer").status, 403);
     assert_eq!(internal.post("/v1/journal/search", &ask, "en").await.expect("an answer").status, 403);
     assert_eq!(house.client().post("/v1/journal/search", &ask, "en").await.expect("an answer").status, 404);

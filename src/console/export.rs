@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value as Json, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Auditor;
+use super::Person;
 use super::journal::{count, found, journalled, read, unavailable};
 use crate::clock;
 use crate::conversation::Conversation;
@@ -81,7 +81,7 @@ impl Form {
 pub async fn export(
     State(gateway): State<Arc<Gateway>>,
     Extension(conversation): Extension<Conversation>,
-    Extension(auditor): Extension<Auditor>,
+    Extension(person): Extension<Person>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -97,8 +97,8 @@ pub async fn export(
         _ => Err(Broken::new("/format", Rule::OneOf("ndjson, csv, bundle"))),
     };
     let form = form.map_err(|broken| conversation.contract_broken(&[broken]))?;
-    count(&gateway, &conversation, &auditor, &asking.filter)?;
-    let Some(permit) = gateway.auditors.may_export() else {
+    count(&gateway, &conversation, &person, &asking.filter)?;
+    let Some(permit) = gateway.people.may_export() else {
         let (az, en) = ("Başqa ixraclar gedir; bir azdan yenidən cəhd edin", "Other exports are being written; try again shortly");
         return Err(conversation.problem(Code::GatewayUnavailable, Origin::Gateway, az, en).retry_after(30));
     };
@@ -116,16 +116,16 @@ pub async fn export(
     let logs = covered(&gateway, &conversation, &places).await?;
     let filter = asking.filter.record(|subject| gateway.recorder.token(subject));
     let event = json!({
-        "request_id": conversation.request_id, "auditor": auditor.name, "reason": asking.reason, "filter": filter,
+        "request_id": conversation.request_id, "auditor": person.name, "reason": asking.reason, "filter": filter,
         "format": form.word(), "entries": places.count(),
     });
     journalled(&gateway, &conversation, Kind::Exported, &event).await?;
     let about =
-        About { made_at: clock::now(), made_by: auditor.name.clone(), reason: asking.reason, filter: export::Filter::of(&body["filter"]) };
+        About { made_at: clock::now(), made_by: person.name.clone(), reason: asking.reason, filter: export::Filter::of(&body["filter"]) };
     // A table has no room for them.
     let notes: Vec<HeaderValue> = logs.notes().filter_map(|note| HeaderValue::from_str(&base64(note)).ok()).collect();
     let (media_type, file_name) = (form.media_type(), form.file_name());
-    let writing = Writing { gateway, conversation, auditor, form, about, logs, places: Arc::new(places), _permit: permit };
+    let writing = Writing { gateway, conversation, person, form, about, logs, places: Arc::new(places), _permit: permit };
     let stream = export::chunks(move |out| writing.write(out));
     let mut response = Response::new(Body::from_stream(stream));
     conversation.mark(&mut response);
@@ -158,7 +158,7 @@ async fn covered(gateway: &Gateway, conversation: &Conversation, places: &Places
 struct Writing {
     gateway: Arc<Gateway>,
     conversation: Conversation,
-    auditor: Auditor,
+    person: Person,
     form: Form,
     about: About,
     logs: Logs,
@@ -178,7 +178,7 @@ impl Writing {
             tracing::warn!(request.id = %self.conversation.request_id, error = chain(error), "an export was not written to its end");
         })?;
         let event = json!({
-            "request_id": self.conversation.request_id, "auditor": self.auditor.name,
+            "request_id": self.conversation.request_id, "auditor": self.person.name,
             "entries": written.entries, "bytes": written.bytes, "sha256": written.sha256,
         });
         // The export itself is durable in the journal already; this names the file that was made.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use super::Auditor;
+use super::Person;
 use crate::conversation::Conversation;
 use crate::gateway::Gateway;
 use crate::pipeline::Stopped;
@@ -71,13 +71,13 @@ struct EntryBody<'a> {
 pub async fn search(
     State(gateway): State<Arc<Gateway>>,
     Extension(conversation): Extension<Conversation>,
-    Extension(auditor): Extension<Auditor>,
+    Extension(person): Extension<Person>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let body = conversation.json(&headers, body).await?;
     let asking = read(&body, &gateway, &["reason", "filter", "limit", "cursor"]).map_err(|broken| conversation.contract_broken(&broken))?;
-    count(&gateway, &conversation, &auditor, &asking.filter)?;
+    count(&gateway, &conversation, &person, &asking.filter)?;
     gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let page = {
@@ -86,7 +86,7 @@ pub async fn search(
         found(&conversation, tokio::task::spawn_blocking(find).await)?
     };
     let event = json!({
-        "request_id": conversation.request_id, "auditor": auditor.name, "reason": asking.reason,
+        "request_id": conversation.request_id, "auditor": person.name, "reason": asking.reason,
         "filter": asking.filter.record(|subject| gateway.recorder.token(subject)),
         "cursor": asking.cursor.as_ref().map(Cursor::text), "entries": page.entries.len(),
     });
@@ -107,7 +107,7 @@ pub async fn search(
 pub async fn entry(
     State(gateway): State<Arc<Gateway>>,
     Extension(conversation): Extension<Conversation>,
-    Extension(auditor): Extension<Auditor>,
+    Extension(person): Extension<Person>,
     Path((origin, index)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let index = numbered(&conversation, &index)?;
@@ -117,7 +117,7 @@ pub async fn entry(
         tokio::task::spawn_blocking(move || gateway.search.entry(&origin, index, size)).await
     };
     let opened = found(&conversation, read)?.ok_or_else(|| no_entry(&conversation))?;
-    let event = json!({"request_id": conversation.request_id, "auditor": auditor.name, "origin": origin, "index": index});
+    let event = json!({"request_id": conversation.request_id, "auditor": person.name, "origin": origin, "index": index});
     journalled(&gateway, &conversation, Kind::EntryRead, &event).await?;
     Ok(conversation.answer(StatusCode::OK, serde_json::to_vec(&entry_body(&opened)).unwrap_or_default()))
 }
@@ -219,8 +219,8 @@ pub(super) fn reason(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> S
 }
 
 /// Counts the persons that a search looks up.
-pub(super) fn count(gateway: &Gateway, conversation: &Conversation, auditor: &Auditor, filter: &Filter) -> Result<(), Problem> {
-    gateway.auditors.look_up(auditor, filter.subjects.len()).map_err(|seconds| {
+pub(super) fn count(gateway: &Gateway, conversation: &Conversation, person: &Person, filter: &Filter) -> Result<(), Problem> {
+    gateway.people.look_up(person, filter.subjects.len()).map_err(|seconds| {
         metrics::counter!("qovsaq_search_refused_total", "reason" => "look-ups").increment(1);
         conversation
             .problem(

@@ -14,7 +14,7 @@ use model::{CaseId, ConsumerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::Auditor;
+use super::Person;
 use super::journal::{found, journalled, reason};
 use crate::answer::ReceiptBody;
 use crate::clock;
@@ -64,7 +64,7 @@ pub struct Decision {
 pub async fn decide(
     State(gateway): State<Arc<Gateway>>,
     Extension(conversation): Extension<Conversation>,
-    Extension(auditor): Extension<Auditor>,
+    Extension(person): Extension<Person>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -83,7 +83,7 @@ pub async fn decide(
         // A mistyped name would hide nothing, and nobody would notice.
         return Err(conversation.contract_broken(&[Broken::new("/case", Rule::KnownCase)]));
     }
-    let mut event = json!({"request_id": conversation.request_id, "auditor": auditor.name, "reason": reason});
+    let mut event = json!({"request_id": conversation.request_id, "auditor": person.name, "reason": reason});
     if let (Some(event), Ok(Json::Object(decision))) = (event.as_object_mut(), serde_json::to_value(&decision)) {
         event.extend(decision);
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::cli::table::Table;
 use crate::cli::{Ended, Usage, complain, key_value, refusal, say};
 use crate::client::Client;
-use crate::demo::{auditor_files, ca_file};
+use crate::demo::{AUDITOR, ca_file, person_files};
 
 /// Where the console is, and as whom.
 #[derive(Debug, Args)]
@@ -21,13 +21,16 @@ pub(super) struct Console {
     /// Folder of a running demo (its demo.json says where and with which certificate)
     #[arg(long, default_value = "qovsaq-demo")]
     dir: PathBuf,
+    /// Whom to speak as: one of the people of demo.json
+    #[arg(long = "as", value_name = "NAME", default_value = AUDITOR)]
+    person: String,
     /// Address of the console, such as `https://127.0.0.1:8445`, instead of a demo's; with --ca, --cert and --key
     #[arg(long, requires_all = ["ca", "cert", "key"])]
     console: Option<String>,
     /// Certificates that may sign the console's certificate, PEM
     #[arg(long)]
     ca: Option<PathBuf>,
-    /// The auditor's certificate, PEM
+    /// Your certificate, PEM
     #[arg(long)]
     cert: Option<PathBuf>,
     /// Its private key, PEM
@@ -48,7 +51,7 @@ impl Console {
             .with_context(|| format!("cannot read {}; start `qovsaq demo` first, or name a --console", file.display()))?;
         let demo: Json = serde_json::from_str(&text)?;
         let console = demo["console"].as_str().context("demo.json names no console")?;
-        Client::new(console, &ca_file(&self.dir), Some(auditor_files(&self.dir)))
+        Client::new(console, &ca_file(&self.dir), Some(person_files(&self.dir, &self.person)))
     }
 }
 
