@@ -8,7 +8,7 @@ use model::{Office, RoleId};
 use qovsaq::client::{Answer, Client};
 use qovsaq::demo::{CONSUMER, PEOPLE, ca_file, consumer_files, person_files};
 use qovsaq::{api, console};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::house::House;
 
@@ -179,5 +179,5 @@ fn wants_a_grant(answer: &Answer) -> bool {
     let Ok(problem) = answer.json() else { return false };
     let reasons = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names = |code: &&str| reasons.iter().any(|reason| reason["detail"].as_str().is_some_and(|detail| detail.starts_with(*code)));
-    problem["outcome"] == Json::from("DENIED") && ["no-grant", "purpose-not-granted", "role-not-granted", "role-unknown"].iter().any(names)
+    problem["outcome"] == "DENIED" && ["no-grant", "purpose-not-granted", "role-not-granted", "role-unknown"].iter().any(names)
 }
