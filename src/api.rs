@@ -3,7 +3,9 @@
 pub mod accesses;
 pub mod cases;
 pub mod catalogue;
+pub mod consents;
 pub mod dossiers;
+pub mod emergencies;
 pub mod log;
 pub mod openapi;
 pub mod request;
@@ -39,6 +41,10 @@ impl std::fmt::Debug for Route {
 pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/v1/cases", handler: || post(cases::open) },
     Route { method: Method::POST, path: "/v1/cases/{case}/close", handler: || post(cases::close) },
+    Route { method: Method::POST, path: "/v1/cases/{case}/transfer", handler: || post(cases::transfer) },
+    Route { method: Method::POST, path: "/v1/cases/{case}/overrides", handler: || post(emergencies::begin) },
+    Route { method: Method::POST, path: "/v1/consents/withdrawals", handler: || post(consents::withdraw) },
+    Route { method: Method::POST, path: "/v1/subject-consents", handler: || post(consents::tell) },
     Route { method: Method::POST, path: "/v1/services/{provider}/{service}", handler: || post(services::ask) },
     Route { method: Method::POST, path: "/v1/dossiers/{dossier}", handler: || post(dossiers::open) },
     Route { method: Method::GET, path: "/v1/dossiers/{dossier}/{id}", handler: || get(dossiers::read) },

@@ -7,6 +7,7 @@ pub mod accesses;
 pub mod ask;
 mod canned;
 pub mod check;
+mod console;
 pub mod demo;
 pub mod dossier_view;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod journal;
 pub mod live;
 mod mask;
 pub mod mock;
+pub mod overrides;
 pub mod pki;
 pub mod plan_view;
 pub mod serve;
@@ -48,6 +50,8 @@ enum Command {
     Ask(ask::Ask),
     /// List who used a person's data, as he asks it himself
     Accesses(accesses::Accesses),
+    /// Look at the emergencies in which an official acted beyond his own case
+    Overrides(overrides::Overrides),
     /// Run the mock agencies by themselves
     Mock(mock::Mock),
     /// Development and test certificates
@@ -69,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Try(command) => on_runtime(command.run()),
         Command::Ask(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
+        Command::Overrides(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
         Command::Explain(command) => command.run(),

@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod journal;
+pub mod overrides;
 pub mod suppression;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,13 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/journal/suppressions",
         offices: &[Office::DataProtectionOfficer],
         handler: || post(suppression::decide),
+    },
+    Route { method: Method::GET, path: "/v1/overrides", offices: READERS, handler: || get(overrides::list) },
+    Route {
+        method: Method::POST,
+        path: "/v1/overrides/{id}/review",
+        offices: &[Office::DataProtectionOfficer],
+        handler: || post(overrides::review),
     },
     // Hashes alone.
     Route { method: Method::GET, path: "/checkpoint", offices: &[], handler: || get(log::checkpoint) },

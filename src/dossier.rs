@@ -266,6 +266,7 @@ pub fn question<'a>(
         version: contract.version.as_str(),
         purpose: envelope.purpose.as_str(),
         act: "",
+        emergency: None,
         case: envelope.case.as_str(),
         official: &envelope.official,
         responsible: envelope.responsible.as_deref(),

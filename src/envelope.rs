@@ -241,6 +241,12 @@ fn shown(key: &str) -> &str {
     if plain { key } else { "…" }
 }
 
+/// Whether this may be an official's number or a robot's name.
+pub(crate) fn is_official(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 struct Reader<'a> {
     members: &'a Map<String, Json>,
     errors: Vec<Broken>,
@@ -279,10 +285,8 @@ impl Reader<'_> {
     }
 
     fn official(&mut self) -> (Option<String>, Option<String>) {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
-        let named = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(allowed);
         let responsible = self.optional_text("responsible", 64);
-        if responsible.as_deref().is_some_and(|text| !named(text)) {
+        if responsible.as_deref().is_some_and(|text| !is_official(text)) {
             self.refuse("/responsible", Rule::Official);
         }
         let official = match self.members.get("official") {
@@ -290,7 +294,7 @@ impl Reader<'_> {
                 self.refuse("/official", Rule::Required);
                 return (None, responsible);
             }
-            Some(Json::String(text)) if named(text) => text.clone(),
+            Some(Json::String(text)) if is_official(text) => text.clone(),
             Some(_) => {
                 self.refuse("/official", Rule::Official);
                 return (None, responsible);

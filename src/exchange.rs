@@ -56,9 +56,9 @@ pub struct Freshness {
 }
 
 impl Exchange {
-    /// The part of every entry that says who asks what for what.
+    /// The part of every entry that says who asks what for what, under which act, and by which emergency override.
     #[must_use]
-    pub fn question<'a>(&'a self, act: &'a str) -> Question<'a> {
+    pub fn question<'a>(&'a self, act: &'a str, emergency: Option<&'a str>) -> Question<'a> {
         Question {
             request_id: self.request_id,
             dossier_id: self.dossier_id,
@@ -67,6 +67,7 @@ impl Exchange {
             version: self.service.version.as_str(),
             purpose: self.envelope.purpose.as_str(),
             act,
+            emergency,
             case: self.envelope.case.as_str(),
             official: &self.envelope.official,
             responsible: self.envelope.responsible.as_deref(),

@@ -36,6 +36,7 @@ use crate::record::{Kind, NoRecord, Recorder};
 use crate::search::Search;
 use crate::search::follow::Following;
 use crate::sources::Sources;
+use crate::store_access;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
 use crate::{api, console, ops};
 
@@ -439,6 +440,10 @@ async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
         }
         gateway.cache.settle();
         gateway.metrics.cache(&gateway.cache);
+        match store_access::count_overrides_to_review(&gateway).await {
+            Ok(count) => gateway.metrics.overrides_to_review(count),
+            Err(error) => tracing::error!(error = %error, "the overrides that wait for their review could not be counted"),
+        }
         doors.observe(now);
         if let Err(error) = gateway.recorder.rotate(now).await {
             tracing::error!(error = %error, "the next epoch could not be opened; the old one stays in use");

@@ -110,6 +110,11 @@ impl Metrics {
         gauge!("qovsaq_cache_bytes").set(u32::try_from(cache.bytes()).unwrap_or(u32::MAX));
     }
 
+    /// How many emergency overrides wait for their review.
+    pub fn overrides_to_review(&self, count: u32) {
+        gauge!("qovsaq_case_overrides_to_review").set(count);
+    }
+
     /// A call to a provider ended.
     pub fn called(&self, service: &Service, took: Duration, error: Option<&CallError>) {
         let name = service.id.as_str();

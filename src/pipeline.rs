@@ -86,7 +86,7 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Ins
     let authorised = match authorise(gateway, exchange).await? {
         Decision::Authorised(authorised) => authorised,
         Decision::Denied(denial) => {
-            let denied = gateway.recorder.denied(&exchange.question(""), exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+            let denied = gateway.recorder.denied(&exchange.question("", None), exchange.envelope.subject.as_ref(), &denial.codes()).await?;
             return Ok(Ending::Denied(denial, denied));
         }
     };
@@ -103,15 +103,23 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Ins
 /// same case gave them.
 ///
 /// # Errors
-/// When the store does not say what stands in the case.
-pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Decision, StoreFailed> {
+/// When the store does not say what stands in the case, or the journal takes no entry of a consent's first use.
+pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Decision, Stopped> {
     let case = store_access::case_view(gateway, exchange).await?;
     let snapshot = &exchange.active.snapshot;
     // A dossier may outlive its consumer's place in the data.
     let Some(consumer) = snapshot.consumers.get(&exchange.consumer) else {
         return Ok(Decision::Denied(Denial::of(DenialReason::NoGrant)));
     };
-    Ok(policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), exchange.powers(), gateway.profile(), clock::now()))
+    let decision = policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), exchange.powers(), gateway.profile(), clock::now());
+    Ok(match decision {
+        // From its first use on, a consent is what it was then, and can be withdrawn.
+        Decision::Authorised(authorised) => match store_access::register_consent(gateway, exchange, authorised.consent()).await? {
+            Ok(()) => Decision::Authorised(authorised),
+            Err(reason) => Decision::Denied(Denial::of(reason)),
+        },
+        denied @ Decision::Denied(_) => denied,
+    })
 }
 
 /// An authorised question on its way to an answer: a kept one, or a flight's.
@@ -146,6 +154,7 @@ struct Errand {
     // Whom the policy decided about is whom the question names; the envelope is not looked at again.
     subject: Option<Subject>,
     act: ActId,
+    emergency: Option<Box<str>>,
     consent: Option<Consent>,
     /// What the right shows of an answer.
     sight: Sight,
@@ -163,6 +172,7 @@ impl Asking {
             exchange: Arc::clone(exchange),
             subject: authorised.subject().cloned(),
             act: authorised.act().clone(),
+            emergency: authorised.emergency().map(Box::from),
             consent: authorised.consent().cloned(),
             sight: authorised.sight().clone(),
             key: gateway.keys.key(&exchange.asked(authorised.subject())),
@@ -309,7 +319,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // INTENT: durable before any byte that names the subject leaves (R1).
     let consented = consent.as_ref().map(|consent| &*consent.reference);
     let payload = IntentPayload { subject, input: &envelope.inputs, consent: consented };
-    let intent = gateway.recorder.intent(&exchange.question(errand.act.as_str()), &service.id, &payload).await?;
+    let intent =
+        gateway.recorder.intent(&exchange.question(errand.act.as_str(), errand.emergency.as_deref()), &service.id, &payload).await?;
     errand.intent.get_or_init(|| intent.place());
 
     // CALL, again where the contract and the source's budget allow it.
@@ -508,7 +519,7 @@ async fn disclose(
     obtained: &Obtained,
 ) -> Result<Journalled<Disclosed>, NoRecord> {
     let given = given(None, authorised, obtained);
-    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str()), given: vec![given] };
+    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str(), authorised.emergency()), given: vec![given] };
     gateway.recorder.disclosed(&disclosure).await
 }
 
@@ -526,6 +537,7 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained:
         None => (Vec::new(), HashSet::new()),
     };
     Given {
+        emergency: authorised.emergency(),
         subject: authorised.subject(),
         element,
         rests_on: obtained.entry.map(|entry| entry.index),

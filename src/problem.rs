@@ -130,6 +130,8 @@ codes! {
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Metod dəstəklənmir", "The method is not offered here";
     /// The case exists with other content, or is closed.
     CaseConflict = "case-conflict", CONFLICT, "İş başqa məzmunla mövcuddur və ya bağlanıb", "The case exists with other content or is closed";
+    /// The override has been reviewed already.
+    ReviewedBefore = "reviewed-before", CONFLICT, "Artıq araşdırılıb", "It has been reviewed already";
     /// The idempotency key was used for another body, or its first request is under way.
     IdempotencyConflict = "idempotency-conflict", CONFLICT, "Təkrar açarı başqa sorğuda istifadə olunub", "The idempotency key is in use";
     /// The provider answered something its contract forbids.

@@ -112,6 +112,18 @@ kinds! {
     CaseClosed = 31, "case-closed";
     /// An answer named members of the family, who are in the case from now on.
     MembersDiscovered = 32, "members-discovered";
+    /// A case went from one official to another.
+    CaseTransferred = 33, "case-transferred";
+    /// An official acts in a case that is not his, or about persons who are not in it: an alarm.
+    CaseOverridden = 34, "case-overridden";
+    /// An override was reviewed.
+    OverrideReviewed = 35, "override-reviewed";
+    /// A consumer uses a consent for the first time.
+    ConsentRegistered = 36, "consent-registered";
+    /// A consent was withdrawn.
+    ConsentWithdrawn = 37, "consent-withdrawn";
+    /// A citizen is told which consents stand in his name; written before he is.
+    ConsentsTold = 38, "consents-told";
     /// An auditor searched the journal; written before the result is told.
     Searched = 50, "searched";
     /// An auditor read one entry's metadata; written before they are told.
@@ -223,6 +235,9 @@ pub struct Question<'a> {
     pub purpose: &'a str,
     /// The legal act; empty where none was decided.
     pub act: &'a str,
+    /// The emergency override that lets it be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<&'a str>,
     /// The case.
     pub case: &'a str,
     /// The official or robot.

@@ -42,6 +42,7 @@ fn pointer(reason: DenialReason) -> &'static str {
         DenialReason::RoleUnknown
         | DenialReason::RoleNotGranted
         | DenialReason::RobotNotAllowed
+        | DenialReason::EmergencyNotGranted
         | DenialReason::RoleNotHeld
         | DenialReason::RightNotBegun
         | DenialReason::RoleNotAcknowledged
@@ -61,9 +62,11 @@ fn pointer(reason: DenialReason) -> &'static str {
         | DenialReason::AssertionReplayed
         | DenialReason::AssuranceTooLow => "/assertion",
         DenialReason::SubjectNotGranted | DenialReason::SubjectNotAccepted | DenialReason::PersonNotInCase => "/subject",
-        DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose => "/case",
+        DenialReason::CaseUnknown | DenialReason::CaseClosed | DenialReason::CasePurpose | DenialReason::CaseOfAnother => "/case",
         DenialReason::InputNotFromCase | DenialReason::CodesNotGranted => "/input",
-        DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "/consent",
+        DenialReason::ConsentMissing | DenialReason::ConsentNotInForce | DenialReason::ConsentWithdrawn | DenialReason::ConsentDiffers => {
+            "/consent"
+        }
         DenialReason::NothingLeft => "/fields",
     }
 }

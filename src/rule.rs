@@ -47,6 +47,10 @@ pub enum Rule {
     OptionalText(usize),
     /// An official's number or a robot's name.
     Official,
+    /// An official's number, not a robot's name.
+    OfficialPerson,
+    /// Another official than the one before.
+    OtherOfficial,
     /// A robot needs a person who answers for it.
     Responsible,
     /// One of these subject forms.
@@ -193,6 +197,11 @@ impl Rule {
                 "vəzifəli şəxsin nömrəsi və ya robot:<ad> olmalıdır: 1-64 latın hərfi, rəqəm, '-', '.', '_'",
                 "must be an official's number or robot:<name>: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'",
             ),
+            Self::OfficialPerson => pick(
+                "vəzifəli şəxsin nömrəsi olmalıdır: 1-64 latın hərfi, rəqəm, '-', '.', '_'",
+                "must be an official's number: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'",
+            ),
+            Self::OtherOfficial => pick("`from` ilə eyni olmamalıdır", "must be another one than `from`"),
             Self::Responsible => {
                 pick("avtomatlaşdırılmış sorğuya cavabdeh şəxs göstərilməlidir", "an automated caller names the person answerable for it")
             }

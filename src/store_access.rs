@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::contract::{Dossier, PersonRole};
-use model::{CaseId, ConsumerId, PurposeId, Subject, Value};
-use policy::{CaseView, Denial, DenialReason, Sight};
-use store::{Added, Closed, Opened, Remembered, Store, StoreError};
+use model::{CaseId, Consent, ConsumerId, PurposeId, Subject, Value};
+use policy::{CaseView, ConsentRefused, Denial, DenialReason, EmergencyView, Sight};
+use store::{
+    Added, Closed, ConsentName, HandedOver, KnownConsent, Opened, Override, Overrode, Refused, Registered, Remembered, Review, Reviewed,
+    Store, StoreError, Withdrawal, Withdrew,
+};
+use uuid::Uuid;
 
+use crate::clock;
 use crate::dossier::OpenDossier;
 use crate::envelope::Envelope;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::Obtained;
+use crate::pipeline::Stopped;
 use crate::record::{Kind, Place};
 
 /// The store did not do what was asked of it.
@@ -53,7 +59,170 @@ pub async fn case_view(gateway: &Gateway, exchange: &Exchange) -> Result<Option<
             None => false,
         };
     }
-    Ok(Some(CaseView { open: record.is_open(), purpose: record.purpose().clone(), has_subject, inputs_known }))
+    let acting = acting(&envelope.official, envelope.responsible.as_deref());
+    let emergency = record.emergency(acting, &envelope.role, clock::now()).map(|entry| EmergencyView {
+        id: entry.id.to_string().into(),
+        has_subject: envelope.subject.as_ref().is_some_and(|subject| entry.persons.iter().any(|(person, _)| person == subject)),
+    });
+    Ok(Some(CaseView {
+        open: record.is_open(),
+        purpose: record.purpose().clone(),
+        has_subject,
+        inputs_known,
+        of_another: record.official().is_some_and(|official| official != acting),
+        emergency,
+        refused_consents: refused_consents(gateway, exchange).await?,
+    }))
+}
+
+/// Who acts: the official, or who answers for the robot.
+fn acting<'a>(official: &'a str, responsible: Option<&'a str>) -> &'a str {
+    responsible.filter(|_| official.starts_with("robot:")).unwrap_or(official)
+}
+
+/// Those of the consents for this question that the registry refuses.
+async fn refused_consents(gateway: &Gateway, exchange: &Exchange) -> Result<Vec<(usize, ConsentRefused)>, StoreFailed> {
+    let mut refused = Vec::new();
+    if !exchange.service.consent {
+        return Ok(refused);
+    }
+    let provider = exchange.service.id.provider();
+    for (place, consent) in exchange.envelope.consents.iter().enumerate().filter(|(_, consent)| consent.provider.as_str() == provider) {
+        let known = self::consent(gateway, &ConsentName::of(consent)).await?;
+        match known.map_or(Ok(()), |known| known.allows(consent)) {
+            Ok(()) => {}
+            Err(Refused::Withdrawn) => refused.push((place, ConsentRefused::Withdrawn)),
+            Err(Refused::Differs) => refused.push((place, ConsentRefused::Differs)),
+        }
+    }
+    Ok(refused)
+}
+
+/// Notes a consent's first use by a consumer, in the journal first. The inner error is why it may not be used after all.
+///
+/// # Errors
+/// When the journal takes no entry or the store fails: without it nothing is asked.
+pub async fn register_consent(
+    gateway: &Arc<Gateway>,
+    exchange: &Exchange,
+    consent: Option<&Consent>,
+) -> Result<Result<(), DenialReason>, Stopped> {
+    let Some(consent) = consent else { return Ok(Ok(())) };
+    let used_before = |known: &KnownConsent| known.allows(consent).is_ok() && known.used(&exchange.consumer, consent);
+    if gateway.store.cached_consent(&ConsentName::of(consent)).is_some_and(|known| used_before(&known)) {
+        return Ok(Ok(()));
+    }
+    let event = serde_json::json!({
+        "request_id": exchange.request_id,
+        "consumer": exchange.consumer,
+        "case": exchange.envelope.case,
+        "provider": consent.provider,
+        "reference": consent.reference,
+        "sha256": consent.sha256,
+        "signed_at": consent.signed_at,
+        "expires_at": consent.expires_at,
+        "subjects": [gateway.recorder.token(&consent.subject)],
+    });
+    gateway.recorder.event(Kind::ConsentRegistered, &event).await?;
+    let (consumer, consent) = (exchange.consumer.clone(), consent.clone());
+    let registered = blocking(gateway, move |store| store.register_consent(&consumer, &consent, clock::now())).await?;
+    Ok(match registered {
+        Registered::Now | Registered::Before => Ok(()),
+        Registered::Refused(Refused::Withdrawn) => Err(DenialReason::ConsentWithdrawn),
+        Registered::Refused(Refused::Differs) => Err(DenialReason::ConsentDiffers),
+    })
+}
+
+/// Withdraws a consent. The person himself may withdraw one that nobody has used; a consumer only what it has used.
+///
+/// # Errors
+/// When the store fails.
+pub async fn withdraw_consent(gateway: &Gateway, name: ConsentName, by: ConsumerId, by_person: bool) -> Result<Withdrew, StoreFailed> {
+    blocking(gateway, move |store| store.withdraw_consent(&name, Withdrawal { at: clock::now(), by }, by_person)).await
+}
+
+/// The consents in a person's name.
+///
+/// # Errors
+/// When the store fails.
+pub async fn consents_of(gateway: &Gateway, subject: &Subject) -> Result<Vec<KnownConsent>, StoreFailed> {
+    let subject = subject.clone();
+    blocking(gateway, move |store| store.consents_of(&subject)).await
+}
+
+/// What the registry knows of a consent.
+///
+/// # Errors
+/// When the store fails.
+pub async fn consent(gateway: &Gateway, name: &ConsentName) -> Result<Option<Arc<KnownConsent>>, StoreFailed> {
+    if let Some(known) = gateway.store.cached_consent(name) {
+        return Ok(Some(known));
+    }
+    let name = name.clone();
+    blocking(gateway, move |store| store.consent(&name)).await
+}
+
+/// Hands a case over from one official to another.
+///
+/// # Errors
+/// When the store fails.
+pub async fn hand_over(
+    gateway: &Gateway,
+    consumer: &ConsumerId,
+    case: &CaseId,
+    from: Option<String>,
+    to: String,
+) -> Result<HandedOver, StoreFailed> {
+    let (consumer, case) = (consumer.clone(), case.clone());
+    blocking(gateway, move |store| store.hand_over(&consumer, &case, from.as_deref(), &to)).await
+}
+
+/// Begins an emergency override.
+///
+/// # Errors
+/// When the store fails.
+pub async fn begin_override(gateway: &Gateway, entry: Override) -> Result<Overrode, StoreFailed> {
+    blocking(gateway, move |store| store.begin_override(&entry)).await
+}
+
+/// The overrides that wait for their review.
+///
+/// # Errors
+/// When the store fails.
+pub async fn overrides_to_review(gateway: &Gateway) -> Result<Vec<Override>, StoreFailed> {
+    blocking(gateway, Store::overrides_to_review).await
+}
+
+/// How many overrides wait for their review.
+///
+/// # Errors
+/// When the store fails.
+pub async fn count_overrides_to_review(gateway: &Gateway) -> Result<u32, StoreFailed> {
+    blocking(gateway, Store::count_overrides_to_review).await
+}
+
+/// An emergency override.
+///
+/// # Errors
+/// When the store fails.
+pub async fn override_of(gateway: &Gateway, id: Uuid) -> Result<Option<Override>, StoreFailed> {
+    blocking(gateway, move |store| store.override_of(id)).await
+}
+
+/// Takes down an override's review.
+///
+/// # Errors
+/// When the store fails.
+pub async fn review_override(gateway: &Gateway, id: Uuid, review: Review) -> Result<Reviewed, StoreFailed> {
+    blocking(gateway, move |store| store.review_override(id, review)).await
+}
+
+/// The case as it stands; `None` where the consumer has none of this name.
+///
+/// # Errors
+/// When the store fails.
+pub async fn case(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId) -> Result<Option<Arc<store::Case>>, StoreFailed> {
+    load(gateway, consumer, case).await
 }
 
 async fn has_answer(gateway: &Gateway, consumer: &ConsumerId, case: &CaseId, name: String, text: &str) -> Result<bool, StoreFailed> {
@@ -110,10 +279,11 @@ pub async fn open_case(
     case: &CaseId,
     purpose: &PurposeId,
     persons: Vec<(Subject, PersonRole)>,
+    official: Option<String>,
     now: Timestamp,
 ) -> Result<Opened, StoreFailed> {
     let (consumer, case, purpose) = (consumer.clone(), case.clone(), purpose.clone());
-    blocking(gateway, move |store| store.open_case(&consumer, &case, &purpose, persons, now)).await
+    blocking(gateway, move |store| store.open_case(&consumer, &case, &purpose, persons, official, now)).await
 }
 
 /// Closes a case.
@@ -188,6 +358,11 @@ pub async fn may_open(
             }
             if *case.purpose() != envelope.purpose {
                 reasons.push(DenialReason::CasePurpose);
+            }
+            let acting = acting(&envelope.official, envelope.responsible.as_deref());
+            let in_emergency = || case.emergency(acting, &envelope.role, clock::now()).is_some();
+            if case.official().is_some_and(|official| official != acting) && !in_emergency() {
+                reasons.push(DenialReason::CaseOfAnother);
             }
             if envelope.subject.as_ref().is_some_and(|subject| !case.has(subject)) {
                 reasons.push(DenialReason::PersonNotInCase);

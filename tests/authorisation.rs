@@ -30,6 +30,10 @@ fn internal() -> BTreeMap<(&'static str, &'static str), Judged> {
     BTreeMap::from([
         (("POST", "/v1/cases"), Judged::OwnAlone),
         (("POST", "/v1/cases/{case}/close"), Judged::OwnAlone),
+        (("POST", "/v1/cases/{case}/transfer"), Judged::OwnAlone),
+        (("POST", "/v1/cases/{case}/overrides"), Judged::OwnAlone),
+        (("POST", "/v1/consents/withdrawals"), Judged::OwnAlone),
+        (("POST", "/v1/subject-consents"), Judged::ByAssertion),
         (("POST", "/v1/services/{provider}/{service}"), Judged::ByPolicy),
         (("POST", "/v1/dossiers/{dossier}"), Judged::ByPolicy),
         (("GET", "/v1/dossiers/{dossier}/{id}"), Judged::OwnAlone),
@@ -51,6 +55,8 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("GET", "/v1/journal/entries/{origin}/{index}/proof"), readers()),
         (("POST", "/v1/journal/export"), readers()),
         (("POST", "/v1/journal/suppressions"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
+        (("GET", "/v1/overrides"), readers()),
+        (("POST", "/v1/overrides/{id}/review"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
         (("GET", "/checkpoint"), None),
         (("GET", "/tile/{*path}"), None),
     ])

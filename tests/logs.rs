@@ -127,6 +127,7 @@ fn question() -> Question<'static> {
         service: "interior/person-identity",
         version: "1.0.0",
         purpose: "adsy-means-test",
+        emergency: None,
         act: "",
         case: "c-1",
         official: "o-1",

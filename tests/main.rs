@@ -16,6 +16,7 @@ mod trace;
 mod accesses;
 mod authorisation;
 mod cache;
+mod cases;
 mod cli;
 mod crash;
 mod dossier;

@@ -115,7 +115,7 @@ struct Asking {
 pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, &asking).await?;
+    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -138,7 +138,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read_usage(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, &asking).await?;
+    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -357,15 +357,15 @@ fn sentence(language: Language, consumer: &str, service: &str, purpose: &str, ou
 }
 
 /// Asks whether the assertion proves that the citizen himself asks; a refusal is journalled like any other.
-async fn prove(gateway: &Gateway, asked: &Asked, asking: &Asking) -> Result<(), Problem> {
+pub(super) async fn prove(gateway: &Gateway, asked: &Asked, service: &str, subject: &Subject, assertion: &str) -> Result<(), Problem> {
     let proven = match &gateway.citizens {
-        Some(citizens) => citizens.prove(&asking.assertion, &asking.subject, &asked.consumer, clock::now()),
+        Some(citizens) => citizens.prove(assertion, subject, &asked.consumer, clock::now()),
         None => Err(Unproven::NotOffered),
     };
     let Err(why) = proven else { return Ok(()) };
     let event = json!({
-        "request_id": asked.request_id, "consumer": asked.consumer, "service": SERVICE,
-        "subject": gateway.recorder.token(&asking.subject), "reasons": [why.code()],
+        "request_id": asked.request_id, "consumer": asked.consumer, "service": service,
+        "subject": gateway.recorder.token(subject), "reasons": [why.code()],
     });
     let durable = gateway.recorder.event(Kind::Denied, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     let broken = Broken::new("/assertion", Rule::Assertion(why));
@@ -451,13 +451,13 @@ fn read_usage(json: &Json, gateway: &Gateway) -> Result<Asking, Vec<Broken>> {
     }
 }
 
-fn keys(members: &Map<String, Json>, accepted: &[&str], broken: &mut Vec<Broken>) {
+pub(super) fn keys(members: &Map<String, Json>, accepted: &[&str], broken: &mut Vec<Broken>) {
     if members.keys().any(|key| !accepted.contains(&key.as_str())) {
         broken.push(Broken::new("", Rule::Keys(accepted.join(", "))));
     }
 }
 
-fn citizen(subject: Option<Subject>, at: &str, gateway: &Gateway, broken: &mut Vec<Broken>) -> Option<Subject> {
+pub(super) fn citizen(subject: Option<Subject>, at: &str, gateway: &Gateway, broken: &mut Vec<Broken>) -> Option<Subject> {
     match subject {
         Some(subject @ (Subject::Fin(_) | Subject::Pin(_))) => match subject.check(gateway.profile()) {
             Ok(()) => return Some(subject),
@@ -468,7 +468,7 @@ fn citizen(subject: Option<Subject>, at: &str, gateway: &Gateway, broken: &mut V
     None
 }
 
-fn assertion(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> String {
+pub(super) fn assertion(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> String {
     match members.get("assertion").and_then(Json::as_str) {
         Some(assertion) => assertion.to_owned(),
         None => {

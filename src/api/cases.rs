@@ -1,4 +1,4 @@
-//! `POST /v1/cases` and `POST /v1/cases/{case}/close`: the frame without which nothing is asked.
+//! `POST /v1/cases`, `POST /v1/cases/{case}/transfer` and `…/close`: the frame without which nothing is asked.
 
 use std::sync::Arc;
 
@@ -10,10 +10,13 @@ use http::{HeaderMap, StatusCode};
 use model::contract::{Consumer, PersonRole, SubjectForm};
 use model::{CaseId, Profile, PurposeId, Subject};
 use serde_json::{Map, Value as Json, json};
-use store::{Closed, Conflict, Opened, PERSONS_MAX};
+use store::{Closed, Conflict, HandedOver, Opened, PERSONS_MAX};
 
+use crate::answer::ReceiptBody;
 use crate::api::request::Asked;
 use crate::clock;
+use crate::console::journal::reason;
+use crate::envelope::is_official;
 use crate::gateway::Gateway;
 use crate::problem::{Code, Origin, Problem};
 use crate::record::Kind;
@@ -40,10 +43,12 @@ pub async fn open(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
             request.persons.iter().map(|(subject, role)| json!({"subject": gateway.recorder.token(subject), "role": role})).collect();
         let event = json!({
             "request_id": asked.request_id, "consumer": asked.consumer, "case": request.case, "purpose": request.purpose, "persons": persons,
+            "official": request.official,
         });
         gateway.recorder.event(Kind::CaseOpened, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     }
-    let opened = store_access::open_case(&gateway, &asked.consumer, &request.case, &request.purpose, request.persons, clock::now())
+    let OpenCase { case, purpose, persons, official } = request.clone();
+    let opened = store_access::open_case(&gateway, &asked.consumer, &case, &purpose, persons, official, clock::now())
         .await
         .map_err(|error| asked.stopped(&error.into()))?;
     let status = match opened {
@@ -88,17 +93,19 @@ pub async fn close(
     }
 }
 
+#[derive(Clone)]
 struct OpenCase {
     case: CaseId,
     purpose: PurposeId,
     persons: Vec<(Subject, PersonRole)>,
+    official: Option<String>,
 }
 
 fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<Broken>> {
     let Some(members) = json.as_object() else { return Err(vec![Broken::new("", Rule::Object)]) };
     let mut broken = Vec::new();
-    if members.keys().any(|key| !["case", "purpose", "persons"].contains(&key.as_str())) {
-        broken.push(Broken::new("", Rule::Keys("case, purpose, persons".to_owned())));
+    if members.keys().any(|key| !["case", "purpose", "persons", "official"].contains(&key.as_str())) {
+        broken.push(Broken::new("", Rule::Keys("case, purpose, persons, official".to_owned())));
     }
     let text = |key: &str| members.get(key).and_then(Json::as_str).unwrap_or_default();
     // What is missing is told apart from what is wrong.
@@ -128,14 +135,80 @@ fn read(json: &Json, gateway: &Gateway, asked: &Asked) -> Result<OpenCase, Vec<B
             None => {}
         }
     }
+    let official = official(members, "official", &mut broken);
     match (case, purpose, broken.is_empty()) {
-        (Some(case), Some(purpose), true) => Ok(OpenCase { case, purpose, persons }),
+        (Some(case), Some(purpose), true) => Ok(OpenCase { case, purpose, persons, official }),
         _ => Err(broken),
     }
 }
 
+/// An official's number where one is given.
+fn official(members: &Map<String, Json>, key: &str, broken: &mut Vec<Broken>) -> Option<String> {
+    let given = members.get(key).filter(|given| !given.is_null())?;
+    let official = given.as_str().filter(|text| is_official(text) && !text.starts_with("robot:")).map(str::to_owned);
+    if official.is_none() {
+        broken.push(Broken::new(format!("/{key}"), Rule::OfficialPerson));
+    }
+    official
+}
+
+/// Hands a case over to another official: from the next question on he alone may ask in it.
+///
+/// # Errors
+/// 422 with every broken rule, 404 where the consumer has no such open case, 409 where it is not `from`'s, 503 when store
+/// or journal do not answer.
+pub async fn transfer(
+    State(gateway): State<Arc<Gateway>>,
+    asked: Asked,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let unknown = || asked.not_found("Belə açıq iş yoxdur", "There is no such open case");
+    let case = path.ok().and_then(|Path(case)| CaseId::new(&case).ok()).ok_or_else(unknown)?;
+    let body = asked.json(&headers, body).await?;
+    let (from, to, reason) = read_transfer(&body).map_err(|broken| asked.contract_broken(&broken))?;
+    let there = store_access::case(&gateway, &asked.consumer, &case).await.map_err(|error| asked.stopped(&error.into()))?;
+    let there = there.filter(|case| case.is_open()).ok_or_else(unknown)?;
+    let not_his = || {
+        let (az, en) = ("İş `from` ilə göstərilən vəzifəli şəxsin deyil", "The case is not the official's whom `from` names");
+        asked.problem(Code::CaseConflict, Origin::Consumer, az, en)
+    };
+    if there.official() != from.as_deref() && there.official() != Some(&to) {
+        return Err(not_his());
+    }
+    let event =
+        json!({"request_id": asked.request_id, "consumer": asked.consumer, "case": case, "from": from, "official": to, "reason": reason});
+    let durable = gateway.recorder.event(Kind::CaseTransferred, &event).await.map_err(|error| asked.stopped(&error.into()))?;
+    let handed_over = store_access::hand_over(&gateway, &asked.consumer, &case, from, to.clone()).await;
+    match handed_over.map_err(|error| asked.stopped(&error.into()))? {
+        HandedOver::Now | HandedOver::Before => {}
+        HandedOver::NotHis => return Err(not_his()),
+        HandedOver::NoOpenCase => return Err(unknown()),
+    }
+    let answer = json!({"case": case, "official": to, "receipt": ReceiptBody::whole(&durable)});
+    Ok(asked.answer(StatusCode::OK, answer.to_string()))
+}
+
+fn read_transfer(json: &Json) -> Result<(Option<String>, String, String), Vec<Broken>> {
+    let Some(members) = json.as_object() else { return Err(vec![Broken::new("", Rule::Object)]) };
+    let mut broken = Vec::new();
+    if members.keys().any(|key| !["from", "to", "reason"].contains(&key.as_str())) {
+        broken.push(Broken::new("", Rule::Keys("from, to, reason".to_owned())));
+    }
+    let from = official(members, "from", &mut broken);
+    let to = official(members, "to", &mut broken);
+    if !members.contains_key("to") {
+        broken.push(Broken::new("/to", Rule::Required));
+    } else if to.is_some() && to == from {
+        broken.push(Broken::new("/to", Rule::OtherOfficial));
+    }
+    let reason = reason(members, &mut broken);
+    to.filter(|_| broken.is_empty()).map(|to| (from, to, reason)).ok_or(broken)
+}
+
 /// One person of a case; `None` when something about it is broken.
-fn person(item: &Json, at: &str, gateway: &Gateway, broken: &mut Vec<Broken>) -> Option<(Subject, PersonRole)> {
+pub(super) fn person(item: &Json, at: &str, gateway: &Gateway, broken: &mut Vec<Broken>) -> Option<(Subject, PersonRole)> {
     let before = broken.len();
     let empty = Map::new();
     let members = item.as_object().unwrap_or(&empty);

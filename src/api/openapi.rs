@@ -45,6 +45,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "responses": responses(&json!({"200": answer_of("The case is closed", &json!({"type": "object"}))}), &[403, 404, 429, 500, 503]),
         }}),
     );
+    insert_cases(&mut paths);
     for (service, grants) in granted(consumer, &active.snapshot) {
         let fields = grants.iter().fold(FieldSet::EMPTY, |set, grant| set.union(grant.fields)).intersection(service.agreed());
         let path = format!("/v1/services/{}", service.id);
@@ -105,6 +106,54 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
         "components": {"schemas": schemas(), "securitySchemes": {"mutual_tls": {"type": "mutualTLS"}}},
         "security": [{"mutual_tls": []}],
     })
+}
+
+/// Whose a case is, emergencies in it, and consents.
+fn insert_cases(paths: &mut Map<String, Json>) {
+    let text = || json!({"type": "string"});
+    let official = || json!({"type": ["string", "null"], "description": "an official's number"});
+    let asked = |properties: Json, required: Json| {
+        json!({"required": true, "content": {"application/json": {"schema": {
+            "type": "object", "additionalProperties": false, "properties": properties, "required": required,
+        }}}})
+    };
+    let reason = || json!({"type": "string", "minLength": 10, "maxLength": 500});
+    let object = || json!({"type": "object"});
+    paths.insert("/v1/cases/{case}/transfer".to_owned(), json!({"post": {
+        "operationId": "transfer_case", "summary": "Hand a case over to another official, who alone may ask in it from then on",
+        "parameters": [path_parameter("case")],
+        "requestBody": asked(json!({"from": official(), "to": text(), "reason": reason()}), json!(["to", "reason"])),
+        "responses": responses(&json!({"200": answer_of("The case is the other official's", &object())}), &[400, 403, 404, 409, 413, 415, 422, 429, 500, 503]),
+    }}));
+    paths.insert("/v1/cases/{case}/overrides".to_owned(), json!({"post": {
+        "operationId": "override_case", "summary": "In an emergency: act in a case that is not yours, or about persons who are not in it; with an alarm and a review",
+        "parameters": [path_parameter("case")],
+        "requestBody": asked(json!({
+            "official": text(), "role": text(), "assertion": {"type": ["string", "null"]}, "reason": reason(),
+            "persons": {"type": ["array", "null"], "maxItems": 20, "items": object()},
+            "hours": {"type": ["integer", "null"], "minimum": 1, "maximum": 4},
+        }), json!(["official", "role", "reason"])),
+        "responses": responses(&json!({"201": answer_of("It has begun; `until` says when it ends", &object())}), &[400, 403, 404, 409, 413, 415, 422, 429, 500, 503]),
+    }}));
+    let consent = json!({"type": "object", "properties": {
+        "provider": text(), "reference": text(), "sha256": {"type": ["string", "null"]}, "signed_at": {"type": ["string", "null"]},
+        "expires_at": {"type": ["string", "null"]}, "used_by": {"type": "array", "items": text()},
+        "status": {"enum": ["in_force", "ended", "withdrawn"]}, "withdrawn_at": {"type": ["string", "null"]},
+    }});
+    paths.insert("/v1/subject-consents".to_owned(), json!({"post": {
+        "operationId": "subject_consents", "summary": "Which consents stand in a citizen's name, told to himself against his assertion",
+        "requestBody": asked(json!({"subject": {"type": "object", "description": "fin or pin"}, "assertion": text()}), json!(["subject", "assertion"])),
+        "responses": responses(&json!({"200": answer_of("The consents, the oldest first", &json!({"type": "object", "properties": {
+            "request_id": text(), "consents": {"type": "array", "items": consent}, "receipt": object(),
+        }}))}), &[400, 403, 413, 415, 422, 429, 500, 503]),
+    }}));
+    paths.insert("/v1/consents/withdrawals".to_owned(), json!({"post": {
+        "operationId": "withdraw_consent", "summary": "Take a consent back: the citizen with his assertion, or a consumer what it has used",
+        "requestBody": asked(json!({
+            "provider": text(), "subject": {"type": "object", "description": "fin or pin"}, "reference": text(), "assertion": {"type": ["string", "null"]},
+        }), json!(["provider", "subject", "reference"])),
+        "responses": responses(&json!({"201": answer_of("It is withdrawn", &object()), "200": answer_of("It was withdrawn before", &object())}), &[400, 403, 404, 413, 415, 422, 429, 500, 503]),
+    }}));
 }
 
 /// Who used a citizen's data, in both shapes.
@@ -346,6 +395,7 @@ fn schemas() -> Json {
             "case": {"type": "string", "maxLength": 64}, "purpose": {"type": "string"},
             "persons": {"type": "array", "minItems": 1, "maxItems": store::PERSONS_MAX, "items": {"type": "object", "required": ["subject", "role"],
                 "properties": {"subject": {"type": "object"}, "role": {"enum": ["applicant", "spouse", "child", "adult", "other"]}}}},
+            "official": {"type": ["string", "null"], "description": "whose case it is; null: every official's of yours"},
         }},
         "Element": {"type": "object", "required": ["element", "for", "need", "outcome", "absence", "data", "withheld", "source", "next_attempt_at", "receipt"], "properties": {
             "element": {"type": "string"}, "for": {"type": "object"}, "need": {"enum": ["required", "conditional", "optional"]},

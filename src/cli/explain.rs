@@ -120,7 +120,7 @@ impl Explain {
             codes,
             fields: None,
         };
-        let case = CaseView { open: true, purpose, has_subject: true, inputs_known: true };
+        let case = CaseView::sound(purpose);
         let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), policy::Powers::UNKNOWN, profile, now);
         say(&if self.json { serde_json::to_string_pretty(&explanation)? } else { explanation.to_string() })?;
         Ok(if explanation.allowed { Ended::Well } else { Ended::Badly })

@@ -208,7 +208,7 @@ pub(super) fn read(json: &Json, gateway: &Gateway, accepted: &[&str]) -> Result<
 }
 
 /// Reads the reason, without which nothing is looked at or decided.
-pub(super) fn reason(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> String {
+pub(crate) fn reason(members: &Map<String, Json>, broken: &mut Vec<Broken>) -> String {
     let reason = members.get("reason").and_then(Json::as_str).unwrap_or_default().trim().to_owned();
     if !members.contains_key("reason") {
         broken.push(Broken::new("/reason", Rule::Required));

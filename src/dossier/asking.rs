@@ -246,7 +246,7 @@ async fn discover(
 /// A refused element with its entry; without one nothing is told, not even the refusal.
 pub(crate) fn deny_element(gateway: &Arc<Gateway>, exchange: &Exchange, reasons: Vec<DenialReason>) -> Obtained {
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
-    match gateway.recorder.denied_element(&exchange.question(""), exchange.envelope.subject.as_ref(), &codes) {
+    match gateway.recorder.denied_element(&exchange.question("", None), exchange.envelope.subject.as_ref(), &codes) {
         Ok(entry) => Obtained::denied(reasons, entry),
         Err(error) => {
             tracing::error!(error = %error, "an element's refusal could not be journalled");

@@ -251,7 +251,16 @@ fn shows_until(right: &Authorised, element: &Element, obtained: &Obtained) -> bo
 impl View<'_> {
     fn given(&self) -> Given<'_> {
         let (subject, element) = (Some(&self.subject), Some(&*self.element.name));
-        let blank = Given { subject, element, rests_on: None, outcome: None, via: None, fields: Vec::new(), named: HashSet::new() };
+        let blank = Given {
+            subject,
+            element,
+            rests_on: None,
+            outcome: None,
+            via: None,
+            fields: Vec::new(),
+            emergency: None,
+            named: HashSet::new(),
+        };
         match (&self.slot.state, &self.authorised) {
             (State::Known(known), Some(authorised)) => pipeline::given(Some(&self.element.name), authorised, &known.obtained),
             (State::Known(known), None) => {

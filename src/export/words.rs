@@ -71,6 +71,12 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         CaseOpened => "iş açılıb", "the case was opened";
         CaseClosed => "iş bağlanıb", "the case was closed";
         MembersDiscovered => "cavabdan ailə üzvləri məlum olub", "an answer named members of the family";
+        CaseTransferred => "iş başqa vəzifəli şəxsə verilib", "a case went to another official";
+        CaseOverridden => "təcili hal: vəzifəli şəxs öz işindən kənara çıxıb", "an emergency: an official acts beyond his own case";
+        OverrideReviewed => "təcili hal araşdırılıb", "an emergency was reviewed";
+        ConsentRegistered => "razılıq ilk dəfə istifadə olunub", "a consent was used for the first time";
+        ConsentWithdrawn => "razılıq geri götürülüb", "a consent was withdrawn";
+        ConsentsTold => "vətəndaşa onun adına olan razılıqlar deyilib", "a citizen was told of the consents in his name";
         Searched => "auditor jurnalda axtarış aparıb", "an auditor searched the journal";
         EntryRead => "auditor qeydi oxuyub", "an auditor read an entry";
         Exported => "auditor qeydləri ixrac edir", "an auditor exports entries";

@@ -49,6 +49,8 @@ pub struct Given<'a> {
     pub via: Option<&'static str>,
     /// Paths of the fields given.
     pub fields: Vec<&'a str>,
+    /// The emergency override without which it would not be given.
+    pub emergency: Option<&'a str>,
     /// Whom the values given name, the subject himself among them or not.
     pub named: HashSet<Subject>,
 }
@@ -64,6 +66,8 @@ struct Item<'a> {
     via: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a [&'a str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<&'a str>,
     /// In place of `fields`: the place, from 0, of the item in the same entry that has the same ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields_as: Option<usize>,
@@ -176,6 +180,7 @@ fn written(given: &Given<'_>, same_as: Option<usize>) -> Result<Box<RawValue>, N
         outcome: given.outcome,
         via: given.via,
         fields: fields_as.is_none().then_some(&given.fields),
+        emergency: given.emergency,
         fields_as,
     };
     serde_json::value::to_raw_value(&item).map_err(NoRecord::Metadata)

@@ -29,6 +29,7 @@ fn question(text: &str) -> Question<'_> {
         service: text,
         version: "65535.65535.65535",
         purpose: text,
+        emergency: None,
         act: text,
         case: text,
         official: text,
@@ -139,6 +140,7 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
     let given = |place: usize| {
         let (element, person) = order(place);
         Given {
+            emergency: None,
             subject: Some(&persons[person]),
             element: Some(&names[element]),
             rests_on: Some(u64::MAX - place as u64),
@@ -167,6 +169,7 @@ fn an_answer_to_one_question_is_one_entry_that_names_its_fields() {
     let (paths, subject): (Vec<String>, _) = ((0..FIELDS_MAX).map(|field| path(0, field)).collect(), fin(1));
     let fields = paths.iter().map(String::as_str).collect();
     let one = Given {
+        emergency: None,
         subject: Some(&subject),
         element: None,
         rests_on: Some(7),
@@ -200,6 +203,7 @@ proptest! {
         let persons: Vec<Subject> = (0..40).map(fin).collect();
         let outcomes = [None, Some(Outcome::Found), Some(Outcome::NotHeldElectronically), Some(Outcome::Denied), Some(Outcome::Unavailable)];
         let given = |(element, person, set, outcome, rests_on): &(usize, usize, usize, usize, Option<u64>)| Given {
+            emergency: None,
             subject: Some(&persons[*person]),
             element: Some(&*names[*element]),
             rests_on: *rests_on,
@@ -233,7 +237,16 @@ fn several<'a>(question: &'a Question<'a>, persons: &'a [Subject], elements: &'a
 }
 
 fn item(element: &str) -> Given<'_> {
-    Given { subject: None, element: Some(element), rests_on: None, outcome: None, via: None, fields: Vec::new(), named: HashSet::new() }
+    Given {
+        emergency: None,
+        subject: None,
+        element: Some(element),
+        rests_on: None,
+        outcome: None,
+        via: None,
+        fields: Vec::new(),
+        named: HashSet::new(),
+    }
 }
 
 #[tokio::test]

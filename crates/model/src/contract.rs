@@ -624,6 +624,8 @@ pub struct Role {
     pub class_max: Class,
     /// Whether an automated caller (`robot:<name>`) may act in it.
     pub automated: bool,
+    /// Whether its holders may act in an emergency in a case that is not theirs.
+    pub emergency: bool,
 }
 
 /// A consumer's right to some fields of a service, for purposes, under acts, in roles.

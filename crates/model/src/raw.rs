@@ -292,6 +292,10 @@ pub struct Role {
     /// Whether an automated caller may act in it.
     #[serde(default)]
     pub automated: bool,
+    /// Whether its holders may act in an emergency in a case that is not theirs, or about persons who are not in it:
+    /// for some hours, with an alarm and a review.
+    #[serde(default)]
+    pub emergency: bool,
 }
 
 /// A right to some fields of a service.

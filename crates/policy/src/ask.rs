@@ -108,7 +108,8 @@ impl fmt::Debug for Official {
     }
 }
 
-/// What the store says about the case the ask names, for this consumer and this subject.
+/// What the store says about the case the ask names, for this consumer, official and subject, and about the ask's
+/// consents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseView {
     /// Whether it is open.
@@ -119,4 +120,49 @@ pub struct CaseView {
     pub has_subject: bool,
     /// Whether every identifying input stems from an answer in this case, where the contract wants it.
     pub inputs_known: bool,
+    /// Whether it is another official's. A case that is nobody's is every official's of the consumer.
+    #[serde(default)]
+    pub of_another: bool,
+    /// The emergency override under which the official acts in the ask's role.
+    #[serde(default)]
+    pub emergency: Option<EmergencyView>,
+    /// Those of the ask's consents, by their place in it, that the registry of consents refuses.
+    #[serde(default)]
+    pub refused_consents: Vec<(usize, ConsentRefused)>,
+}
+
+impl CaseView {
+    /// A case of this purpose against which nothing stands.
+    #[must_use]
+    pub fn sound(purpose: PurposeId) -> Self {
+        Self {
+            open: true,
+            purpose,
+            has_subject: true,
+            inputs_known: true,
+            of_another: false,
+            emergency: None,
+            refused_consents: Vec::new(),
+        }
+    }
+}
+
+/// An emergency override as the store says it: it lets an official act in another's case, and about persons it names.
+/// It lifts nothing else: neither grant nor act, consent, class or rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmergencyView {
+    /// Its id.
+    pub id: Box<str>,
+    /// Whether it names the ask's subject.
+    pub has_subject: bool,
+}
+
+/// Why the registry of consents refuses one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsentRefused {
+    /// The person has withdrawn it.
+    Withdrawn,
+    /// It says something else than it did when it was first used.
+    Differs,
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use model::contract::{Act, Class, Consumer, Grant, Role, RowRule};
 use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
 
-use crate::ask::{Ask, CaseView, Official};
+use crate::ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
 use crate::powers::{Identity, Powers};
 use crate::sight::Sight;
@@ -36,6 +36,7 @@ pub fn decide(
             purpose: ask.purpose.clone(),
             role: ask.role.clone(),
             act: act.clone(),
+            emergency: findings.emergency.map(|emergency| emergency.id.clone()),
             consent: findings.consent.in_force().cloned().map(Box::new),
             withheld: findings.sets.withheld(service, &grant.rows),
             sight: Sight { service: Arc::clone(service), fields: findings.sets.delivered(), rows: Arc::clone(&grant.rows) },
@@ -51,6 +52,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) role: Option<&'a Role>,
     /// The grant that fits, whether or not anything else is wrong.
     pub(crate) basis: Option<Basis<'a>>,
+    /// The override that lets the official act here, where he needs one.
+    pub(crate) emergency: Option<&'a EmergencyView>,
     pub(crate) consent: ConsentFound<'a>,
     pub(crate) sets: Sets,
     /// Inputs that ask for codes whose rows the grant does not cover.
@@ -71,7 +74,7 @@ impl<'a> Findings<'a> {
         ask: &'a Ask,
         consumer: &'a Consumer,
         snapshot: &'a Snapshot,
-        case: Option<&CaseView>,
+        case: Option<&'a CaseView>,
         powers: Powers,
         profile: Profile,
         now: Timestamp,
@@ -113,6 +116,8 @@ impl<'a> Findings<'a> {
         {
             reasons.push(DenialReason::SubjectNotAccepted);
         }
+        // Only some roles may act in emergencies.
+        let emergency = case.and_then(|case| case.emergency.as_ref()).filter(|_| role.is_some_and(|role| role.emergency));
         match case {
             None => reasons.push(DenialReason::CaseUnknown),
             Some(case) => {
@@ -122,7 +127,10 @@ impl<'a> Findings<'a> {
                 if case.purpose != ask.purpose {
                     reasons.push(DenialReason::CasePurpose);
                 }
-                if ask.subject.is_some() && !case.has_subject {
+                if case.of_another && emergency.is_none() {
+                    reasons.push(DenialReason::CaseOfAnother);
+                }
+                if ask.subject.is_some() && !case.has_subject && !emergency.is_some_and(|emergency| emergency.has_subject) {
                     reasons.push(DenialReason::PersonNotInCase);
                 }
                 if !case.inputs_known {
@@ -131,10 +139,15 @@ impl<'a> Findings<'a> {
             }
         }
 
+        let needed = |case: &CaseView| case.of_another || ask.subject.is_some() && !case.has_subject;
+        let emergency = emergency.filter(|_| case.is_some_and(needed));
+
         // Consent: the person's own word, where the contract wants it.
-        let consent = service.map_or(ConsentFound::NotNeeded, |service| ConsentFound::of(ask, service, now));
+        let consent = service.map_or(ConsentFound::NotNeeded, |service| ConsentFound::of(ask, service, case, now));
         match consent {
             ConsentFound::Missing => reasons.push(DenialReason::ConsentMissing),
+            ConsentFound::Refused(ConsentRefused::Withdrawn) => reasons.push(DenialReason::ConsentWithdrawn),
+            ConsentFound::Refused(ConsentRefused::Differs) => reasons.push(DenialReason::ConsentDiffers),
             ConsentFound::NotInForce => reasons.push(DenialReason::ConsentNotInForce),
             ConsentFound::NotNeeded | ConsentFound::InForce(_) => {}
         }
@@ -154,7 +167,7 @@ impl<'a> Findings<'a> {
             }
             reasons.push(DenialReason::NothingLeft);
         }
-        Self { service, role, basis, consent, sets, inputs, reasons }
+        Self { service, role, basis, emergency, consent, sets, inputs, reasons }
     }
 }
 
@@ -167,6 +180,8 @@ pub(crate) enum ConsentFound<'a> {
     Missing,
     /// There is one, signed in the future or ended.
     NotInForce,
+    /// There is one in force, and the registry refuses it.
+    Refused(ConsentRefused),
     /// The first that is in force.
     InForce(&'a Consent),
 }
@@ -174,25 +189,34 @@ pub(crate) enum ConsentFound<'a> {
 impl<'a> ConsentFound<'a> {
     /// A consent counts for the provider and the person it names, exactly: not for another form of
     /// naming the same person, since nobody here can know that they are the same.
-    fn of(ask: &'a Ask, service: &Service, now: Timestamp) -> Self {
+    fn of(ask: &'a Ask, service: &Service, case: Option<&CaseView>, now: Timestamp) -> Self {
         if !service.consent {
             return Self::NotNeeded;
         }
         let mut own = ask
             .consents
             .iter()
-            .filter(|consent| consent.provider.as_str() == service.id.provider() && Some(&consent.subject) == ask.subject.as_ref())
+            .enumerate()
+            .filter(|(_, consent)| consent.provider.as_str() == service.id.provider() && Some(&consent.subject) == ask.subject.as_ref())
             .peekable();
         if own.peek().is_none() {
             return Self::Missing;
         }
-        own.find(|consent| consent.in_force(now)).map_or(Self::NotInForce, Self::InForce)
+        let refused = case.map(|case| case.refused_consents.as_slice()).unwrap_or_default();
+        let mut found = Self::NotInForce;
+        for (place, consent) in own.filter(|(_, consent)| consent.in_force(now)) {
+            match refused.iter().find(|(refused, _)| *refused == place) {
+                None => return Self::InForce(consent),
+                Some((_, why)) => found = Self::Refused(*why),
+            }
+        }
+        found
     }
 
     fn in_force(self) -> Option<&'a Consent> {
         match self {
             Self::InForce(consent) => Some(consent),
-            Self::NotNeeded | Self::Missing | Self::NotInForce => None,
+            Self::NotNeeded | Self::Missing | Self::Refused(_) | Self::NotInForce => None,
         }
     }
 }

@@ -64,6 +64,7 @@ pub struct Authorised {
     pub(crate) purpose: PurposeId,
     pub(crate) role: RoleId,
     pub(crate) act: ActId,
+    pub(crate) emergency: Option<Box<str>>,
     pub(crate) consent: Option<Box<Consent>>,
     pub(crate) withheld: Vec<Withheld>,
 }
@@ -115,6 +116,12 @@ impl Authorised {
     #[must_use]
     pub fn act(&self) -> &ActId {
         &self.act
+    }
+
+    /// The emergency override it rests on, by its id; `None` where it needs none.
+    #[must_use]
+    pub fn emergency(&self) -> Option<&str> {
+        self.emergency.as_deref()
     }
 
     /// The consent it rests on: the first of the ask's that is this person's for this provider and in
@@ -312,6 +319,8 @@ denial_reasons! {
     ActNotInForce = "act-not-in-force", "no legal act of the grant is in force", "icazənin əsaslandığı hüquqi akt qüvvədə deyil";
     /// An input asks for codes whose rows the grant does not cover, or is left out and so asks for all.
     CodesNotGranted = "codes-not-granted", "the grant does not cover every code that is asked for", "icazə soruşulan kodların hamısını əhatə etmir";
+    /// The role may not act in emergencies. Only the opening of an override finds this.
+    EmergencyNotGranted = "emergency-not-granted", "this role may not act in emergencies", "bu rol təcili hallarda çıxış edə bilməz";
     /// Nobody is named as asking.
     OfficialMissing = "official-missing", "no official is named", "vəzifəli şəxs göstərilməyib";
     /// An automated caller without a person answerable for it.
@@ -366,6 +375,8 @@ denial_reasons! {
     CaseClosed = "case-closed", "the case is closed", "iş bağlanıb";
     /// The case was opened for another purpose.
     CasePurpose = "case-purpose", "the case was opened for another purpose", "iş başqa məqsəd üçün açılıb";
+    /// The case is another official's, and no emergency override lets this one act in it.
+    CaseOfAnother = "case-of-another", "the case is another official's", "iş başqa vəzifəli şəxsindir";
     /// The subject is not a person of the case.
     PersonNotInCase = "person-not-in-case", "the person is not in the case", "şəxs bu işdə yoxdur";
     /// An identifying input (a subscriber code, say) does not stem from an answer in this case.
@@ -379,6 +390,11 @@ denial_reasons! {
     /// this subject.
     ConsentMissing = "consent-missing", "the person's consent to this provider is missing",
         "şəxsin bu təminatçıya sorğu verilməsinə razılığı yoxdur";
+    /// The person has withdrawn the consent.
+    ConsentWithdrawn = "consent-withdrawn", "the person has withdrawn the consent", "şəxs razılığını geri götürüb";
+    /// The consent differs from what was first used under its reference.
+    ConsentDiffers = "consent-differs", "the consent says something else than when it was first used under this reference",
+        "razılıq bu istinadla ilk dəfə istifadə olunandan fərqlənir";
     /// There is such a consent, but it is signed in the future or has ended.
     ConsentNotInForce = "consent-not-in-force", "the person's consent is not yet or no longer in force",
         "şəxsin razılığı hələ qüvvəyə minməyib və ya müddəti bitib";

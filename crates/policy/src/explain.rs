@@ -51,6 +51,8 @@ pub enum ConsentUse {
     Missing,
     /// There is one, signed in the future or ended.
     NotInForce,
+    /// One is in force, but withdrawn, or not what it was at its first use.
+    Refused,
     /// One is in force.
     InForce,
 }
@@ -61,6 +63,7 @@ impl ConsentUse {
             Self::NotNeeded => "not needed",
             Self::Missing => "needed, and missing",
             Self::NotInForce => "needed, and not in force",
+            Self::Refused => "needed, and refused by the registry",
             Self::InForce => "needed, and in force",
         }
     }
@@ -102,8 +105,9 @@ pub fn explain(
     now: Timestamp,
 ) -> Explanation {
     let findings = Findings::of(ask, consumer, snapshot, case, powers, profile, now);
-    // A dossier's own reason is never a decision's.
-    let decided = DenialReason::ALL.iter().filter(|reason| **reason != DenialReason::AnswerDenied);
+    // A dossier's and an override's own reasons are never a decision's.
+    let elsewhere = [DenialReason::AnswerDenied, DenialReason::EmergencyNotGranted];
+    let decided = DenialReason::ALL.iter().filter(|reason| !elsewhere.contains(reason));
     let checks = decided.map(|reason| Check { part: part(*reason), reason: *reason, passed: !findings.reasons.contains(reason) });
     let mut explanation = Explanation {
         consumer: consumer.id.clone(),
@@ -115,6 +119,7 @@ pub fn explain(
         consent: match findings.consent {
             ConsentFound::NotNeeded => ConsentUse::NotNeeded,
             ConsentFound::Missing => ConsentUse::Missing,
+            ConsentFound::Refused(_) => ConsentUse::Refused,
             ConsentFound::NotInForce => ConsentUse::NotInForce,
             ConsentFound::InForce(_) => ConsentUse::InForce,
         },
@@ -173,6 +178,7 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::CodesNotGranted
         | DenialReason::NothingLeft => "function",
         DenialReason::OfficialMissing
+        | DenialReason::EmergencyNotGranted
         | DenialReason::RobotWithoutResponsible
         | DenialReason::RobotNotAllowed
         | DenialReason::AssertionRequired
@@ -195,10 +201,13 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::CaseUnknown
         | DenialReason::CaseClosed
         | DenialReason::CasePurpose
+        | DenialReason::CaseOfAnother
         | DenialReason::PersonNotInCase
         | DenialReason::InputNotFromCase
         | DenialReason::AnswerDenied => "case",
-        DenialReason::ConsentMissing | DenialReason::ConsentNotInForce => "consent",
+        DenialReason::ConsentMissing | DenialReason::ConsentWithdrawn | DenialReason::ConsentDiffers | DenialReason::ConsentNotInForce => {
+            "consent"
+        }
     }
 }
 

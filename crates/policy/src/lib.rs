@@ -21,7 +21,7 @@ mod sight;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Ask, CaseView, Official};
+pub use ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
 pub use decide::decide;
 pub use decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
 pub use explain::{Check, ConsentUse, Explanation, Step, explain};

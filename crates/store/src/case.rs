@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use model::contract::PersonRole;
-use model::{CaseId, ConsumerId, PurposeId, Subject};
+use model::{CaseId, ConsumerId, PurposeId, RoleId, Subject};
 use seal::SealKey;
 use serde::{Deserialize, Serialize};
 
+use crate::Override;
 use crate::StoreError;
 use crate::database::Key;
 
@@ -67,9 +68,22 @@ impl Case {
         &self.record.discovered
     }
 
+    /// The official whose case it is; `None` where the subsystem shares it out itself.
+    #[must_use]
+    pub fn official(&self) -> Option<&str> {
+        self.record.official.as_deref()
+    }
+
+    /// The override under which this official acts in this role at this moment.
+    #[must_use]
+    pub fn emergency(&self, official: &str, role: &RoleId, now: Timestamp) -> Option<&Override> {
+        self.record.overrides.iter().find(|entry| entry.covers(official, role, now))
+    }
+
     /// About how many bytes it takes in memory.
     pub(crate) fn weight(&self) -> usize {
-        400 + (self.record.persons.len() + self.record.discovered.len()) * 120
+        let persons = self.record.overrides.iter().map(|entry| entry.persons.len() + 8).sum::<usize>();
+        400 + (self.record.persons.len() + self.record.discovered.len() + persons) * 120
     }
 }
 
@@ -84,6 +98,11 @@ pub(crate) struct Record {
     /// Apart from those it was opened with: opening it once more with the same persons stays a repetition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     discovered: Vec<(Subject, PersonRole)>,
+    /// The official whose case it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    official: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<Override>,
     opened_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed_at: Option<Timestamp>,
@@ -95,6 +114,7 @@ impl Record {
         case: CaseId,
         purpose: PurposeId,
         persons: Vec<(Subject, PersonRole)>,
+        official: Option<String>,
         opened_at: Timestamp,
     ) -> Self {
         let mut once: Vec<(Subject, PersonRole)> = Vec::with_capacity(persons.len());
@@ -103,7 +123,7 @@ impl Record {
                 once.push(person);
             }
         }
-        Self { consumer, case, purpose, persons: once, discovered: Vec::new(), opened_at, closed_at: None }
+        Self { consumer, case, purpose, persons: once, discovered: Vec::new(), official, overrides: Vec::new(), opened_at, closed_at: None }
     }
 
     pub(crate) fn with_discovered(&self, new: &[(Subject, PersonRole)]) -> Self {
@@ -112,11 +132,28 @@ impl Record {
         record
     }
 
+    pub(crate) fn of_official(&self, official: &str) -> Self {
+        Self { official: Some(official.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// With this override, in the place of an earlier state of the same.
+    pub(crate) fn with_override(&self, entry: &Override) -> Self {
+        let mut record = self.clone();
+        record.overrides.retain(|known| known.id != entry.id);
+        record.overrides.push(entry.clone());
+        record
+    }
+
     pub(crate) fn closed(&self, now: Timestamp) -> Self {
         Self { closed_at: Some(now), ..self.clone() }
     }
 
-    /// Whether both have the same purpose and the same persons in the same roles, in any order.
+    /// Whether both have the same purpose and the same persons in the same roles, in any order. Whose case it is may
+    /// have changed since.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         let all_in = |left: &Self, right: &Self| left.persons.iter().all(|person| right.persons.contains(person));
         self.purpose == other.purpose && all_in(self, other) && all_in(other, self)

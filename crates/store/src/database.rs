@@ -13,15 +13,30 @@ use crate::StoreError;
 /// A keyed digest: where a row is.
 pub(crate) type Key = [u8; 32];
 
+/// An override's id and what its row holds.
+type SealedOverride = ([u8; 16], Vec<u8>);
+
 /// The forms of the file, in order; `PRAGMA user_version` counts those that were applied. A form that
 /// was ever released is never changed, only followed.
-const FORMS: [&str; 1] = ["
+const FORMS: [&str; 2] = [
+    "
     CREATE TABLE node (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
     CREATE TABLE cases (key BLOB PRIMARY KEY CHECK (length(key) = 32), sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE answers (key BLOB PRIMARY KEY CHECK (length(key) = 32),
                           case_key BLOB NOT NULL REFERENCES cases (key)) STRICT, WITHOUT ROWID;
     CREATE INDEX answers_by_case ON answers (case_key);
-"];
+",
+    "
+    CREATE TABLE overrides (id BLOB PRIMARY KEY CHECK (length(id) = 16),
+                            reviewed INTEGER NOT NULL CHECK (reviewed IN (0, 1)),
+                            sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX overrides_to_review ON overrides (id) WHERE reviewed = 0;
+    CREATE TABLE consents (key BLOB PRIMARY KEY CHECK (length(key) = 32),
+                           person BLOB NOT NULL CHECK (length(person) = 32),
+                           sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX consents_by_person ON consents (person);
+",
+];
 
 /// Says by its keyed digest whose key a store was made with.
 const PROOF: &[u8] = b"qovsaq store";
@@ -32,6 +47,15 @@ const PUT_CASE: &str = "INSERT INTO cases (key, sealed) VALUES (?1, ?2) ON CONFL
 const HAS_ANSWER: &str = "SELECT 1 FROM answers WHERE key = ?1";
 const COUNT_ANSWERS: &str = "SELECT count(*) FROM answers WHERE case_key = ?1";
 const PUT_ANSWER: &str = "INSERT INTO answers (key, case_key) VALUES (?1, ?2)";
+const OVERRIDE: &str = "SELECT sealed FROM overrides WHERE id = ?1";
+const PUT_OVERRIDE: &str = "INSERT INTO overrides (id, reviewed, sealed) VALUES (?1, ?2, ?3)
+    ON CONFLICT (id) DO UPDATE SET reviewed = excluded.reviewed, sealed = excluded.sealed";
+const TO_REVIEW: &str = "SELECT id, sealed FROM overrides WHERE reviewed = 0 ORDER BY id LIMIT ?1";
+const COUNT_TO_REVIEW: &str = "SELECT count(*) FROM overrides WHERE reviewed = 0";
+const CONSENT: &str = "SELECT sealed FROM consents WHERE key = ?1";
+const PUT_CONSENT: &str =
+    "INSERT INTO consents (key, person, sealed) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed";
+const CONSENTS_OF: &str = "SELECT key, sealed FROM consents WHERE person = ?1 LIMIT ?2";
 
 /// The open file.
 #[derive(Debug)]
@@ -56,6 +80,43 @@ impl Database {
     pub(crate) fn put_case(&self, key: Key, sealed: &[u8]) -> Result<(), StoreError> {
         self.connection.prepare_cached(PUT_CASE)?.execute(params![key, sealed])?;
         Ok(())
+    }
+
+    /// An override and the case it is of, at once.
+    pub(crate) fn put_override(&mut self, case: (Key, &[u8]), id: &[u8; 16], reviewed: bool, sealed: &[u8]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        transaction.prepare_cached(PUT_CASE)?.execute(params![case.0, case.1])?;
+        transaction.prepare_cached(PUT_OVERRIDE)?.execute(params![id, reviewed, sealed])?;
+        Ok(transaction.commit()?)
+    }
+
+    pub(crate) fn override_of(&self, id: &[u8; 16]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.connection.prepare_cached(OVERRIDE)?.query_row([id], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn overrides_to_review(&self, max: u32) -> Result<Vec<SealedOverride>, StoreError> {
+        let mut statement = self.connection.prepare_cached(TO_REVIEW)?;
+        let rows = statement.query_map([max], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn count_overrides_to_review(&self) -> Result<u32, StoreError> {
+        Ok(self.connection.prepare_cached(COUNT_TO_REVIEW)?.query_row([], |row| row.get(0))?)
+    }
+
+    pub(crate) fn consent(&self, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.connection.prepare_cached(CONSENT)?.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn put_consent(&self, key: Key, person: Key, sealed: &[u8]) -> Result<(), StoreError> {
+        self.connection.prepare_cached(PUT_CONSENT)?.execute(params![key, person, sealed])?;
+        Ok(())
+    }
+
+    pub(crate) fn consents_of(&self, person: Key, max: u32) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(CONSENTS_OF)?;
+        let rows = statement.query_map(params![person, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn has_answer(&self, key: Key) -> Result<bool, StoreError> {

@@ -18,7 +18,9 @@
 //! `cached_…` never wait for the disk.
 
 mod case;
+mod consent;
 mod database;
+mod emergency;
 mod error;
 
 use std::path::Path;
@@ -26,21 +28,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use model::contract::PersonRole;
-use model::{CaseId, ConsumerId, PurposeId, Subject};
+use model::{CaseId, Consent, ConsumerId, PurposeId, Subject};
 use moka::sync::Cache;
 use seal::SealKey;
+use uuid::Uuid;
 
 pub use crate::case::Case;
 use crate::case::Record;
+pub use crate::consent::{ConsentName, KnownConsent, Refused, Registered, Withdrawal, Withdrew};
 use crate::database::{Database, Key};
+pub use crate::emergency::{Override, Review, Verdict};
 pub use crate::error::StoreError;
 
 /// Most persons of one case.
 pub const PERSONS_MAX: usize = 200;
 /// Most answers remembered in one case.
 pub const ANSWERS_MAX: u32 = 1_000;
+/// Most overrides of one case.
+pub const OVERRIDES_MAX: usize = 20;
+/// Most overrides that are listed for review at once, the oldest first.
+pub const TO_REVIEW_MAX: u32 = 1_000;
+/// Most consents of one person that are listed.
+pub const CONSENTS_LISTED_MAX: u32 = 1_000;
 /// Bound of the cache of cases, in bytes as [`Case::weight`] estimates them: 32 MiB.
 const CACHE_BYTES_MAX: u64 = 32 << 20;
+/// Bound of the cache of consents; each takes about 500 bytes.
+const CACHE_CONSENTS_MAX: u64 = 16_384;
 /// Bound of the cache of remembered answers; each takes about 100 bytes.
 const CACHE_ANSWERS_MAX: u64 = 65_536;
 
@@ -84,6 +97,41 @@ pub enum Closed {
     Unknown,
 }
 
+/// What handing a case over came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOver {
+    /// It is the other official's now.
+    Now,
+    /// It was his already.
+    Before,
+    /// It is not the case of the one who is said to give it up.
+    NotHis,
+    /// This consumer has no such open case.
+    NoOpenCase,
+}
+
+/// What an override came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overrode {
+    /// It has begun.
+    Now,
+    /// The case has had [`OVERRIDES_MAX`] already.
+    TooMany,
+    /// This consumer has no such open case.
+    NoOpenCase,
+}
+
+/// What a review came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reviewed {
+    /// It is reviewed now: the override as it stood.
+    Now(Box<Override>),
+    /// It was reviewed before.
+    Before,
+    /// There is no such override.
+    Unknown,
+}
+
 /// What remembering an answer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remembered {
@@ -104,6 +152,7 @@ pub struct Store {
     database: Mutex<Database>,
     cases: Cache<Key, Arc<Case>>,
     answers: Cache<Key, ()>,
+    consents: Cache<Key, Arc<KnownConsent>>,
 }
 
 impl Store {
@@ -122,11 +171,12 @@ impl Store {
             database: Mutex::new(database),
             cases: Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weight).build(),
             answers: Cache::new(CACHE_ANSWERS_MAX),
+            consents: Cache::new(CACHE_CONSENTS_MAX),
         })
     }
 
     /// Opens a case, or finds that it is open already. Persons may be given in any order; the same person
-    /// in the same role counts once. Blocking.
+    /// in the same role counts once. `official` is whose case it is. Blocking.
     ///
     /// # Errors
     /// [`StoreError::TooManyPersons`] above [`PERSONS_MAX`], else when the disk refuses.
@@ -136,13 +186,14 @@ impl Store {
         case: &CaseId,
         purpose: &PurposeId,
         persons: Vec<(Subject, PersonRole)>,
+        official: Option<String>,
         now: Timestamp,
     ) -> Result<Opened, StoreError> {
         if persons.len() > PERSONS_MAX {
             return Err(StoreError::TooManyPersons);
         }
         let key = self.case_key(consumer, case);
-        let record = Record::new(consumer.clone(), case.clone(), purpose.clone(), persons, now);
+        let record = Record::new(consumer.clone(), case.clone(), purpose.clone(), persons, official, now);
         let database = self.database();
         if let Some(there) = self.case_of(&database, key)? {
             return Ok(match (there.is_open(), there.record().same_content(&record)) {
@@ -193,6 +244,175 @@ impl Store {
         }
         self.put(&database, key, there.record().closed(now))?;
         Ok(Closed::Now)
+    }
+
+    /// Hands a case over to another official, where it is still `from`'s (`None`: nobody's). Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn hand_over(&self, consumer: &ConsumerId, case: &CaseId, from: Option<&str>, to: &str) -> Result<HandedOver, StoreError> {
+        let key = self.case_key(consumer, case);
+        let database = self.database();
+        let Some(there) = self.case_of(&database, key)?.filter(|case| case.is_open()) else { return Ok(HandedOver::NoOpenCase) };
+        if there.official() == Some(to) {
+            return Ok(HandedOver::Before);
+        }
+        if there.official() != from {
+            return Ok(HandedOver::NotHis);
+        }
+        self.put(&database, key, there.record().of_official(to))?;
+        Ok(HandedOver::Now)
+    }
+
+    /// Begins an override in an open case. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyPersons`] above [`PERSONS_MAX`], else when the disk refuses.
+    pub fn begin_override(&self, entry: &Override) -> Result<Overrode, StoreError> {
+        if entry.persons.len() > PERSONS_MAX {
+            return Err(StoreError::TooManyPersons);
+        }
+        let key = self.case_key(&entry.consumer, &entry.case);
+        let mut database = self.database();
+        let Some(there) = self.case_of(&database, key)?.filter(|case| case.is_open()) else { return Ok(Overrode::NoOpenCase) };
+        if there.record().overrides().len() >= OVERRIDES_MAX {
+            return Ok(Overrode::TooMany);
+        }
+        self.put_override(&mut database, key, there.record().with_override(entry), entry)?;
+        Ok(Overrode::Now)
+    }
+
+    /// Closes the review of an override. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn review_override(&self, id: Uuid, review: Review) -> Result<Reviewed, StoreError> {
+        let mut database = self.database();
+        let Some(sealed) = database.override_of(id.as_bytes())? else { return Ok(Reviewed::Unknown) };
+        let before = emergency::open(id, &sealed, &self.key)?;
+        if before.review.is_some() {
+            return Ok(Reviewed::Before);
+        }
+        let entry = Override { review: Some(review), ..before.clone() };
+        let key = self.case_key(&entry.consumer, &entry.case);
+        // A case is never removed while it has overrides.
+        let Some(there) = self.case_of(&database, key)? else { return Err(StoreError::Damaged) };
+        self.put_override(&mut database, key, there.record().with_override(&entry), &entry)?;
+        Ok(Reviewed::Now(Box::new(before)))
+    }
+
+    /// An override, reviewed or not. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses or the row is damaged.
+    pub fn override_of(&self, id: Uuid) -> Result<Option<Override>, StoreError> {
+        let sealed = self.database().override_of(id.as_bytes())?;
+        sealed.map(|sealed| emergency::open(id, &sealed, &self.key)).transpose()
+    }
+
+    /// The overrides that wait for their review, the oldest first, at most [`TO_REVIEW_MAX`]. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses or a row is damaged.
+    pub fn overrides_to_review(&self) -> Result<Vec<Override>, StoreError> {
+        let rows = self.database().overrides_to_review(TO_REVIEW_MAX)?;
+        rows.into_iter().map(|(id, sealed)| emergency::open(Uuid::from_bytes(id), &sealed, &self.key)).collect()
+    }
+
+    /// How many overrides wait for their review. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn count_overrides_to_review(&self) -> Result<u32, StoreError> {
+        self.database().count_overrides_to_review()
+    }
+
+    /// Notes a consent's use by a consumer, the first of which fixes what it says. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn register_consent(&self, consumer: &ConsumerId, consent: &Consent, now: Timestamp) -> Result<Registered, StoreError> {
+        let name = ConsentName::of(consent);
+        let key = self.consent_key(&name);
+        let database = self.database();
+        let known = match self.consent_at(&database, key)? {
+            None => KnownConsent {
+                name,
+                consent: Some(consent.clone()),
+                registered_at: now,
+                consumers: vec![consumer.clone()],
+                withdrawn: None,
+            },
+            Some(known) => {
+                if let Err(why) = known.allows(consent) {
+                    return Ok(Registered::Refused(why));
+                }
+                if known.used(consumer, consent) {
+                    return Ok(Registered::Before);
+                }
+                let mut known = KnownConsent { consent: Some(consent.clone()), withdrawn: None, ..KnownConsent::clone(&known) };
+                if !known.consumers.contains(consumer) {
+                    known.consumers.push(consumer.clone());
+                }
+                known
+            }
+        };
+        self.put_consent(&database, key, known)?;
+        Ok(Registered::Now)
+    }
+
+    /// What the registry knows of a consent. Blocking unless [`Self::cached_consent`] would have answered.
+    ///
+    /// # Errors
+    /// When the disk refuses or the row is damaged.
+    pub fn consent(&self, name: &ConsentName) -> Result<Option<Arc<KnownConsent>>, StoreError> {
+        let key = self.consent_key(name);
+        if let Some(known) = self.consents.get(&key) {
+            return Ok(Some(known));
+        }
+        self.consent_at(&self.database(), key)
+    }
+
+    /// The same if it is at hand in memory; `None` says nothing about the disk. Never blocks.
+    #[must_use]
+    pub fn cached_consent(&self, name: &ConsentName) -> Option<Arc<KnownConsent>> {
+        self.consents.get(&self.consent_key(name))
+    }
+
+    /// Withdraws a consent for good, whoever uses it. The person himself (`by_person`) may withdraw one that nobody
+    /// has used yet; a consumer only what it has used. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn withdraw_consent(&self, name: &ConsentName, withdrawal: Withdrawal, by_person: bool) -> Result<Withdrew, StoreError> {
+        let key = self.consent_key(name);
+        let database = self.database();
+        let there = self.consent_at(&database, key)?;
+        let known = match there {
+            Some(known) if !by_person && !known.consumers.contains(&withdrawal.by) => return Ok(Withdrew::Unknown),
+            Some(known) if known.withdrawn.is_some() => return Ok(Withdrew::Before),
+            Some(known) => {
+                // Whoever's clock was ahead: what is known is withdrawn.
+                let at = known.consent.as_ref().map_or(withdrawal.at, |consent| withdrawal.at.max(consent.signed_at));
+                KnownConsent { withdrawn: Some(Withdrawal { at, ..withdrawal }), ..KnownConsent::clone(&known) }
+            }
+            None if !by_person => return Ok(Withdrew::Unknown),
+            None => {
+                let registered_at = withdrawal.at;
+                KnownConsent { name: name.clone(), consent: None, registered_at, consumers: Vec::new(), withdrawn: Some(withdrawal) }
+            }
+        };
+        self.put_consent(&database, key, known)?;
+        Ok(Withdrew::Now)
+    }
+
+    /// The consents of a person, at most [`CONSENTS_LISTED_MAX`]. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses or a row is damaged.
+    pub fn consents_of(&self, subject: &Subject) -> Result<Vec<KnownConsent>, StoreError> {
+        let rows = self.database().consents_of(self.person_key(subject), CONSENTS_LISTED_MAX)?;
+        rows.into_iter().map(|(key, sealed)| KnownConsent::open(&self.key, key, &sealed)).collect()
     }
 
     /// The case as it stands, open or closed; `None` when this consumer has none of this name. Blocking
@@ -285,6 +505,43 @@ impl Store {
         database.put_case(key, &sealed)?;
         self.cases.insert(key, Arc::new(Case::new(record)));
         Ok(())
+    }
+
+    fn put_override(&self, database: &mut Database, key: Key, record: Record, entry: &Override) -> Result<(), StoreError> {
+        let (case, sealed) = (record.seal(&self.key, key)?, emergency::seal(entry, &self.key)?);
+        self.cases.invalidate(&key);
+        database.put_override((key, &case), entry.id.as_bytes(), entry.review.is_some(), &sealed)?;
+        self.cases.insert(key, Arc::new(Case::new(record)));
+        Ok(())
+    }
+
+    fn consent_at(&self, database: &Database, key: Key) -> Result<Option<Arc<KnownConsent>>, StoreError> {
+        if let Some(known) = self.consents.get(&key) {
+            return Ok(Some(known));
+        }
+        let Some(sealed) = database.consent(key)? else { return Ok(None) };
+        let known = Arc::new(KnownConsent::open(&self.key, key, &sealed)?);
+        self.consents.insert(key, Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    fn put_consent(&self, database: &Database, key: Key, known: KnownConsent) -> Result<(), StoreError> {
+        let sealed = known.seal(&self.key, key)?;
+        self.consents.invalidate(&key);
+        database.put_consent(key, self.person_key(&known.name.subject), &sealed)?;
+        self.consents.insert(key, Arc::new(known));
+        Ok(())
+    }
+
+    /// A consent is known by whom it is for, whose it is, and its reference.
+    fn consent_key(&self, name: &ConsentName) -> Key {
+        let person = self.person_key(&name.subject);
+        self.digest(&[b"consent", name.provider.as_str().as_bytes(), &person, name.reference.as_bytes()])
+    }
+
+    fn person_key(&self, subject: &Subject) -> Key {
+        // The envelope's form of a subject: one text for each identifier.
+        self.digest(&[b"person", &serde_json::to_vec(subject).unwrap_or_default()])
     }
 
     fn case_key(&self, consumer: &ConsumerId, case: &CaseId) -> Key {

@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     fn open(&self, persons: &[(Subject, PersonRole)]) -> Opened {
-        self.store.open_case(&self.consumer, &self.case, &self.purpose, persons.to_vec(), now()).expect("the disk works")
+        self.store.open_case(&self.consumer, &self.case, &self.purpose, persons.to_vec(), None, now()).expect("the disk works")
     }
 
     fn close(&self) -> Closed {
@@ -87,7 +87,7 @@ fn a_case_is_created_once_repeated_in_any_order_and_conflicts_when_it_differs() 
         assert_eq!(fixture.open(&different), Opened::Conflict(Conflict::Content));
     }
     let other_purpose = PurposeId::new("child-protection").expect("valid");
-    let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &other_purpose, family(), now());
+    let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &other_purpose, family(), None, now());
     assert_eq!(opened.expect("the disk works"), Opened::Conflict(Conflict::Content));
     let there = fixture.there().expect("there");
     assert_eq!((there.persons(), there.purpose(), there.is_open()), (&*family(), &fixture.purpose, true));
@@ -116,7 +116,7 @@ fn a_case_belongs_to_its_consumer_alone() {
     assert_eq!(fixture.store.case(&other, &fixture.case).expect("the disk works"), None);
     assert_eq!(fixture.store.close_case(&other, &fixture.case, now()).expect("the disk works"), Closed::Unknown);
     assert!(!fixture.store.has_answer(&other, &fixture.case, FIELD, "80012345").expect("the disk works"));
-    let opened = fixture.store.open_case(&other, &fixture.case, &fixture.purpose, vec![], now());
+    let opened = fixture.store.open_case(&other, &fixture.case, &fixture.purpose, vec![], None, now());
     assert_eq!(opened.expect("the disk works"), Opened::Created);
     // No part of a name can be shifted into its neighbour.
     let (short, long) = (ConsumerId::new("a").expect("valid"), ConsumerId::new("ab").expect("valid"));
@@ -145,7 +145,7 @@ fn an_answer_is_known_in_its_case_by_field_and_value_over_a_restart() {
 fn persons_and_answers_are_bounded() {
     let fixture = Fixture::new();
     let crowd = |n| (0..n).map(|n| (fin(&format!("{n:06}O")), PersonRole::Other)).collect::<Vec<_>>();
-    let open = |persons| fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, persons, now());
+    let open = |persons| fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, persons, None, now());
     assert!(matches!(open(crowd(PERSONS_MAX + 1)), Err(StoreError::TooManyPersons)));
     assert_eq!(open(crowd(PERSONS_MAX)).expect("within the bound"), Opened::Created);
 
@@ -206,7 +206,7 @@ fn a_second_process_another_key_and_a_later_form_are_refused_by_name() {
     let raw = rusqlite::Connection::open(&path).expect("opens");
     raw.pragma_update(None, "user_version", 99).expect("set");
     drop(raw);
-    assert!(matches!(Store::open(&path, key()), Err(StoreError::Later { found: 99, known: 1, .. })));
+    assert!(matches!(Store::open(&path, key()), Err(StoreError::Later { found: 99, known: 2, .. })));
     assert!(matches!(Store::open(&fixture.dir.path().join("no/such/folder"), key()), Err(StoreError::File { .. })));
 }
 
@@ -215,7 +215,7 @@ fn rows_that_were_exchanged_or_changed_are_damaged_never_absent_or_another() {
     let fixture = Fixture::new();
     fixture.open(&family());
     let other = CaseId::new("c-2026-000043").expect("valid");
-    fixture.store.open_case(&fixture.consumer, &other, &fixture.purpose, vec![], now()).expect("opened");
+    fixture.store.open_case(&fixture.consumer, &other, &fixture.purpose, vec![], None, now()).expect("opened");
     let fixture = fixture.restarted();
     let key = fixture.store.case_key(&fixture.consumer, &fixture.case);
     let other_key = fixture.store.case_key(&fixture.consumer, &other);
@@ -228,7 +228,7 @@ fn rows_that_were_exchanged_or_changed_are_damaged_never_absent_or_another() {
         changed[place] ^= 1;
         fixture.store.database().put_case(key, &changed).expect("written");
         assert!(matches!(fixture.store.case(&fixture.consumer, &fixture.case), Err(StoreError::Damaged)));
-        let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), now());
+        let opened = fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), None, now());
         assert!(matches!(opened, Err(StoreError::Damaged)), "never opened over what cannot be read");
     }
 }
@@ -287,7 +287,7 @@ fn in_clear(dir: &Path, secrets: &[&str]) -> Vec<String> {
 fn a_disk_that_refuses_changes_nothing_and_memory_does_not_pretend() {
     let fixture = Fixture::new();
     fixture.store.database().refuse_writes(true);
-    let open = || fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), now());
+    let open = || fixture.store.open_case(&fixture.consumer, &fixture.case, &fixture.purpose, family(), None, now());
     assert!(matches!(open(), Err(StoreError::Database(_))));
     assert_eq!(fixture.there(), None);
     fixture.store.database().refuse_writes(false);
@@ -396,4 +396,122 @@ proptest! {
             }
         }
     }
+}
+
+fn emergency(fixture: &Fixture, id: u128, official: &str, persons: Vec<(Subject, PersonRole)>) -> Override {
+    Override {
+        id: Uuid::from_u128(id),
+        consumer: fixture.consumer.clone(),
+        case: fixture.case.clone(),
+        official: official.to_owned(),
+        role: model::RoleId::new("case-officer").expect("valid"),
+        reason: "a child was found alone at night".to_owned(),
+        persons,
+        begun_at: now(),
+        until: now() + jiff::SignedDuration::from_hours(1),
+        review: None,
+    }
+}
+
+#[test]
+fn a_case_is_handed_over_by_whom_it_belongs_to() {
+    let fixture = Fixture::new();
+    let hand_over =
+        |from: Option<&str>, to: &str| fixture.store.hand_over(&fixture.consumer, &fixture.case, from, to).expect("the disk works");
+    assert_eq!(hand_over(None, "AZ-0001"), HandedOver::NoOpenCase);
+    fixture.open(&family());
+    assert_eq!(hand_over(Some("AZ-0009"), "AZ-0001"), HandedOver::NotHis);
+    assert_eq!(hand_over(None, "AZ-0001"), HandedOver::Now);
+    assert_eq!(hand_over(None, "AZ-0002"), HandedOver::NotHis);
+    assert_eq!(hand_over(Some("AZ-0001"), "AZ-0002"), HandedOver::Now);
+    assert_eq!(hand_over(Some("AZ-0001"), "AZ-0002"), HandedOver::Before);
+    let fixture = fixture.restarted();
+    assert_eq!(fixture.there().expect("a case").official(), Some("AZ-0002"));
+    // Opening it once more is still a repetition.
+    assert_eq!(fixture.open(&family()), Opened::Repeated);
+    fixture.close();
+    let after = fixture.store.hand_over(&fixture.consumer, &fixture.case, Some("AZ-0002"), "AZ-0003");
+    assert_eq!(after.expect("the disk works"), HandedOver::NoOpenCase);
+}
+
+#[test]
+fn an_override_covers_one_official_in_one_role_for_a_while() {
+    let fixture = Fixture::new();
+    let entry = emergency(&fixture, 1, "AZ-0002", vec![(fin("7N9SY4O"), PersonRole::Child)]);
+    assert_eq!(fixture.store.begin_override(&entry).expect("the disk works"), Overrode::NoOpenCase);
+    fixture.open(&family());
+    assert_eq!(fixture.store.begin_override(&entry).expect("the disk works"), Overrode::Now);
+    let fixture = fixture.restarted();
+    let (case, hour) = (fixture.there().expect("a case"), jiff::SignedDuration::from_hours(1));
+    let (role, other) = (entry.role.clone(), model::RoleId::new("clerk").expect("valid"));
+    assert_eq!(case.emergency("AZ-0002", &role, now()).map(|entry| entry.id), Some(entry.id));
+    for (official, role, at) in
+        [("AZ-0001", &role, now()), ("AZ-0002", &other, now()), ("AZ-0002", &role, now() + hour), ("AZ-0002", &role, now() - hour)]
+    {
+        assert_eq!(case.emergency(official, role, at), None, "{official} {role:?} {at}");
+    }
+    assert_eq!(fixture.store.overrides_to_review().expect("the disk works"), std::slice::from_ref(&entry));
+    let review = |verdict| Review { verdict, by: "dpo-1".to_owned(), note: "looked at".to_owned(), at: now() };
+    let unknown = fixture.store.review_override(Uuid::from_u128(9), review(Verdict::Justified)).expect("the disk works");
+    assert_eq!(unknown, Reviewed::Unknown);
+    let reviewed = fixture.store.review_override(entry.id, review(Verdict::Unjustified)).expect("the disk works");
+    assert_eq!(reviewed, Reviewed::Now(Box::new(entry.clone())));
+    // It ends at once, and nobody reviews it a second time.
+    assert_eq!(fixture.there().expect("a case").emergency("AZ-0002", &role, now()), None);
+    assert_eq!(fixture.store.review_override(entry.id, review(Verdict::Justified)).expect("the disk works"), Reviewed::Before);
+    assert_eq!(fixture.store.count_overrides_to_review().expect("the disk works"), 0);
+    for id in 2..=u128::try_from(OVERRIDES_MAX).expect("small") {
+        assert_eq!(fixture.store.begin_override(&emergency(&fixture, id, "AZ-0002", vec![])).expect("the disk works"), Overrode::Now);
+    }
+    assert_eq!(fixture.store.begin_override(&emergency(&fixture, 99, "AZ-0002", vec![])).expect("the disk works"), Overrode::TooMany);
+}
+
+fn consent(reference: &str) -> Consent {
+    let hour = jiff::SignedDuration::from_hours(1);
+    Consent {
+        provider: model::ProviderId::new("credit-bureau").expect("valid"),
+        subject: fin("5K7QX2O"),
+        reference: reference.to_owned(),
+        sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        signed_at: now() - hour,
+        expires_at: now() + hour,
+    }
+}
+
+#[test]
+fn a_consent_is_what_it_was_at_its_first_use_until_it_is_withdrawn() {
+    let fixture = Fixture::new();
+    let other = ConsumerId::new("pension").expect("valid");
+    let register = |fixture: &Fixture, consumer: &ConsumerId, consent: &Consent| {
+        fixture.store.register_consent(consumer, consent, now()).expect("the disk works")
+    };
+    let given = consent("RAZ-1");
+    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Now);
+    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Before);
+    let longer = Consent { expires_at: given.expires_at + jiff::SignedDuration::from_hours(9), ..given.clone() };
+    assert_eq!(register(&fixture, &fixture.consumer, &longer), Registered::Refused(Refused::Differs));
+    let withdraw = |fixture: &Fixture, name: &ConsentName, by: &ConsumerId, by_person| {
+        fixture.store.withdraw_consent(name, Withdrawal { at: now(), by: by.clone() }, by_person).expect("the disk works")
+    };
+    let name = ConsentName::of(&given);
+    // Not by a consumer that has never used it.
+    assert_eq!(withdraw(&fixture, &name, &other, false), Withdrew::Unknown);
+    assert_eq!(register(&fixture, &other, &given), Registered::Now);
+    assert_eq!(withdraw(&fixture, &name, &other, false), Withdrew::Now);
+    assert_eq!(withdraw(&fixture, &name, &other, true), Withdrew::Before);
+    let fixture = fixture.restarted();
+    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Refused(Refused::Withdrawn));
+    // What he signs later he gives anew.
+    let anew = Consent { signed_at: now() + jiff::SignedDuration::from_secs(1), ..given.clone() };
+    assert_eq!(register(&fixture, &fixture.consumer, &anew), Registered::Now);
+    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Refused(Refused::Differs));
+    assert_eq!(withdraw(&fixture, &name, &other, true), Withdrew::Now);
+    assert_eq!(register(&fixture, &fixture.consumer, &anew), Registered::Refused(Refused::Withdrawn));
+    // The person withdraws one that nobody has used: it can never be used then.
+    let unused = consent("RAZ-2");
+    assert_eq!(withdraw(&fixture, &ConsentName::of(&unused), &other, true), Withdrew::Now);
+    assert_eq!(register(&fixture, &fixture.consumer, &unused), Registered::Refused(Refused::Withdrawn));
+    let of_person = fixture.store.consents_of(&given.subject).expect("the disk works");
+    assert_eq!(of_person.iter().map(|known| known.withdrawn.is_some()).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(fixture.store.consents_of(&fin("6M8RZ3O")).expect("the disk works"), []);
 }

@@ -10,50 +10,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value as Json, json};
 
+use crate::cli::console::Console;
 use crate::cli::table::Table;
 use crate::cli::{Ended, Usage, complain, key_value, refusal, say};
-use crate::client::Client;
-use crate::demo::{AUDITOR, ca_file, person_files};
-
-/// Where the console is, and as whom.
-#[derive(Debug, Args)]
-pub(super) struct Console {
-    /// Folder of a running demo (its demo.json says where and with which certificate)
-    #[arg(long, default_value = "qovsaq-demo")]
-    dir: PathBuf,
-    /// Whom to speak as: one of the people of demo.json
-    #[arg(long = "as", value_name = "NAME", default_value = AUDITOR)]
-    person: String,
-    /// Address of the console, such as `https://127.0.0.1:8445`, instead of a demo's; with --ca, --cert and --key
-    #[arg(long, requires_all = ["ca", "cert", "key"])]
-    console: Option<String>,
-    /// Certificates that may sign the console's certificate, PEM
-    #[arg(long)]
-    ca: Option<PathBuf>,
-    /// Your certificate, PEM
-    #[arg(long)]
-    cert: Option<PathBuf>,
-    /// Its private key, PEM
-    #[arg(long)]
-    key: Option<PathBuf>,
-    /// Language of messages: az or en
-    #[arg(long, default_value = "en")]
-    lang: String,
-}
-
-impl Console {
-    fn client(&self) -> anyhow::Result<Client> {
-        if let (Some(console), Some(ca), Some(cert), Some(key)) = (&self.console, &self.ca, &self.cert, &self.key) {
-            return Client::new(console, ca, Some((cert.clone(), key.clone())));
-        }
-        let file = self.dir.join("demo.json");
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}; start `qovsaq demo` first, or name a --console", file.display()))?;
-        let demo: Json = serde_json::from_str(&text)?;
-        let console = demo["console"].as_str().context("demo.json names no console")?;
-        Client::new(console, &ca_file(&self.dir), Some(person_files(&self.dir, &self.person)))
-    }
-}
 
 /// What to look for, and why.
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ pub(super) fn check(
         let at = format!("/roles/{}", escape(&code));
         file.bilingual(&format!("{at}/name"), &role.name);
         if let Some(code) = file.id_key(&at, &code, RoleId::new) {
-            roles.insert(code, Role { name: role.name, class_max: role.class_max, automated: role.automated });
+            roles.insert(code, Role { name: role.name, class_max: role.class_max, automated: role.automated, emergency: role.emergency });
         }
     }
     let own_faults = file.faults();

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::contract::{Assurance, Class, RowRule, SubjectForm};
-use model::{FieldSet, Profile};
+use model::{Consent, FieldSet, Profile};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::world::{CODES, TODAY, World, allowed, consent, kinds, level, not_held, now, spoil, unproven, world};
-use crate::{Authorised, ConsentUse, Decision, DenialReason, Identity, Powers, WithheldReason, filter};
+use crate::{Authorised, ConsentRefused, ConsentUse, Decision, DenialReason, EmergencyView, Identity, Powers, WithheldReason, filter};
 
 fn authorised(world: &World) -> Authorised {
     world.decide().into_result().expect("the world allows it")
@@ -166,6 +166,46 @@ proptest! {
     }
 
     #[test]
+    fn another_officials_case_is_open_in_an_emergency_alone(mut world in allowed(), has_subject in any::<bool>(), role_may in any::<bool>()) {
+        let case = world.case.as_mut().expect("an allowed ask has a case");
+        (case.of_another, case.has_subject, case.emergency) = (true, true, None);
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert_eq!(denial.reasons(), [DenialReason::CaseOfAnother]);
+        let case = world.case.as_mut().expect("a case");
+        (case.has_subject, case.emergency) = (false, Some(EmergencyView { id: "7".into(), has_subject }));
+        world.consumer.roles.get_mut(&world.ask.role).expect("the role").emergency = role_may;
+        let about_nobody = world.ask.subject.is_none();
+        match world.decide() {
+            Decision::Authorised(authorised) => {
+                prop_assert!(role_may && (has_subject || about_nobody));
+                prop_assert_eq!(authorised.emergency(), Some("7"));
+            }
+            Decision::Denied(denial) => {
+                prop_assert!(!role_may || !has_subject);
+                prop_assert_eq!(denial.has(DenialReason::CaseOfAnother), !role_may);
+                prop_assert_eq!(denial.has(DenialReason::PersonNotInCase), !about_nobody);
+            }
+        }
+    }
+
+    #[test]
+    fn a_consent_that_the_registry_refuses_is_none(mut world in allowed(), withdrawn in any::<bool>()) {
+        world.profile = Profile::Test;
+        world.ask.subject = Some(consent().subject);
+        world.change_service(|service| service.consent = true);
+        world.ask.consents = vec![consent()];
+        let why = if withdrawn { ConsentRefused::Withdrawn } else { ConsentRefused::Differs };
+        let wanted = if withdrawn { DenialReason::ConsentWithdrawn } else { DenialReason::ConsentDiffers };
+        world.case.as_mut().expect("a case").refused_consents = vec![(0, why)];
+        let Decision::Denied(denial) = world.decide() else { panic!("denied") };
+        prop_assert_eq!(denial.reasons(), [wanted]);
+        // Another one that stands serves.
+        world.ask.consents.push(Consent { reference: "TEST-RAZ-000002".to_owned(), ..consent() });
+        let authorised = authorised(&world);
+        prop_assert_eq!(authorised.consent().map(|consent| &*consent.reference), Some("TEST-RAZ-000002"));
+    }
+
+    #[test]
     fn a_grant_covers_the_forms_of_subject_that_it_names_alone(mut world in allowed(), forms in proptest::sample::subsequence(SubjectForm::ALL.to_vec(), 0..=4)) {
         for grant in world.consumer.grants.iter_mut().filter(|grant| grant.subject.contains(&SubjectForm::Fin)) {
             grant.subject.clone_from(&forms);
@@ -198,6 +238,7 @@ proptest! {
             }
             2 => {
                 view.has_subject = false;
+                view.emergency = None;
                 DenialReason::PersonNotInCase
             }
             3 => {
@@ -240,6 +281,7 @@ proptest! {
     fn a_contract_that_begins_to_need_consent_takes_exactly_a_fitting_one(mut world in allowed(), fault in 0..6_usize, others in 0..3_usize) {
         // The consents are a synthetic person's.
         world.profile = Profile::Test;
+        world.case.as_mut().expect("a case").refused_consents.clear();
         let mut wrong = consent();
         spoil(&mut wrong, fault);
         world.ask.subject = Some(consent().subject);
@@ -505,6 +547,6 @@ fn the_worlds_allow_and_deny() {
         .flatten()
         .collect();
     let unseen: Vec<_> = DenialReason::ALL.iter().filter(|reason| !seen.contains(reason)).collect();
-    assert_eq!(unseen, [&DenialReason::AnswerDenied], "a dossier's own");
+    assert_eq!(unseen, [&DenialReason::EmergencyNotGranted, &DenialReason::AnswerDenied], "found elsewhere");
     assert_eq!(model::time::day(now()), TODAY);
 }

@@ -36,7 +36,7 @@ impl Reference {
     }
 
     fn decide(&self, consumer: &str, ask: &Ask) -> Result<Authorised, Denial> {
-        let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
+        let case = CaseView::sound(ask.purpose.clone());
         let consumer = &self.snapshot.consumers[&ConsumerId::new(consumer).expect("a consumer")];
         decide(ask, consumer, &self.snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).into_result()
     }
@@ -143,8 +143,7 @@ fn every_reason_is_given_at_once() {
     let mut ask = Reference::ask("taxes/person-income", "labour-pension", "clerk");
     ask.subject = None;
     let consumer = &reference.snapshot.consumers[&ConsumerId::new("targeted-aid").expect("a consumer")];
-    let case =
-        CaseView { open: false, purpose: PurposeId::new("adsy-means-test").expect("a purpose"), has_subject: false, inputs_known: true };
+    let case = CaseView { open: false, has_subject: false, ..CaseView::sound(PurposeId::new("adsy-means-test").expect("a purpose")) };
     let Decision::Denied(denial) = decide(&ask, consumer, &reference.snapshot, Some(&case), Powers::UNKNOWN, Profile::Production, now())
     else {
         panic!("denied")
@@ -160,7 +159,7 @@ fn synthetic_subjects_are_refused_under_production_and_unmarked_ones_under_test(
     let reference = Reference::load();
     let consumer = &reference.snapshot.consumers[&ConsumerId::new("targeted-aid").expect("a consumer")];
     let mut ask = Reference::ask("interior/person-identity", "adsy-means-test", "case-officer");
-    let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
+    let case = CaseView::sound(ask.purpose.clone());
     for (fin, profile) in [("5K7QX2O", Profile::Production), ("5K7QX2A", Profile::Test), ("5K7QX2OO", Profile::Test)] {
         ask.subject = Some(Subject::Fin(fin.to_owned()));
         let denial =
@@ -174,7 +173,7 @@ fn an_explanation_reads_as_text() {
     let reference = Reference::load();
     let consumer = &reference.snapshot.consumers[&ConsumerId::new("sovqat").expect("a consumer")];
     let ask = Reference::ask("interior/person-identity", "sovqat-queue", "case-officer");
-    let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
+    let case = CaseView::sound(ask.purpose.clone());
     let text = explain(&ask, consumer, &reference.snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).to_string();
     assert_eq!(
         text,
@@ -202,7 +201,7 @@ fn an_explanation_says_what_the_consents_come_to_and_not_whose_they_are() {
     assert!(problems.is_empty(), "{problems:?}");
     let consumer = &snapshot.consumers[&ConsumerId::new("targeted-aid").expect("a consumer")];
     let mut ask = Reference::ask("credit-bureau/obligations-summary", "adsy-means-test", "case-officer");
-    let case = CaseView { open: true, purpose: ask.purpose.clone(), has_subject: true, inputs_known: true };
+    let case = CaseView::sound(ask.purpose.clone());
     let line = |ask: &Ask| {
         let text = explain(ask, consumer, &snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, now()).to_string();
         assert!(!text.contains("TEST-RAZ") && !text.contains("5K7QX2O"), "{text}");

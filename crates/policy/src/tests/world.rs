@@ -16,7 +16,9 @@ use model::{
 };
 use proptest::prelude::*;
 
-use crate::{Ask, CaseView, Decision, Explanation, Identity, Official, Powers, Standing, Unproven, decide, explain};
+use crate::{
+    Ask, CaseView, ConsentRefused, Decision, EmergencyView, Explanation, Identity, Official, Powers, Standing, Unproven, decide, explain,
+};
 
 pub(super) const TODAY: Date = date(2026, 3, 12);
 /// Codes of the generated list's code field.
@@ -292,12 +294,20 @@ fn consents() -> impl Strategy<Value = Vec<Consent>> {
 }
 
 fn case() -> impl Strategy<Value = Option<CaseView>> {
-    let view = (mostly(), mostly(), mostly(), mostly()).prop_map(|(open, same, has_subject, inputs_known)| CaseView {
-        open,
-        purpose: purpose(usize::from(!same)),
-        has_subject,
-        inputs_known,
-    });
+    let emergency = proptest::option::weighted(0.3, any::<bool>().prop_map(|has_subject| EmergencyView { id: "1".into(), has_subject }));
+    let why = proptest::sample::select(vec![ConsentRefused::Withdrawn, ConsentRefused::Differs]);
+    let refused = proptest::collection::vec((0..3_usize, why), 0..2);
+    let view = (mostly(), mostly(), mostly(), mostly(), rarely(), emergency, proptest::option::weighted(0.2, refused)).prop_map(
+        |(open, same, has_subject, inputs_known, of_another, emergency, refused)| CaseView {
+            open,
+            purpose: purpose(usize::from(!same)),
+            has_subject,
+            inputs_known,
+            of_another,
+            emergency,
+            refused_consents: refused.unwrap_or_default(),
+        },
+    );
     proptest::option::weighted(0.95, view)
 }
 
@@ -384,10 +394,9 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 }
                 let id = service.id.clone();
                 snapshot.services.insert(id.clone(), Arc::new(service));
-                let roles = roles
-                    .into_iter()
-                    .enumerate()
-                    .map(|(place, (class_max, automated))| (role(place), Role { name: name(), class_max, automated }));
+                let roles = roles.into_iter().enumerate().map(|(place, (class_max, automated))| {
+                    (role(place), Role { name: name(), class_max, automated, emergency: automated })
+                });
                 let consumer = Consumer {
                     id: ConsumerId::new("child-protection").expect("a consumer"),
                     name: name(),
