@@ -5,6 +5,7 @@
 //! ([`raw`], the YAML shape) → checked ([`contract`]) → immutable snapshot ([`snapshot`]); the rest
 //! of the program sees only the last form.
 
+pub mod calendar;
 pub mod confirm;
 pub mod consent;
 pub mod contract;
@@ -22,6 +23,7 @@ pub mod subject;
 pub mod time;
 pub mod value;
 
+pub use calendar::Calendar;
 pub use confirm::Repeated;
 pub use consent::Consent;
 pub use contract::{FieldDef, FieldKind, FieldSet, Service, Shape, Type};

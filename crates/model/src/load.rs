@@ -21,11 +21,12 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::calendar::Calendar;
 use crate::contract::{Act, Provider, Purpose, Suppressed};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ProviderId, PurposeId, ServiceId};
 use crate::problem::Problems;
-use crate::raw::{ActsFile, ConsumerFile, DossierFile, ProviderFile, PurposesFile, ServiceFile};
+use crate::raw::{ActsFile, CalendarFile, ConsumerFile, DossierFile, ProviderFile, PurposesFile, ServiceFile};
 use crate::rule;
 use crate::snapshot::Snapshot;
 
@@ -46,6 +47,7 @@ pub fn load(contracts_dir: &Path, today: Date, problems: &mut Problems) -> Snaps
     let mut loader = Loader { today, problems, snapshot: Snapshot::default(), names: Names::default() };
     loader.acts(&contracts_dir.join("acts.yaml"));
     loader.purposes(&contracts_dir.join("purposes.yaml"));
+    loader.calendar(&contracts_dir.join("calendar.yaml"));
     loader.providers(&folder.providers);
     loader.services(&folder.services);
     loader.consumers(&folder.consumers);
@@ -61,6 +63,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
     }
     vec![
         ("acts.schema.json", of::<ActsFile>()),
+        ("calendar.schema.json", of::<CalendarFile>()),
         ("consumer.schema.json", of::<ConsumerFile>()),
         ("dossier.schema.json", of::<DossierFile>()),
         ("provider.schema.json", of::<ProviderFile>()),
@@ -88,11 +91,11 @@ impl Folder {
         }
         for entry in lister.list(root) {
             match (&*entry.name, entry.is_dir) {
-                ("acts.yaml" | "purposes.yaml", false) | ("schema", true) => {}
+                ("acts.yaml" | "calendar.yaml" | "purposes.yaml", false) | ("schema", true) => {}
                 ("providers", true) => found.providers(&entry.path, &mut lister),
                 ("consumers", true) => found.consumers = lister.yaml_files(&entry.path),
                 ("dossiers", true) => found.dossiers = lister.yaml_files(&entry.path),
-                _ => lister.unexpected(&entry.path, "acts.yaml, purposes.yaml, providers/, consumers/, dossiers/, schema/"),
+                _ => lister.unexpected(&entry.path, "acts.yaml, calendar.yaml, purposes.yaml, providers/, consumers/, dossiers/, schema/"),
             }
         }
         found
@@ -264,6 +267,38 @@ impl Loader<'_> {
             if let (Some(id), true) = (id, file.faults() == before) {
                 self.snapshot.purposes.insert(id.clone(), Purpose { id, name: raw.name, suppressed });
             }
+        }
+    }
+
+    /// Left out, no year is known, and what needs working days is refused.
+    fn calendar(&mut self, path: &Path) {
+        if !path.exists() {
+            return;
+        }
+        let Some((document, CalendarFile(entries))) = self.decode::<CalendarFile>(path) else { return };
+        let mut file = File::new(&document, self.problems);
+        let mut years = BTreeMap::new();
+        for (key, days) in entries.0 {
+            let at = format!("/{}", escape(&key));
+            let Some(year) = (key.len() == 4).then(|| key.parse::<i16>().ok()).flatten() else {
+                file.refuse_key(&at, rule::WRONG_DATE, "not a year", "yyyy");
+                continue;
+            };
+            let mut days_off = BTreeSet::new();
+            for (place, day) in days.iter().enumerate() {
+                let at = format!("{at}/{place}");
+                file.bilingual(&format!("{at}/name"), &day.name);
+                let Some(on) = file.date(&format!("{at}/on"), &day.on) else { continue };
+                if on.year() != year {
+                    file.refuse(&format!("{at}/on"), rule::WRONG_DATE, "lies in another year", format!("a day of {year}"));
+                } else if !days_off.insert(on) {
+                    file.refuse(&format!("{at}/on"), rule::REPEATED_WORD, "stands twice", "each day once");
+                }
+            }
+            years.insert(year, days_off);
+        }
+        if file.faults() == 0 {
+            self.snapshot.calendar = Calendar::new(years);
         }
     }
 

@@ -372,6 +372,35 @@ pub struct Purpose {
     pub suppressed: Option<Suppressed>,
 }
 
+/// Days on which nobody works, besides Saturdays and Sundays, by year (`contracts/calendar.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct CalendarFile(pub Ordered<Vec<NonWorkingDay>>);
+
+/// A day on which nobody works.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NonWorkingDay {
+    /// The day, `yyyy-mm-dd`.
+    pub on: String,
+    /// Why.
+    pub name: Bilingual,
+    /// What it rests on: `law`, `announced` or `assumed`.
+    pub basis: DayBasis,
+}
+
+/// What a non-working day rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DayBasis {
+    /// A date that the Labour Code fixes.
+    Law,
+    /// A decision of the Cabinet for this year.
+    Announced,
+    /// Not confirmed yet.
+    Assumed,
+}
+
 /// Why and for how long a person is not told that his data were used.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::calendar::Calendar;
 use crate::contract::{Act, Consumer, Dossier, Provider, Purpose, Service};
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, ServiceId};
 
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub acts: BTreeMap<ActId, Act>,
     /// Dossiers by name.
     pub dossiers: BTreeMap<DossierId, Arc<Dossier>>,
+    /// Working days.
+    pub calendar: Calendar,
 }
 
 impl Snapshot {

@@ -18,7 +18,7 @@ type SealedOverride = ([u8; 16], Vec<u8>);
 
 /// The forms of the file, in order; `PRAGMA user_version` counts those that were applied. A form that
 /// was ever released is never changed, only followed.
-const FORMS: [&str; 2] = [
+const FORMS: [&str; 3] = [
     "
     CREATE TABLE node (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
     CREATE TABLE cases (key BLOB PRIMARY KEY CHECK (length(key) = 32), sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -35,6 +35,12 @@ const FORMS: [&str; 2] = [
                            person BLOB NOT NULL CHECK (length(person) = 32),
                            sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX consents_by_person ON consents (person);
+",
+    "
+    CREATE TABLE ledgers (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE changes (ledger TEXT NOT NULL REFERENCES ledgers (name), seq INTEGER NOT NULL, sealed BLOB NOT NULL,
+                          PRIMARY KEY (ledger, seq)) STRICT, WITHOUT ROWID;
+    CREATE TABLE notes (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ",
 ];
 
@@ -56,6 +62,13 @@ const CONSENT: &str = "SELECT sealed FROM consents WHERE key = ?1";
 const PUT_CONSENT: &str =
     "INSERT INTO consents (key, person, sealed) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed";
 const CONSENTS_OF: &str = "SELECT key, sealed FROM consents WHERE person = ?1 LIMIT ?2";
+const LEDGER: &str = "SELECT sealed FROM ledgers WHERE name = ?1";
+const PUT_LEDGER: &str = "INSERT INTO ledgers (name, sealed) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed";
+const CHANGES: &str = "SELECT seq, sealed FROM changes WHERE ledger = ?1 ORDER BY seq";
+const PUT_CHANGE: &str = "INSERT INTO changes (ledger, seq, sealed) VALUES (?1, ?2, ?3)";
+const FORGET_CHANGES: &str = "DELETE FROM changes WHERE ledger = ?1";
+const NOTE: &str = "SELECT sealed FROM notes WHERE name = ?1";
+const PUT_NOTE: &str = "INSERT INTO notes (name, sealed) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed";
 
 /// The open file.
 #[derive(Debug)]
@@ -125,6 +138,51 @@ impl Database {
 
     pub(crate) fn count_answers(&self, case_key: Key) -> Result<u32, StoreError> {
         Ok(self.connection.prepare_cached(COUNT_ANSWERS)?.query_row([case_key], |row| row.get(0))?)
+    }
+
+    pub(crate) fn ledger(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.connection.prepare_cached(LEDGER)?.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// Every change of a ledger with its number, in order.
+    pub(crate) fn changes(&self, name: &str) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(CHANGES)?;
+        let rows = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes changes and the ledger's head in one transaction; where they are instead of the old ones, those are
+    /// overwritten in it.
+    pub(crate) fn put_changes(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        changes: impl IntoIterator<Item = (i64, Vec<u8>)>,
+        instead: bool,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.prepare_cached(PUT_LEDGER)?.execute(params![name, head])?;
+        if instead {
+            transaction.prepare_cached(FORGET_CHANGES)?.execute([name])?;
+        }
+        for (seq, sealed) in changes {
+            transaction.prepare_cached(PUT_CHANGE)?.execute(params![name, seq, sealed])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    pub(crate) fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.connection.prepare_cached(NOTE)?.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn put_note(&self, name: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        self.connection.prepare_cached(PUT_NOTE)?.execute(params![name, sealed])?;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Makes every write fail, or work again: a disk that refuses.

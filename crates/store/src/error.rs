@@ -30,6 +30,13 @@ pub enum StoreError {
     /// from a copy; the case in question counts as unreadable, never as absent.
     #[error("a row of the store is damaged")]
     Damaged,
+    /// A ledger has other changes than its head says, or one that does not open at its place: the file was changed from
+    /// outside. Restore it from a copy; nothing is guessed from the rest.
+    #[error("the ledger {0} of the store has a gap or a damaged change")]
+    LedgerDamaged(&'static str),
+    /// Somebody else has written to the ledger since it was read, or the change is too large: a fault of the program.
+    #[error("the ledger {0} does not take these changes at this place")]
+    LedgerPlace(&'static str),
     /// The file could not be made.
     #[error("cannot make {path}", path = path.display())]
     File {

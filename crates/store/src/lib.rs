@@ -1,7 +1,8 @@
-//! What must outlive a restart besides the journal: cases, and what was answered in them.
+//! What must outlive a restart besides the journal: cases and what was answered in them, and ledgers of changes.
 //!
 //! A consumer asks only about persons in its own open case, and other identifying inputs must stem from
-//! an answer in the same case: [`Store`] is what the gateway knows of both.
+//! an answer in the same case: [`Store`] is what the gateway knows of both. A [`Ledger`] keeps the changes of something
+//! whose state is what its changes come to, such as the register of rights.
 //!
 //! Guarantees, whatever database stands behind:
 //! - **Durable**: when a writing call returns `Ok`, its effect survives a crash of process or machine;
@@ -22,6 +23,7 @@ mod consent;
 mod database;
 mod emergency;
 mod error;
+mod ledger;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +41,7 @@ pub use crate::consent::{ConsentName, KnownConsent, Refused, Registered, Withdra
 use crate::database::{Database, Key};
 pub use crate::emergency::{Override, Review, Verdict};
 pub use crate::error::StoreError;
+pub use crate::ledger::{CHANGE_BYTES_MAX, CHANGES_MAX, Ledger};
 
 /// Most persons of one case.
 pub const PERSONS_MAX: usize = 200;

@@ -206,7 +206,7 @@ fn a_second_process_another_key_and_a_later_form_are_refused_by_name() {
     let raw = rusqlite::Connection::open(&path).expect("opens");
     raw.pragma_update(None, "user_version", 99).expect("set");
     drop(raw);
-    assert!(matches!(Store::open(&path, key()), Err(StoreError::Later { found: 99, known: 2, .. })));
+    assert!(matches!(Store::open(&path, key()), Err(StoreError::Later { found: 99, known: 3, .. })));
     assert!(matches!(Store::open(&fixture.dir.path().join("no/such/folder"), key()), Err(StoreError::File { .. })));
 }
 
@@ -514,4 +514,89 @@ fn a_consent_is_what_it_was_at_its_first_use_until_it_is_withdrawn() {
     let of_person = fixture.store.consents_of(&given.subject).expect("the disk works");
     assert_eq!(of_person.iter().map(|known| known.withdrawn.is_some()).collect::<Vec<_>>(), [true, true]);
     assert_eq!(fixture.store.consents_of(&fin("6M8RZ3O")).expect("the disk works"), []);
+}
+
+const LEDGER: Ledger = Ledger("rights");
+
+fn texts(store: &Store, ledger: Ledger) -> Vec<String> {
+    let changes = store.changes(ledger).expect("sound");
+    changes.into_iter().map(|change| String::from_utf8(change).expect("text")).collect()
+}
+
+fn changes(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn a_ledger_gives_back_what_was_added_in_order_and_apart_from_others() {
+    let fixture = Fixture::new();
+    assert_eq!(texts(&fixture.store, LEDGER), [""; 0]);
+    fixture.store.add_changes(LEDGER, 0, &changes(&["a", "b"])).expect("added");
+    fixture.store.add_changes(Ledger("other"), 0, &changes(&["x"])).expect("added");
+    fixture.store.add_changes(LEDGER, 2, &changes(&["c"])).expect("added");
+    let fixture = fixture.restarted();
+    assert_eq!(texts(&fixture.store, LEDGER), ["a", "b", "c"]);
+    assert_eq!(texts(&fixture.store, Ledger("other")), ["x"]);
+}
+
+#[test]
+fn a_ledger_takes_changes_at_their_place_alone_and_all_or_none() {
+    let fixture = Fixture::new();
+    fixture.store.add_changes(LEDGER, 0, &changes(&["a"])).expect("added");
+    for known in [0, 2] {
+        let said = fixture.store.add_changes(LEDGER, known, &changes(&["b"]));
+        assert!(matches!(said, Err(StoreError::LedgerPlace("rights"))), "{said:?}");
+    }
+    let large = [b"b".to_vec(), vec![0; CHANGE_BYTES_MAX + 1]];
+    assert!(matches!(fixture.store.add_changes(LEDGER, 1, &large), Err(StoreError::LedgerPlace(_))));
+    fixture.store.database().refuse_writes(true);
+    assert!(fixture.store.add_changes(LEDGER, 1, &changes(&["b", "c"])).is_err());
+    fixture.store.database().refuse_writes(false);
+    assert_eq!(texts(&fixture.store, LEDGER), ["a"]);
+}
+
+#[test]
+fn a_gap_a_missing_end_and_a_moved_change_are_refused() {
+    for damage in [
+        "DELETE FROM changes WHERE seq = 1",
+        "DELETE FROM changes WHERE seq = 2",
+        "DELETE FROM changes",
+        "UPDATE changes SET sealed = (SELECT sealed FROM changes WHERE seq = 0) WHERE seq = 1",
+        "UPDATE ledgers SET sealed = x'00'",
+        "UPDATE changes SET ledger = 'other'",
+    ] {
+        let fixture = Fixture::new();
+        fixture.store.add_changes(LEDGER, 0, &changes(&["a", "b", "c"])).expect("added");
+        fixture.store.add_changes(Ledger("other"), 0, &[]).expect("added");
+        fixture.store.database().connection().execute_batch(damage).expect("damaged");
+        let said = fixture.store.changes(LEDGER);
+        assert!(matches!(said, Err(StoreError::LedgerDamaged("rights"))), "{damage}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_replaced_is_gone_and_the_numbers_go_on() {
+    let fixture = Fixture::new();
+    fixture.store.add_changes(LEDGER, 0, &changes(&["a", "b"])).expect("added");
+    fixture.store.replace_changes(LEDGER, &changes(&["sum"])).expect("replaced");
+    fixture.store.add_changes(LEDGER, 1, &changes(&["c"])).expect("added");
+    assert_eq!(texts(&fixture.store, LEDGER), ["sum", "c"]);
+    let numbers = fixture.store.database().changes("rights").expect("there");
+    assert_eq!(numbers.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn a_note_is_what_was_last_put_there_and_sealed() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.store.note(Ledger("uses")).expect("reads"), None);
+    fixture.store.put_note(Ledger("uses"), b"AZ-0001 yesterday").expect("kept");
+    fixture.store.put_note(Ledger("uses"), b"AZ-0001 today").expect("kept");
+    let fixture = fixture.restarted();
+    assert_eq!(fixture.store.note(Ledger("uses")).expect("reads").as_deref(), Some(b"AZ-0001 today".as_slice()));
+    let Fixture { dir, store, .. } = fixture;
+    drop(store);
+    for entry in fs::read_dir(dir.path()).expect("the folder").flatten() {
+        let bytes = fs::read(entry.path()).expect("readable");
+        assert!(!bytes.windows(7).any(|window| window == b"AZ-0001"), "{}", entry.path().display());
+    }
 }

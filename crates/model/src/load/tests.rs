@@ -123,6 +123,23 @@ fn a_consumer_has_the_quota_of_its_file_or_the_usual_one() {
 }
 
 #[test]
+fn the_shipped_calendar_covers_the_years_it_says() {
+    let mut problems = Problems::default();
+    let snapshot = load(&repository().join("contracts"), today(), &mut problems);
+    let working = |day: &str| snapshot.calendar.is_working(day.parse().expect("a day"));
+    assert_eq!(working("2026-03-20"), Ok(false));
+    assert_eq!(working("2026-03-19"), Ok(true));
+    for year in 2025..=2027 {
+        let first = Date::new(year, 1, 1).expect("a day");
+        let days = first.series(jiff::Span::new().days(1)).take_while(|day| day.year() == year);
+        let off = days.filter(|day| snapshot.calendar.is_working(*day) == Ok(false)).count();
+        // 104 or 105 days of weekends, and 20 to 24 others.
+        assert!((120..=132).contains(&off), "{year}: {off}");
+    }
+    assert!(working("2028-01-10").is_err());
+}
+
+#[test]
 fn the_committed_schemas_are_current() {
     let folder = repository().join("contracts/schema");
     for (name, schema) in schemas() {
@@ -135,6 +152,11 @@ fn the_committed_schemas_are_current() {
         assert!(committed == text, "{name} is not current: run UPDATE_SCHEMAS=1 cargo test -p model schemas");
     }
 }
+
+const DAY_TWICE: &str = "2026:
+  - {on: 2026-01-01, name: {az: Yeni il, en: New Year}, basis: law}
+  - {on: 2026-01-01, name: {az: Yeni il, en: New Year}, basis: law}
+";
 
 /// A copy of the contracts to change.
 struct Copy(tempfile::TempDir);
@@ -261,6 +283,12 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             "an act that lapses before it begins",
             vec![Replace("acts.yaml", "in_force_from: 2016-06-23", "in_force_from: 2016-06-23, in_force_until: 2016-06-22")],
         ),
+        (
+            "wrong-date",
+            "a day off in another year",
+            vec![Write("calendar.yaml", "2026: [{on: 2025-01-01, name: {az: a, en: b}, basis: law}]\n")],
+        ),
+        ("wrong-date", "a year that is none", vec![Write("calendar.yaml", "next: []\n")]),
         ("wrong-duration", "a lifetime in weeks", vec![Replace(IDENTITY, "lifetime: 24h", "lifetime: 1w")]),
         ("out-of-bounds", "a timeout beyond a minute", vec![Replace(IDENTITY, "timeout: 5s", "timeout: 90s")]),
         ("out-of-bounds", "no timeout", vec![Replace(IDENTITY, "timeout: 5s", "timeout: 0s")]),
@@ -279,6 +307,7 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             vec![Replace(IDENTITY, "surname: {type: text,", "surname: {type: text, max: 1,")],
         ),
         ("repeated-word", "a code", vec![Replace(IDENTITY, "codes: [male, female]", "codes: [male, male]")]),
+        ("repeated-word", "a day off", vec![Write("calendar.yaml", DAY_TWICE)]),
         ("file-name", "a service in another's folder", vec![Replace(IDENTITY, "service: interior/", "service: taxes/")]),
         ("file-name", "a consumer", vec![Replace(SOVQAT, "consumer: sovqat", "consumer: sovkat")]),
         ("file-name", "a provider", vec![Replace("providers/taxes/provider.yaml", "provider: taxes", "provider: tax")]),
@@ -1083,7 +1112,7 @@ fn the_grammars_page_names_every_key_and_its_examples_are_sound() {
         fs::write(copy.path().join(file), before + text).expect(file);
         examples += 1;
     }
-    assert_eq!(examples, 6);
+    assert_eq!(examples, 7);
     let mut problems = Problems::default();
     load(copy.path(), today(), &mut problems);
     assert!(problems.as_slice().is_empty(), "{:#?}", problems.as_slice());
