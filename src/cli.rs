@@ -5,6 +5,7 @@
 
 pub mod accesses;
 pub mod ask;
+pub mod bundle;
 mod canned;
 pub mod check;
 pub mod demo;
@@ -50,6 +51,8 @@ enum Command {
     Accesses(accesses::Accesses),
     /// Run the mock agencies by themselves
     Mock(mock::Mock),
+    /// Change contracts, mappings and grants as bundles that two persons sign
+    Bundle(bundle::BundleCommand),
     /// Development and test certificates
     Pki(pki::Pki),
     /// Say why a consumer may or may not be given what, or draw a dossier's plan
@@ -70,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Ask(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
+        Command::Bundle(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Journal(command) => on_runtime(command.run()),

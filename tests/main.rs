@@ -16,6 +16,7 @@ mod trace;
 mod accesses;
 mod authorisation;
 mod cache;
+mod change;
 mod cli;
 mod crash;
 mod dossier;
