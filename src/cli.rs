@@ -5,6 +5,7 @@
 
 pub mod accesses;
 pub mod ask;
+pub mod bundle;
 mod canned;
 pub mod check;
 mod console;
@@ -54,6 +55,8 @@ enum Command {
     Overrides(overrides::Overrides),
     /// Run the mock agencies by themselves
     Mock(mock::Mock),
+    /// Change contracts, mappings and grants as bundles that two persons sign
+    Bundle(bundle::BundleCommand),
     /// Development and test certificates
     Pki(pki::Pki),
     /// Say why a consumer may or may not be given what, or draw a dossier's plan
@@ -75,6 +78,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Accesses(command) => on_runtime(command.run()),
         Command::Overrides(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
+        Command::Bundle(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Journal(command) => on_runtime(command.run()),

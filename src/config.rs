@@ -2,15 +2,19 @@
 //! rest of the program sees. Paths are relative to the file. Secrets are files, never inline.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use journal::VerifyingKey;
 use model::document::Document;
 use model::{Office, Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::change::bundle::SIGNERS_MIN;
+use crate::change::{Bundles, Signer, Signers};
 use crate::console::Person;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
@@ -24,8 +28,13 @@ pub struct RawConfig {
     /// Base name of this node's logs, part of every receipt: 1 to 55 of a-z, digits, `.` and `-`. The log of a half-year
     /// is named `<origin>.<year>h<1 or 2>`.
     origin: String,
-    /// Folders with the deployment's data.
-    data: RawData,
+    /// Folders with the deployment's data. Left out, the data are those of the active bundle alone. Together with `change`
+    /// they are served by nobody: they are compared with the active bundle, and a difference is an alarm.
+    #[serde(default)]
+    data: Option<RawData>,
+    /// Signed bundles, which the data are served from. The production profile needs them (Decree 634, 3.4, 6.2.5).
+    #[serde(default)]
+    change: Option<RawChange>,
     /// Where the gateway listens.
     listeners: RawListeners,
     /// The journal.
@@ -56,6 +65,27 @@ struct RawData {
     contracts: PathBuf,
     /// Folder of mappings.
     mappings: PathBuf,
+}
+
+/// Signed bundles of data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawChange {
+    /// Folder of the bundles and of the pointer to the active one; the gateway writes into it.
+    bundles: PathBuf,
+    /// Who may sign bundles, by name: two different persons sign each.
+    signers: BTreeMap<String, RawSigner>,
+}
+
+/// Somebody who may sign bundles.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawSigner {
+    /// File of the public key, the text `name+hash+key` that `qovsaq bundle key` writes.
+    key: PathBuf,
+    /// Whether he signs no more: what he has signed stays signed, and he signs nothing new. Default false.
+    #[serde(default)]
+    former: bool,
 }
 
 /// Where the gateway listens.
@@ -350,10 +380,10 @@ pub struct Config {
     pub profile: Profile,
     /// Base name of this node's logs.
     pub base: Base,
-    /// Folder of contracts.
-    pub contracts: PathBuf,
-    /// Folder of mappings.
-    pub mappings: PathBuf,
+    /// Folders of contracts and of mappings; at least one of these and `change` is there.
+    pub data: Option<DataFolders>,
+    /// Signed bundles, which the data are served from where they are configured.
+    pub change: Option<Bundles>,
     /// The subsystems' listener.
     pub internal: TlsListener,
     /// The identity provider of citizens: its name and the file of its keys.
@@ -382,6 +412,15 @@ pub struct Config {
     pub cache_bytes_max: u64,
     /// How each provider is reached.
     pub providers: BTreeMap<ProviderId, ProviderConfig>,
+}
+
+/// Folders with the deployment's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFolders {
+    /// Folder of contracts.
+    pub contracts: PathBuf,
+    /// Folder of mappings.
+    pub mappings: PathBuf,
 }
 
 /// A checked mutual-TLS listener.
@@ -475,6 +514,8 @@ pub struct Xroad {
 
 /// Memory of kept answers where the configuration names none: 64 MiB.
 pub const CACHE_BYTES_MAX: u64 = 64 << 20;
+/// Longest file of a signer's public key, in bytes.
+const SIGNER_KEY_BYTES_MAX: u64 = 1024;
 /// Longest pause between two looks for an answer that comes later.
 const POLL_MAX: Duration = Duration::from_secs(60);
 
@@ -554,6 +595,25 @@ impl Checker<'_> {
                 "a folder outside the journal's, so that an old copy of that is noticed",
             );
         }
+        let change = raw.change.as_ref().map(|raw| self.change(raw));
+        let data = raw.data.map(|raw| DataFolders { contracts: self.base.join(raw.contracts), mappings: self.base.join(raw.mappings) });
+        match (raw.profile, &change, &data) {
+            (Profile::Production, None, _) => self.refuse(
+                "/profile",
+                "change-missing",
+                "in production the data come from signed bundles, and none are configured",
+                "change: {bundles: DIR, signers: {NAME: {key: FILE}, …}}",
+            ),
+            (Profile::Test, None, None) => {
+                self.refuse(
+                    "",
+                    "data-missing",
+                    "there are neither data nor bundles",
+                    "data: {contracts: DIR, mappings: DIR}, or change: …",
+                );
+            }
+            _ => {}
+        }
         if !self.sound {
             return None;
         }
@@ -561,8 +621,8 @@ impl Checker<'_> {
             file: self.document.path.clone(),
             profile: raw.profile,
             base: base?,
-            contracts: self.base.join(raw.data.contracts),
-            mappings: self.base.join(raw.data.mappings),
+            data,
+            change,
             internal,
             console,
             citizens,
@@ -611,6 +671,40 @@ impl Checker<'_> {
             }
         }
         people
+    }
+
+    fn change(&mut self, raw: &RawChange) -> Bundles {
+        let mut signers = Signers::new();
+        for (name, signer) in &raw.signers {
+            let at = format!("/change/signers/{name}/key");
+            let path = self.file(&at, &signer.key);
+            let read = std::fs::File::open(&path).and_then(|file| std::io::read_to_string(file.take(SIGNER_KEY_BYTES_MAX)));
+            let key = read.ok().and_then(|text| VerifyingKey::parse(text.trim())).filter(|key| key.origin().as_str() == name);
+            match key {
+                None if !path.is_file() => {}
+                None => self.refuse(
+                    &at,
+                    "wrong-signer-key",
+                    "not the public key of a signer of this name",
+                    "a file that `qovsaq bundle key` wrote for it",
+                ),
+                Some(key) if signers.values().any(|other: &Signer| other.key.key() == key.key()) => {
+                    self.refuse(&at, "signer-key-twice", "the key belongs to another signer", "a key of his own for each person");
+                }
+                Some(key) => {
+                    signers.insert(name.clone(), Signer { key, former: signer.former });
+                }
+            }
+        }
+        if raw.signers.values().filter(|signer| !signer.former).count() < SIGNERS_MIN {
+            self.refuse(
+                "/change/signers",
+                "too-few-signers",
+                "two different persons sign each bundle",
+                "two or more signers who are not former",
+            );
+        }
+        Bundles { dir: self.base.join(&raw.bundles), signers }
     }
 
     fn provider(&mut self, at: &str, raw: &RawProvider) -> ProviderConfig {

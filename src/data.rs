@@ -2,16 +2,17 @@
 //! `qovsaq check` and by the gateway's start, so that what was checked is what runs.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use jiff::civil::Date;
 use mapping::Plan;
 use model::document::Document;
 use model::{Problems, ServiceId, Snapshot};
 
 use crate::call::Calls;
+use crate::change::{Bundle, BundleError, Digest, Listed};
 use crate::config::Config;
 
 /// Most files read from a data folder.
@@ -28,9 +29,14 @@ pub struct Active {
     pub calls: Calls,
     /// Identifying values that some contract wants to stem from an answer in the same case.
     pub remembered: BTreeSet<(ServiceId, Box<str>)>,
-    /// SHA-256 over names and contents of all data files, hexadecimal: the configuration's version
-    /// in every journal entry.
+    /// SHA-256, in hexadecimal, of the text that names every file with its own SHA-256: the `configuration` of every
+    /// journal entry. The text is the signed one of the bundle; of data without a bundle (the test profile) it is the
+    /// list alone, in the form of `sha256sum`.
     pub hash: String,
+    /// Every file of the two folders.
+    pub files: Vec<Listed>,
+    /// The bundle that the data come from; none for data without one.
+    pub bundle: Option<Bundle>,
 }
 
 /// Reads, checks and compiles everything under the two folders. What is broken is left out and
@@ -63,8 +69,20 @@ pub fn load(contracts: &Path, mappings: &Path, today: Date, problems: &mut Probl
         }
     }
     let remembered = snapshot.services.values().flat_map(|service| &service.inputs).filter_map(|input| input.comes_from.clone()).collect();
-    let hash = hash_of(contracts, mappings, problems);
-    Active { snapshot, plans, calls: Calls::default(), remembered, hash }
+    let files = listed(contracts, mappings, problems);
+    let hash = Digest::of(list_of(&files).as_bytes()).to_string();
+    Active { snapshot, plans, calls: Calls::default(), remembered, hash, files, bundle: None }
+}
+
+/// Reads, checks and compiles the data of a bundle whose files and signatures have been checked; they are checked once
+/// more behind the reading, so that what was read is what was signed.
+///
+/// # Errors
+/// When a file has changed meanwhile.
+pub fn load_bundle(bundle: &Bundle, today: Date, problems: &mut Problems) -> Result<Active, BundleError> {
+    let active = load(&bundle.dir.join("contracts"), &bundle.dir.join("mappings"), today, problems);
+    bundle.check_files()?;
+    Ok(Active { hash: bundle.hash.to_string(), bundle: Some(bundle.clone()), ..active })
 }
 
 /// Whether the configuration leads to every provider of the data, and to no other.
@@ -141,25 +159,34 @@ fn files_under(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
     files
 }
 
-fn hash_of(contracts: &Path, mappings: &Path, problems: &mut Problems) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
+/// Every file of the two folders with its hash, by rising path. What cannot be read has had, or gets, its problem.
+fn listed(contracts: &Path, mappings: &Path, problems: &mut Problems) -> Vec<Listed> {
+    let mut listed = Vec::new();
     for (label, folder) in [("contracts", contracts), ("mappings", mappings)] {
         for file in files_under(folder, problems) {
-            let name = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().into_owned();
-            let content = std::fs::read(&file).unwrap_or_default();
-            for part in [label.as_bytes(), name.as_bytes(), content.as_slice()] {
-                context.update(&(part.len() as u64).to_le_bytes());
-                context.update(part);
+            let below = file.strip_prefix(folder).unwrap_or(&file);
+            match std::fs::read(&file) {
+                Ok(bytes) => listed.push(Listed { path: format!("{label}/{}", below.display()), sha256: Digest::of(&bytes) }),
+                Err(error) => problems.push_file(&file, model::rule::UNREADABLE_FILE, error.to_string(), "a readable file"),
             }
         }
     }
-    hex(context.finish().as_ref())
+    listed.sort();
+    listed
+}
+
+/// The list of files as `sha256sum` writes it.
+fn list_of(files: &[Listed]) -> String {
+    files.iter().fold(String::new(), |mut text, Listed { path, sha256 }| {
+        // Writing to a String cannot fail.
+        writeln!(text, "{sha256}  {path}").unwrap_or_default();
+        text
+    })
 }
 
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
         write!(text, "{byte:02x}").unwrap_or_default();

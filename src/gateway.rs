@@ -14,15 +14,17 @@ use journal::VerifyingKey;
 use model::{Problems, Profile};
 use seal::NodeKey;
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{Cache, Keys};
 use crate::call::{Calls, Transports};
+use crate::change::bundle::How;
+use crate::change::{self, Bundle, BundleError, Bundles, Differing, Pointer};
 use crate::citizen::Citizens;
 use crate::clock;
-use crate::config::{Config, TlsListener};
+use crate::config::{Config, DataFolders, TlsListener};
 use crate::console::People;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
@@ -42,6 +44,9 @@ use crate::{api, console, ops};
 
 /// How often epochs, month keys, certificates' state and refusals are looked after.
 const UPKEEP: Duration = Duration::from_secs(60);
+
+/// Most differing files that an entry and the log name.
+const DRIFTED_TOLD_MAX: usize = 20;
 
 /// Longest wait for exchanges under way when the gateway stops: the longest a caller may wait for one.
 const EXCHANGES_WAIT: Duration = Duration::from_secs(60);
@@ -83,6 +88,12 @@ pub struct Gateway {
     /// Fills the search index; taken when the gateway stops.
     following: Mutex<Option<Following>>,
     verifying_key: VerifyingKey,
+    /// Held while a bundle is activated or looked for.
+    changing: tokio::sync::Mutex<()>,
+    /// Told when a bundle that is to become active later has come to lie ready.
+    upcoming: Notify,
+    /// Files that were not as signed when they were last looked at.
+    drifted: Mutex<Vec<Differing>>,
     drain: watch::Sender<bool>,
     /// Ends the operations listener, after everything else.
     end: watch::Sender<bool>,
@@ -108,7 +119,8 @@ impl Gateway {
     pub async fn start(config: Config) -> Result<Arc<Self>, StartError> {
         let transports = Transports::open(&config)?;
         let citizens = config.citizens.as_ref().map(|(issuer, keys)| Citizens::load(issuer, keys)).transpose()?;
-        let active = load(&config, &transports)?;
+        let beginning = Beginning::find(&config, &transports)?;
+        let active = beginning.active;
         make_folders(&config)?;
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
         let store_key = node_key.derive("qovsaq store");
@@ -123,10 +135,19 @@ impl Gateway {
             "verifying_key": verifying_key.to_string(),
         });
         recorder.event(Kind::NodeStarted, &started).await.map_err(anyhow::Error::new)?;
-        recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
+        match (&beginning.first, &config.change, &active.bundle) {
+            // The first bundle of all: entry before pointer.
+            (Some(signers), Some(bundles), Some(bundle)) => {
+                recorder.event(Kind::BundleActivated, &bundle_activation(&active, bundle, signers)).await.map_err(anyhow::Error::new)?;
+                bundles.point(Pointer::to(bundle)).map_err(anyhow::Error::new)?;
+            }
+            _ => {
+                recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
+            }
+        }
         let index_key = || IndexKey::new(&node_key);
         let (search, following) = Search::start(Arc::clone(&recorder), &config.journal_dir, index_key)?;
-        Ok(Arc::new(Self {
+        let gateway = Arc::new(Self {
             search,
             following: Mutex::new(Some(following)),
             people: People::new(&config.people),
@@ -146,9 +167,18 @@ impl Gateway {
             metrics: Metrics::default(),
             exchanges: TaskTracker::new(),
             verifying_key,
+            changing: tokio::sync::Mutex::new(()),
+            upcoming: Notify::new(),
+            drifted: Mutex::default(),
             drain: watch::Sender::new(false),
             end: watch::Sender::new(false),
-        }))
+        });
+        // One that was placed while nothing ran; were it bad, what was active serves on.
+        match Box::pin(gateway.take_next_bundle(Ready::Any)).await {
+            Ok(taken) => taken.log(),
+            Err(error) => tracing::error!(error = said(&error), "the next bundle was not activated"),
+        }
+        Ok(gateway)
     }
 
     /// The active data.
@@ -163,9 +193,9 @@ impl Gateway {
         self.config.profile
     }
 
-    /// Reads our certificates towards providers again and, in the test profile, the data (in
-    /// production a change is activated as a signed bundle). Exchanges under way keep what they
-    /// began with. Both are journalled before they take effect (R7).
+    /// Reads our certificates towards providers again and takes the bundle that lies ready; where there are no bundles
+    /// (the test profile alone) it reads the data. Exchanges under way keep what they began with. Both are journalled
+    /// before they take effect (R7).
     ///
     /// # Errors
     /// The data's problems, or a certificate that cannot be used; what was active stays active.
@@ -173,17 +203,94 @@ impl Gateway {
         let event = serde_json::json!({"what": "certificates towards providers"});
         self.recorder.event(Kind::KeyChanged, &event).await.map_err(anyhow::Error::new)?;
         self.transports.reload_identities(&self.config)?;
-        if self.config.profile == Profile::Test {
-            let active = load(&self.config, &self.transports)?;
+        if self.config.change.is_some() {
+            self.look_for_drift().await;
+            Box::pin(self.take_next_bundle(Ready::Any)).await?.log();
+        } else if let Some(folders) = &self.config.data {
+            let active = load(&self.config, folders, &self.transports)?;
             if active.hash != self.active().hash {
                 self.recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
-                self.sources.activate(&active);
-                self.active.store(Arc::new(active));
-                // Other contracts and mappings would read other answers.
-                self.cache.clear();
+                self.swap(active);
             }
         }
         Ok(())
+    }
+
+    /// Activates the bundle that lies ready to follow the active one, where there is one and its time has come: checked,
+    /// journalled, pointed at, swapped. A crash before the pointer is written leaves the old one active, and the next
+    /// start takes the new one again, with an entry of its own.
+    ///
+    /// # Errors
+    /// Why the bundle may not follow, its data's problems, or a journal without room; what was active stays active.
+    pub async fn take_next_bundle(&self, ready: Ready) -> Result<Taken, StartError> {
+        let Some(bundles) = &self.config.change else { return Ok(Taken::Nothing) };
+        let _one_at_a_time = self.changing.lock().await;
+        let present = self.active().bundle.as_ref().map(Pointer::to);
+        let now = clock::now();
+        let next = tokio::task::block_in_place(|| bundles.next(present)).map_err(anyhow::Error::new)?;
+        let Some((bundle, signers)) = next else { return Ok(Taken::Nothing) };
+        match bundle.manifest.effective_from {
+            Some(from) if from > now => {
+                if ready == Ready::Any {
+                    self.upcoming.notify_one();
+                }
+                return Ok(Taken::NotYet { sequence: bundle.manifest.sequence, from });
+            }
+            None if ready == Ready::AtItsTime => return Ok(Taken::Nothing),
+            Some(_) | None => {}
+        }
+        let active = tokio::task::block_in_place(|| load_bundle(&self.config, &bundle, &self.transports))?;
+        let event = bundle_activation(&active, &bundle, &signers);
+        self.recorder.event(Kind::BundleActivated, &event).await.map_err(anyhow::Error::new)?;
+        tokio::task::block_in_place(|| bundles.point(Pointer::to(&bundle))).map_err(anyhow::Error::new)?;
+        self.swap(active);
+        Ok(Taken::Activated { sequence: bundle.manifest.sequence })
+    }
+
+    /// When the bundle that lies ready is to become active, where that is still to come. It is judged in full only then.
+    fn next_effective(&self) -> Option<Timestamp> {
+        let bundles = self.config.change.as_ref()?;
+        let present = self.active().bundle.as_ref().map_or(0, |bundle| bundle.manifest.sequence);
+        bundles.get(present + 1).ok()?.manifest.effective_from
+    }
+
+    /// Makes other data the active ones.
+    fn swap(&self, active: Active) {
+        self.sources.activate(&active);
+        self.active.store(Arc::new(active));
+        // Other contracts and mappings would read other answers.
+        self.cache.clear();
+    }
+
+    /// Compares the active bundle's files, the pointer, and the data folders where they are given, with what is signed.
+    /// What differs is an alarm and is not taken over; a change of what differs is journalled.
+    pub async fn look_for_drift(&self) {
+        let Some(bundles) = &self.config.change else { return };
+        let _not_while_changing = self.changing.lock().await;
+        let active = self.active.load_full();
+        let Some(bundle) = &active.bundle else { return };
+        let found = tokio::task::block_in_place(|| drift(bundles, bundle, self.config.data.as_ref()));
+        metrics::gauge!("qovsaq_bundle_drifted_files").set(f64::from(u32::try_from(found.len()).unwrap_or(u32::MAX)));
+        for Differing { path, what } in found.iter().take(DRIFTED_TOLD_MAX) {
+            tracing::error!(path, ?what, "a file is not as it was signed; it is not taken over, and is to be put back");
+        }
+        let before = self.drifted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if before == found {
+            return;
+        }
+        let told = found.get(..DRIFTED_TOLD_MAX).unwrap_or(&found);
+        let event = serde_json::json!({"configuration": active.hash, "count": found.len(), "files": told});
+        match self.recorder.event(Kind::BundleDrifted, &event).await {
+            Ok(_) => *self.drifted.lock().unwrap_or_else(PoisonError::into_inner) = found,
+            // Not remembered, so that the next look journals it.
+            Err(error) => tracing::error!(%error, "files that are not as signed could not be journalled"),
+        }
+    }
+
+    /// How many files were not as signed when they were last looked at.
+    #[must_use]
+    pub fn drifted(&self) -> usize {
+        self.drifted.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Forgets kept answers, of one provider or of all, because their source has taken something back.
@@ -231,10 +338,90 @@ impl Gateway {
     }
 }
 
-/// The data, checked, with the adapters that serve them.
-fn load(config: &Config, transports: &Transports) -> Result<Active, StartError> {
+/// Which bundles are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// Whatever lies ready: somebody has said so.
+    Any,
+    /// One that says itself from when it is in force.
+    AtItsTime,
+}
+
+/// What became of the bundle that lies ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// None lies ready.
+    Nothing,
+    /// It is to become active later.
+    NotYet {
+        /// Its number.
+        sequence: u64,
+        /// When.
+        from: Timestamp,
+    },
+    /// It is active.
+    Activated {
+        /// Its number.
+        sequence: u64,
+    },
+}
+
+impl Taken {
+    fn log(self) {
+        match self {
+            Self::Nothing => {}
+            Self::NotYet { sequence, from } => tracing::info!(sequence, %from, "the next bundle becomes active later"),
+            Self::Activated { sequence } => tracing::info!(sequence, "a bundle became active"),
+        }
+    }
+}
+
+/// The data that a gateway begins with.
+struct Beginning {
+    active: Active,
+    /// Where they are the first bundle of all, which the start activates: who signed it.
+    first: Option<Vec<String>>,
+}
+
+impl Beginning {
+    fn find(config: &Config, transports: &Transports) -> Result<Self, StartError> {
+        let Some(bundles) = &config.change else {
+            let folders = config.data.as_ref().context("the configuration names neither data nor bundles")?;
+            return Ok(Self { active: load(config, folders, transports)?, first: None });
+        };
+        let pointer = bundles.active().map_err(anyhow::Error::new)?;
+        if let Some(pointer) = pointer {
+            let bundle = bundles.pointed(pointer).context("the active bundle cannot be served").map_err(StartError::Other)?;
+            return Ok(Self { active: load_bundle(config, &bundle, transports)?, first: None });
+        }
+        let none = || BundleError::NoneReady(bundles.dir.clone());
+        if !bundles.dir.is_dir() {
+            return Err(StartError::Other(none().into()));
+        }
+        let (bundle, signers) = bundles.next(None).map_err(anyhow::Error::new)?.ok_or_else(|| anyhow::Error::new(none()))?;
+        if let Some(from) = bundle.manifest.effective_from.filter(|from| *from > clock::now()) {
+            let why = format!("the first bundle is in force from {}; start then, or make it anew", model::time::rfc3339(from));
+            return Err(StartError::Other(anyhow::Error::msg(why)));
+        }
+        Ok(Self { active: load_bundle(config, &bundle, transports)?, first: Some(signers) })
+    }
+}
+
+/// The data of the folders, checked, with the adapters that serve them.
+fn load(config: &Config, folders: &DataFolders, transports: &Transports) -> Result<Active, StartError> {
     let mut problems = Problems::default();
-    let mut active = data::load(&config.contracts, &config.mappings, model::time::day(clock::now()), &mut problems);
+    let active = data::load(&folders.contracts, &folders.mappings, model::time::day(clock::now()), &mut problems);
+    checked(config, active, problems, transports)
+}
+
+/// The same of a bundle's data.
+fn load_bundle(config: &Config, bundle: &Bundle, transports: &Transports) -> Result<Active, StartError> {
+    let mut problems = Problems::default();
+    let active = data::load_bundle(bundle, model::time::day(clock::now()), &mut problems).map_err(anyhow::Error::new)?;
+    checked(config, active, problems, transports)
+}
+
+fn checked(config: &Config, mut active: Active, problems: Problems, transports: &Transports) -> Result<Active, StartError> {
     let (fatal, tolerable) = problems.part_tolerable();
     if !fatal.is_empty() {
         return Err(StartError::Problems(fatal));
@@ -250,6 +437,54 @@ fn load(config: &Config, transports: &Transports) -> Result<Active, StartError> 
     }
     active.calls = Calls::build(config, transports, &active.plans)?;
     Ok(active)
+}
+
+/// What differs from what is signed: the active bundle's own files, the pointer to it, the data folders beside it.
+fn drift(bundles: &Bundles, bundle: &Bundle, folders: Option<&DataFolders>) -> Vec<Differing> {
+    let mut found = bundle.differing();
+    // Another manifest in the active bundle's place is read by nobody before the next start, and then refused.
+    match Bundle::open(&bundle.dir) {
+        Ok(there) if there.hash == bundle.hash => {}
+        Ok(_) => found.push(Differing { path: "manifest".to_owned(), what: How::Altered }),
+        Err(_) => found.push(Differing { path: "manifest".to_owned(), what: How::Unreadable }),
+    }
+    match bundles.active() {
+        Ok(Some(pointer)) if pointer == Pointer::to(bundle) => {}
+        Ok(Some(_)) => found.push(Differing { path: "active".to_owned(), what: How::Altered }),
+        Ok(None) => found.push(Differing { path: "active".to_owned(), what: How::Missing }),
+        Err(_) => found.push(Differing { path: "active".to_owned(), what: How::Unreadable }),
+    }
+    if let Some(DataFolders { contracts, mappings }) = folders {
+        let beside = change::bundle::differing(&bundle.manifest, &[("contracts", contracts.clone()), ("mappings", mappings.clone())]);
+        // Told apart from the bundle's own by what the configuration calls them.
+        found.extend(beside.into_iter().map(|Differing { path, what }| Differing { path: format!("data: {path}"), what }));
+    }
+    found
+}
+
+fn bundle_activation(active: &Active, bundle: &Bundle, signers: &[String]) -> serde_json::Value {
+    let manifest = &bundle.manifest;
+    let services: Vec<String> = active.snapshot.services.values().map(|service| service.versioned()).collect();
+    serde_json::json!({
+        "configuration": active.hash,
+        "sequence": manifest.sequence,
+        "predecessor": manifest.predecessor,
+        "restores": manifest.restores,
+        "document": manifest.document(),
+        "note": manifest.note,
+        "requirement": manifest.requirement,
+        "effective_from": manifest.effective_from.map(model::time::rfc3339),
+        "signers": signers,
+        "services": services,
+    })
+}
+
+/// An error with its causes, for a log.
+fn said(error: &StartError) -> String {
+    match error {
+        StartError::Problems(problems) => problems.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        StartError::Other(error) => format!("{error:#}"),
+    }
 }
 
 fn activation(active: &Active) -> serde_json::Value {
@@ -300,7 +535,7 @@ impl Running {
         };
         let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
         let metrics = crate::metrics::install();
-        let gateway = Gateway::start(config).await?;
+        let gateway = Box::pin(Gateway::start(config)).await?;
         let folding = tokio::spawn(crate::metrics::fold(metrics.clone()));
 
         let internal = internal_socket.local_addr().map_err(anyhow::Error::new)?;
@@ -318,6 +553,7 @@ impl Running {
         let mut serving = vec![
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
             tokio::spawn(upkeep(Arc::clone(&gateway), doors.clone(), Arc::clone(&refusals))),
+            tokio::spawn(look_after_bundles(Arc::clone(&gateway))),
         ];
         let mut console = None;
         if let Some((socket, tls)) = console_socket.zip(doors.console.clone()) {
@@ -414,6 +650,32 @@ impl Doors {
         self.internal.load().observe("internal", now);
         if let Some(console) = &self.console {
             console.load().observe("console", now);
+        }
+    }
+}
+
+/// Activates bundles at the moment from which they are in force, and looks once a minute whether files are as signed.
+async fn look_after_bundles(gateway: Arc<Gateway>) {
+    if gateway.config.change.is_none() {
+        return;
+    }
+    loop {
+        let next = tokio::task::block_in_place(|| gateway.next_effective());
+        let until = next.map_or(UPKEEP, |from| {
+            let until = Duration::try_from(from.duration_since(clock::now())).unwrap_or_default();
+            // One that was refused at its time is tried again with the next look, not at once.
+            if until.is_zero() { UPKEEP } else { until.min(UPKEEP) }
+        });
+        tokio::select! {
+            () = tokio::time::sleep(until) => {}
+            () = gateway.upcoming.notified() => continue,
+            () = gateway.draining() => return,
+        }
+        gateway.look_for_drift().await;
+        match Box::pin(gateway.take_next_bundle(Ready::AtItsTime)).await {
+            Ok(taken @ Taken::Activated { .. }) => taken.log(),
+            Ok(Taken::Nothing | Taken::NotYet { .. }) => {}
+            Err(error) => tracing::error!(error = said(&error), "the next bundle was not activated"),
         }
     }
 }

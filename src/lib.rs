@@ -8,6 +8,7 @@ pub mod answer;
 pub mod api;
 pub mod cache;
 pub mod call;
+pub mod change;
 pub mod citizen;
 pub mod cli;
 pub mod client;

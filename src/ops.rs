@@ -35,7 +35,8 @@ async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// Ready: not stopping, and the journal takes entries. Without a journal nothing may be answered.
+/// Ready: not stopping, and the journal takes entries. Without a journal nothing may be answered. Files that are not as
+/// they were signed are told and do not make it unready: what was signed is in memory and serves on.
 async fn readyz(State(ops): State<Ops>) -> Response {
     if ops.gateway.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
@@ -43,7 +44,10 @@ async fn readyz(State(ops): State<Ops>) -> Response {
     if ops.gateway.recorder.journal().reserve(1).is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the journal has no room\n").into_response();
     }
-    "ready\n".into_response()
+    match ops.gateway.drifted() {
+        0 => "ready\n".into_response(),
+        files => format!("ready; {files} files are not as they were signed\n").into_response(),
+    }
 }
 
 /// Forgets every kept answer.

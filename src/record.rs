@@ -136,6 +136,10 @@ kinds! {
     AccessListTold = 54, "access-list-told";
     /// It was decided that a person is not told, or told again, of the use of his data in a case.
     SuppressionDecided = 55, "suppression-decided";
+    /// A bundle of data becomes active; written before it does.
+    BundleActivated = 70, "bundle-activated";
+    /// Files of the active bundle, or the data folders beside it, are not as they were signed, or are so again.
+    BundleDrifted = 71, "bundle-drifted";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }

@@ -285,6 +285,11 @@ impl Child {
             .expect("a client")
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
     /// Gets a path of the operations listener: status and body.
     pub(crate) async fn look(&self, path: &str) -> (u16, String) {
         look(self.ops, path).await

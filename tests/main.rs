@@ -17,6 +17,7 @@ mod accesses;
 mod authorisation;
 mod cache;
 mod cases;
+mod change;
 mod cli;
 mod crash;
 mod dossier;

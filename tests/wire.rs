@@ -7,6 +7,7 @@ use qovsaq::pki::{Authority, CRL_VALIDITY, LEAF_VALIDITY, Validity};
 use qovsaq::record::Kind;
 use serde_json::{Value as Json, json};
 
+use crate::change::Office;
 use crate::child::Site;
 use crate::house::{House, SERVICES, ask, body_for, envelope, fresh_case, subscriber_code};
 use crate::ledger;
@@ -321,7 +322,8 @@ async fn undeclared_fields_are_dropped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_production_profile_takes_no_synthetic_person_and_denies_without_an_assertion() {
-    let site = Site::prepare().await;
+    let office = Office::with_first().await;
+    let site = &office.site;
     site.change_config("profile: test", "profile: production");
     let child = site.serve().await;
     let client = child.client(CONSUMER);

@@ -6,7 +6,7 @@ use clap::Args;
 use model::Problems;
 
 use super::{Ended, Usage, complain, say_problems};
-use crate::config::Config;
+use crate::config::{Config, DataFolders};
 use crate::{clock, data};
 
 /// Check configuration, contracts, mappings and dossiers; print every problem with its place.
@@ -18,6 +18,17 @@ pub struct Check {
     /// Folder with `contracts/` and `mappings/`, and `qovsaq.yaml` where there is one
     #[arg(default_value = ".")]
     dir: PathBuf,
+}
+
+/// The data that a configuration leads to: its folders, or else the active bundle's.
+fn folders_of(config: &Config) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
+    if let Some(DataFolders { contracts, mappings }) = &config.data {
+        return Ok(Some((contracts.clone(), mappings.clone())));
+    }
+    let Some(bundles) = &config.change else { return Ok(None) };
+    let Some(pointer) = bundles.active()? else { return Ok(None) };
+    let bundle = bundles.pointed(pointer)?;
+    Ok(Some((bundle.dir.join("contracts"), bundle.dir.join("mappings"))))
 }
 
 impl Check {
@@ -33,7 +44,9 @@ impl Check {
         if file.is_file()
             && let Some(config) = Config::load(&file, &mut problems)
         {
-            folders = (config.contracts.clone(), config.mappings.clone());
+            if let Some(checked) = folders_of(&config)? {
+                folders = checked;
+            }
             configured = Some(config);
         }
         if !folders.0.is_dir() || !folders.1.is_dir() {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use model::contract::{Grant, SubjectForm};
-use model::subject::{Document, DocumentSubject};
-use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot, Subject};
+use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot};
 use policy::{Ask, CaseView, Official};
 
 use super::{Ended, Usage, plan_view, say, say_problems};
+use crate::change::difference::somebody;
 use crate::{clock, data};
 
 /// Say why a consumer may or may not be given what: agreement, function and powers, step by step. With a
@@ -137,22 +137,5 @@ impl Explain {
         };
         say(&if self.mermaid { plan_view::mermaid(dossier) } else { plan_view::text(dossier) })?;
         Ok(Ended::Well)
-    }
-}
-
-/// A subject that nobody is, named in this form.
-fn somebody(form: SubjectForm, profile: Profile) -> Subject {
-    let of = |test: &str, production: &str| match profile {
-        Profile::Test => test.to_owned(),
-        Profile::Production => production.to_owned(),
-    };
-    match form {
-        SubjectForm::Fin => Subject::Fin(of("1A2B3CO", "1A2B3C4")),
-        SubjectForm::Pin => Subject::Pin(of("1A2B3CO", "1A2B3C4")),
-        SubjectForm::Tin => Subject::Tin(of("9900001233", "9900001231")),
-        SubjectForm::Document => Subject::Document(DocumentSubject {
-            document: Document { series: of("ZZ", "AA"), number: "0000000".to_owned() },
-            birth_date: jiff::civil::date(2000, 1, 1),
-        }),
     }
 }

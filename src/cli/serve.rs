@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::gateway::{Running, StartError};
 
 /// Run the gateway until SIGTERM or Ctrl-C, then drain and write a last checkpoint. SIGHUP reloads
-/// certificates and, in the test profile, changed data.
+/// certificates and takes the bundle that lies ready; without bundles (test profile), changed data.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The configuration file

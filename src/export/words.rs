@@ -83,6 +83,8 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         ExportFinished => "ixrac başa çatıb", "the export was written to its end";
         AccessListTold => "şəxsə onun məlumatından kimin istifadə etdiyi bildirilir", "a person is told who used his data";
         SuppressionDecided => "işdə məlumatdan istifadənin şəxsə bildirilməsi barədə qərar", "a decision on whether a person is told of the use of his data in a case";
+        BundleActivated => "iki nəfərin imzaladığı dəyişiklik toplusu qüvvəyə minir", "a bundle of changes that two persons signed becomes active";
+        BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";
         RefusalsSummarised => "rədd edilmiş qoşulmaların sayı", "refused connections, counted";
     }
 }

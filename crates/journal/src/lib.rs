@@ -35,6 +35,6 @@ pub use entry::{BODY_BYTES_MAX, Entry, OpenEntry, Role, Urgency};
 pub use hash::Hash;
 pub use journal::{Appended, CloseError, Durable, Journal, OpenError, Options, Recovered, Refused, Reservation, Torn};
 pub use levels::{Levels, ProofError};
-pub use note::{Origin, SignedHead, SigningKey, VerifyingKey};
+pub use note::{NoteSignature, Origin, SignedHead, SignedText, SigningKey, VerifyingKey};
 pub use proof::{ConsistencyProof, InclusionProof, InclusionProofs};
 pub use receipt::{Receipt, ReceiptError};

@@ -102,6 +102,15 @@ impl SigningKey {
         VerifyingKey { origin: origin.clone(), key }
     }
 
+    /// The signature line of a note over this text, under the signer's name: the dash, the name, and base64 of key id and
+    /// signature (C2SP signed-note).
+    #[must_use]
+    pub fn sign_note(&self, name: &Origin, text: &str) -> String {
+        let mut blob = self.public(name).id().to_vec();
+        blob.extend_from_slice(self.0.sign(text.as_bytes()).as_ref());
+        format!("\u{2014} {name} {}\n", STANDARD.encode(blob))
+    }
+
     /// Signs a tree head. Ed25519 is deterministic: the same head gives the same signature.
     pub(crate) fn sign(&self, origin: &Origin, size: u64, root: Hash) -> SignedHead {
         let text = head_text(origin, size, &root);
@@ -245,17 +254,13 @@ impl SignedHead {
         if parsed.to_string() != size {
             return Err(NoteError::Malformed);
         }
-        let signatures = signatures.strip_suffix('\n').ok_or(NoteError::Malformed)?;
         let mut found = None;
-        for line in signatures.split('\n') {
-            let (name, blob) = line.strip_prefix("\u{2014} ").and_then(|line| line.split_once(' ')).ok_or(NoteError::Malformed)?;
-            let blob = STANDARD.decode(blob).map_err(|_| NoteError::Malformed)?;
-            let (id, signature) = blob.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
-            if name == origin && *id == key.id() {
+        for signature in signature_lines(signatures)? {
+            if signature.name == origin && signature.id == key.id() {
                 if found.is_some() {
                     return Err(NoteError::Malformed);
                 }
-                found = Some(<[u8; 64]>::try_from(signature).map_err(|_| NoteError::Malformed)?);
+                found = Some(<[u8; 64]>::try_from(&*signature.bytes).map_err(|_| NoteError::Malformed)?);
             }
         }
         let signature = found.ok_or(NoteError::Signature)?;
@@ -272,6 +277,57 @@ impl SignedHead {
         let note = format!("{text}\n\u{2014} {} {}\n", key.origin, STANDARD.encode(blob));
         Self { origin: key.origin, size, root, signature, note }
     }
+}
+
+/// A text with the signatures of several keys, not verified yet (C2SP signed-note).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedText<'a> {
+    /// What is signed, with its last line feed.
+    pub text: &'a str,
+    /// The signatures, in the order of their lines; none for a text that nobody has signed yet.
+    pub signatures: Vec<NoteSignature<'a>>,
+}
+
+/// One signature line of a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteSignature<'a> {
+    /// Who is said to have signed.
+    pub name: &'a str,
+    id: [u8; 4],
+    bytes: Box<[u8]>,
+}
+
+impl<'a> SignedText<'a> {
+    /// Reads a note: the text, an empty line, and a line for each signature. The text is not looked at.
+    ///
+    /// # Errors
+    /// When it has another form.
+    pub fn parse(note: &'a str) -> Result<Self, NoteError> {
+        let end = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
+        let (text, rest) = note.split_at(end + 1);
+        let signatures = rest.strip_prefix('\n').ok_or(NoteError::Malformed)?;
+        let signatures = if signatures.is_empty() { Vec::new() } else { signature_lines(signatures)? };
+        Ok(Self { text, signatures })
+    }
+
+    /// Whether this signature of it is that of the key.
+    #[must_use]
+    pub fn is_signed(&self, signature: &NoteSignature<'_>, key: &VerifyingKey) -> bool {
+        signature.name == key.origin.as_str() && signature.id == key.id() && key.verify(self.text.as_bytes(), &signature.bytes)
+    }
+}
+
+fn signature_lines(lines: &str) -> Result<Vec<NoteSignature<'_>>, NoteError> {
+    let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed)?;
+    let signature = |line| signature_line(line).ok_or(NoteError::Malformed);
+    lines.split('\n').map(signature).collect()
+}
+
+fn signature_line(line: &str) -> Option<NoteSignature<'_>> {
+    let (name, blob) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let blob = STANDARD.decode(blob).ok()?;
+    let (id, bytes) = blob.split_first_chunk::<4>()?;
+    Some(NoteSignature { name, id: *id, bytes: bytes.into() })
 }
 
 /// Why a checkpoint note is not accepted.
