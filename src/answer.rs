@@ -28,8 +28,8 @@ pub struct ServiceAnswer<'a> {
     pub outcome: Outcome,
     /// What absence means, with `NOT_FOUND` only.
     pub absence: Option<Absence>,
-    /// The delivered fields; null unless `FOUND` or `STALE`.
-    pub data: Option<Filtered<'a>>,
+    /// What is delivered; null unless `FOUND` or `STALE`.
+    pub data: Option<Data<'a>>,
     /// What was not delivered and why.
     pub withheld: &'a [Withheld],
     /// Delivered fields whose code the mapping did not know and kept or dropped with a flag.
@@ -39,6 +39,31 @@ pub struct ServiceAnswer<'a> {
     pub source: SourceBody,
     /// Proof that its disclosure is in the journal.
     pub receipt: ReceiptBody,
+}
+
+/// What an answer delivers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Data<'a> {
+    /// The delivered fields.
+    Fields(Filtered<'a>),
+    /// A yes or no, and nothing else.
+    Answer {
+        /// Whether what the grant asks holds.
+        answer: bool,
+    },
+}
+
+impl<'a> Data<'a> {
+    /// What a right delivers of what was obtained.
+    #[must_use]
+    pub fn of(authorised: &'a Authorised, obtained: &'a Obtained) -> Option<Self> {
+        match (&obtained.answer, &obtained.facts) {
+            (Some(verdict), _) => Some(Self::Answer { answer: verdict.holds }),
+            (None, Some(facts)) => Some(Self::Fields(policy::filter(authorised, facts))),
+            (None, None) => None,
+        }
+    }
 }
 
 /// A field whose code was not in the mapping's table.
@@ -85,12 +110,14 @@ pub struct SourceBody {
     pub expires_at: Option<Timestamp>,
     /// The act the disclosure rests on.
     pub legal_act: String,
+    /// How what is delivered is to be handled: `onward`, `no-onward` or `own-use` (Decree 634, 6.1.5).
+    pub handling: &'static str,
 }
 
 impl SourceBody {
     /// Where an answer comes from that is delivered at `now`.
     #[must_use]
-    pub fn of(service: &Service, obtained: &Obtained, now: Timestamp, legal_act: &str) -> Self {
+    pub fn of(service: &Service, obtained: &Obtained, now: Timestamp, authorised: &Authorised) -> Self {
         Self {
             provider: service.id.provider().to_owned(),
             instance: service.id.provider().to_owned(),
@@ -101,7 +128,8 @@ impl SourceBody {
             obtained_at: obtained.at,
             age_seconds: obtained.age_seconds(now),
             expires_at: obtained.expires_at,
-            legal_act: legal_act.to_owned(),
+            legal_act: authorised.act().as_str().to_owned(),
+            handling: authorised.handling().as_str(),
         }
     }
 }
@@ -124,7 +152,8 @@ pub fn cache_headers(headers: &mut HeaderMap, service: &Service, obtained: &Obta
             } else {
                 "miss"
             };
-            let stored = if forward != "bypass" && obtained.facts.is_some() { "; stored" } else { "" };
+            let kept = obtained.facts.is_some() || obtained.answer.as_ref().is_some_and(|verdict| verdict.holds);
+            let stored = if forward != "bypass" && kept { "; stored" } else { "" };
             format!("qovsaq; fwd={forward}{stored}")
         }
     };

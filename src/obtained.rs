@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adapter_core::{CallError, CallErrorKind, Origin};
 use jiff::Timestamp;
-use model::{Absence, Facts, Outcome};
+use model::{Absence, Facts, Outcome, Predicate};
 use policy::{DenialReason, Sight};
 
 use crate::clock;
@@ -20,6 +20,8 @@ pub struct Obtained {
     pub absence: Option<Absence>,
     /// The record, with `FOUND`.
     pub facts: Option<Arc<Facts>>,
+    /// Yes or no instead of a record, where that is all that may be told.
+    pub answer: Option<Verdict>,
     /// When the source answered, or the attempt ended.
     pub at: Timestamp,
     /// Until when the answer is current; none where the contract allows no reuse.
@@ -33,6 +35,15 @@ pub struct Obtained {
     pub trouble: Option<Trouble>,
     /// Why our own policy refused, with `DENIED` by us.
     pub reasons: Vec<DenialReason>,
+}
+
+/// A yes or no, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The question.
+    pub predicate: Arc<Predicate>,
+    /// The answer.
+    pub holds: bool,
 }
 
 /// Where an answer was got from.
@@ -135,6 +146,7 @@ impl Obtained {
             outcome,
             absence: None,
             facts: None,
+            answer: None,
             at: clock::now(),
             expires_at: None,
             via: Via::Provider,
@@ -147,14 +159,42 @@ impl Obtained {
     /// The same as a right shows it: a record of which it shows nothing is told as none. That tells less than
     /// the source said, so it is what its absence means by the contract, `absence`, and never less. Like any
     /// other absence it cannot be used again.
+    ///
+    /// Where a right gives a yes or no, what is told follows from that alone. "No record" is a no where absence is a
+    /// fact, and told like any other; where it proves nothing, it stays `NOT_FOUND`. What did not come to an answer
+    /// is never a no.
     #[must_use]
     pub fn seen(self, sight: &Sight, absence: Absence) -> Self {
+        if let Some(predicate) = sight.predicate() {
+            return self.decided(sight, predicate, absence);
+        }
         match &self.facts {
+            // A yes or no was all that could be told when it was asked, and the record was not kept for more.
+            _ if self.answer.is_some() => Self::without_answer(Outcome::Unavailable, Trouble::Gateway, self.entry),
             Some(facts) if sight.hides(facts) => {
                 Self { outcome: Outcome::NotFound, absence: Some(absence), facts: None, expires_at: None, ..self }
             }
             Some(_) | None => self,
         }
+    }
+
+    fn decided(self, sight: &Sight, predicate: &Arc<Predicate>, absence: Absence) -> Self {
+        let holds = match (&self.facts, &self.answer, self.outcome) {
+            (Some(facts), _, _) => sight.verdict(facts),
+            (None, Some(known), _) => (known.predicate == *predicate).then_some(known.holds),
+            (None, None, Outcome::NotFound) if self.absence == Some(Absence::Fact) => Some(false),
+            (None, None, _) => return self,
+        };
+        let Some(holds) = holds else { return Self::without_answer(Outcome::Unavailable, Trouble::Gateway, self.entry) };
+        // Whoever reads absence more strictly than the contract does takes no from nothing that may be an absence.
+        if !holds && absence == Absence::Unknown && sight.service().absence == Absence::Fact {
+            return Self { outcome: Outcome::NotFound, absence: Some(absence), facts: None, answer: None, expires_at: None, ..self };
+        }
+        let outcome = if self.outcome == Outcome::NotFound { Outcome::Found } else { self.outcome };
+        // A no is never kept (`Sight::hides`), whichever it is.
+        let expires_at = self.expires_at.filter(|_| holds);
+        let answer = Some(Verdict { predicate: Arc::clone(predicate), holds });
+        Self { outcome, absence: None, facts: None, answer, expires_at, ..self }
     }
 
     /// How old the answer is at `now`, in whole seconds.

@@ -44,6 +44,9 @@ use crate::trace::Trace;
 /// Flights a caller joins anew when one ends without a result (its task was stopped) before it gives up.
 const FLIGHTS_MAX: u32 = 3;
 
+/// What a disclosure's entry calls a yes or no, beside the paths of fields.
+const ANSWER: &str = "answer";
+
 /// An answer on its way out: facts, what may be seen of them, and the durable disclosure.
 #[derive(Debug)]
 pub struct Answered {
@@ -258,6 +261,7 @@ fn kept(gateway: &Gateway, errand: &Errand) -> Option<Obtained> {
             outcome: Outcome::Found,
             absence: None,
             facts: Some(Arc::new(hit.facts)),
+            answer: None,
             at: hit.obtained_at,
             expires_at: Some(hit.expires_at),
             via: Via::Cache,
@@ -478,6 +482,7 @@ fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAn
         outcome: reading.outcome,
         absence: (reading.outcome == Outcome::NotFound).then(|| exchange.absence(reading.absence)),
         facts: reading.facts.map(Arc::new),
+        answer: None,
         at,
         // Only a record is kept.
         expires_at: if lifetime.is_zero() || reading.outcome != Outcome::Found { None } else { at.checked_add(lifetime).ok() },
@@ -534,6 +539,8 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained:
             let leaves = facts.service.leaves.iter().enumerate();
             (leaves.filter(|(index, _)| given.contains(*index)).map(|(_, leaf)| &*leaf.path).collect(), filtered.persons())
         }
+        // A yes or no names nobody.
+        None if obtained.answer.is_some() => (vec![ANSWER], HashSet::new()),
         None => (Vec::new(), HashSet::new()),
     };
     Given {

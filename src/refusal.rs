@@ -37,6 +37,9 @@ fn pointer(reason: DenialReason) -> &'static str {
         | DenialReason::AgreementNotInForce
         | DenialReason::NoGrant
         | DenialReason::ActNotInForce
+        | DenialReason::SpecialNever
+        | DenialReason::OnwardTransfer
+        | DenialReason::OutsideHours
         | DenialReason::AnswerDenied => "",
         DenialReason::PurposeNotGranted => "/purpose",
         DenialReason::RoleUnknown

@@ -29,7 +29,7 @@ const WORKERS: [usize; 2] = [16, 2];
 /// A contract that lets a consumer ask for identities, and nothing else.
 fn modest_contract(consumer: &str) -> String {
     format!(
-        "consumer: {consumer}\nname: {{az: Sınaq, en: Test}}\nclause: \"634/2.1.3\"\ncertificate_names: [{consumer}.meis.test]\n\
+        "consumer: {consumer}\nname: {{az: Sınaq, en: Test}}\nclause: \"634/2.1.3\"\ntype: subsystem\ncertificate_names: [{consumer}.meis.test]\n\
          quota: {{per_second: 50000, burst: 50000}}\n\
          roles:\n  case-officer: {{name: {{az: Sınaq, en: Test}}, class_max: S}}\n\
          grants:\n  - service: {IDENTITY}\n    fields: all\n    purposes: [adsy-means-test]\n    acts: [law-targeted-aid]\n    roles: [case-officer]\n"

@@ -32,6 +32,7 @@ mod limits;
 mod logs;
 mod privacy;
 mod proofs;
+mod questions;
 mod rows;
 mod rules;
 mod search;

@@ -120,7 +120,7 @@ async fn a_kept_record_is_none_for_a_role_that_sees_none_of_it() {
     site.change(
         file,
         "  - service: justice/enforcement-debt\n",
-        "  - {service: justice/enforcement-debt, fields: all, purposes: [adsy-means-test], acts: [law-targeted-aid], roles: [intake-robot]}\n  - service: justice/enforcement-debt\n",
+        "  - {service: justice/enforcement-debt, fields: all, purposes: [adsy-means-test], acts: [law-targeted-aid], special: [law-targeted-aid], roles: [intake-robot]}\n  - service: justice/enforcement-debt\n",
     );
     site.change(file, "class_max: C, automated: true", "class_max: S, automated: true");
     let house = site.up().await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use model::contract::{Consumer, Grant, Input};
+use model::contract::{Consumer, Grant, Hours, Input, Volume};
 use model::{Service, Snapshot};
 use serde_json::{Value as Json, json};
 
@@ -48,7 +48,7 @@ pub async fn catalogue(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Res
         .map(|purpose| json!({"purpose": purpose.id, "name": names(&purpose.name)}))
         .collect();
     let body = json!({
-        "consumer": consumer.id, "name": names(&consumer.name), "profile": gateway.profile(), "configuration": asked.active.hash,
+        "consumer": consumer.id, "type": consumer.kind, "name": names(&consumer.name), "profile": gateway.profile(), "configuration": asked.active.hash,
         "journal": {"origin": gateway.recorder.origin(), "verifying_key": gateway.verifying_key().to_string()},
         "roles": consumer.roles.iter().map(|(id, role)| json!({"role": id, "name": names(&role.name), "class_max": role.class_max, "automated": role.automated})).collect::<Vec<_>>(),
         "purposes": purposes, "services": services, "dossiers": dossiers,
@@ -99,11 +99,24 @@ fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: 
         "state": source["state"],
         "source": source,
         "grants": grants.iter().map(|grant| json!({
-            "purposes": grant.purposes, "acts": grant.acts, "roles": grant.roles, "subject": grant.subject,
+            "purposes": grant.purposes, "acts": grant.acts, "special": grant.special, "roles": grant.roles, "subject": grant.subject,
+            "answer": grant.answer.as_ref().map(|predicate| language.pick(&predicate.question.az, &predicate.question.en)),
+            "hours": grant.hours.as_ref().map(hours), "volume": grant.volume.as_ref().map(volume),
             "rows": grant.rows.iter().map(|rule| json!({"list": rule.list, "field": rule.field, "allow": rule.allow, "input": rule.input})).collect::<Vec<_>>(),
-            "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class})).collect::<Vec<_>>(),
+            "fields": grant.fields.intersection(service.agreed()).iter().filter_map(|index| service.leaves.get(index)).map(|leaf| json!({"field": leaf.path, "class": leaf.class, "handling": leaf.handling})).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
+}
+
+fn hours(hours: &Hours) -> Json {
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let days: Vec<&str> = DAYS.iter().zip(hours.days).filter(|(_, covered)| *covered).map(|(day, _)| *day).collect();
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    json!({"days": days, "from": time(hours.from), "to": time(hours.to), "zone": "Asia/Baku"})
+}
+
+fn volume(volume: &Volume) -> Json {
+    json!({"requests_per_day": volume.requests_per_day, "persons_per_day": volume.persons_per_day})
 }
 
 fn inputs(inputs: &[Input]) -> Vec<Json> {

@@ -48,6 +48,11 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
     insert_cases(&mut paths);
     for (service, grants) in granted(consumer, &active.snapshot) {
         let fields = grants.iter().fold(FieldSet::EMPTY, |set, grant| set.union(grant.fields)).intersection(service.agreed());
+        let questions = grants
+            .iter()
+            .filter_map(|grant| grant.answer.as_ref())
+            .map(|predicate| language.pick(&predicate.question.az, &predicate.question.en));
+        let data = data_schema(service, fields, &questions.collect::<Vec<_>>());
         let path = format!("/v1/services/{}", service.id);
         paths.insert(path, json!({"post": {
             "operationId": service.id.as_str().replace(['/', '-'], "_"),
@@ -55,7 +60,7 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             "description": format!("{}; absence means {}; route {}", service.versioned(), service.absence.as_str(), service.route.as_str()),
             "parameters": [prefer_parameter(), cache_parameter()],
             "requestBody": {"required": true, "content": {"application/json": {"schema": envelope(service, &grants)}}},
-            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(service, fields))}), &[400, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504]),
+            "responses": responses(&json!({"200": answer_of("FOUND, NOT_FOUND, NOT_HELD_ELECTRONICALLY or STALE", &answer(&data))}), &[400, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504]),
         }}));
     }
     let may = |purpose| consumer.grants.iter().any(|grant| grant.purposes.contains(purpose));
@@ -318,13 +323,24 @@ fn subject_schema(form: SubjectForm) -> Json {
     }
 }
 
-fn answer(service: &Service, fields: FieldSet) -> Json {
+/// What `data` may be: the fields of some grant, a yes or no, or null.
+fn data_schema(service: &Service, fields: FieldSet, questions: &[&str]) -> Json {
+    let mut forms = vec![json!({"type": "null"})];
+    if !fields.is_empty() {
+        forms.push(shape_schema(&service.shape, fields));
+    }
+    let yes_or_no = |question: &&str| json!({"type": "object", "additionalProperties": false, "required": ["answer"], "properties": {"answer": {"type": "boolean", "description": question}}});
+    forms.extend(questions.iter().map(yes_or_no));
+    json!({"oneOf": forms})
+}
+
+fn answer(data: &Json) -> Json {
     let outcomes: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
     json!({"type": "object", "required": ["request_id", "outcome", "absence", "data", "withheld", "source", "receipt"], "properties": {
         "request_id": {"type": "string"},
         "outcome": {"enum": outcomes},
         "absence": {"enum": ["fact", "unknown", null]},
-        "data": {"oneOf": [{"type": "null"}, shape_schema(&service.shape, fields)]},
+        "data": data,
         "withheld": {"type": "array", "items": {"$ref": "#/components/schemas/Withheld"}},
         "source": {"$ref": "#/components/schemas/Source"},
         "receipt": {"$ref": "#/components/schemas/Receipt"},
@@ -419,7 +435,8 @@ fn schemas() -> Json {
             "provider": {"type": "string"}, "instance": {"type": "string"}, "service": {"type": "string"}, "version": {"type": "string"},
             "via": {"enum": ["provider", "cache", "snapshot", "meis"]}, "route": {"enum": ["ehis", "direct"]},
             "obtained_at": {"type": "string", "format": "date-time"}, "age_seconds": {"type": "integer"},
-            "expires_at": {"type": ["string", "null"], "format": "date-time"}, "legal_act": {"type": "string"}}},
+            "expires_at": {"type": ["string", "null"], "format": "date-time"}, "legal_act": {"type": "string"},
+            "handling": {"enum": ["onward", "no-onward", "own-use"], "description": "how what is delivered is to be handled"}}},
         "Receipt": {"type": "object", "required": ["origin", "index", "leaf_hash"], "properties": {
             "origin": {"type": "string", "pattern": "^[a-z0-9.-]+$"}, "index": {"type": "integer"}, "leaf_hash": {"type": "string", "contentEncoding": "base64"},
             "proof": {"type": "array", "items": {"type": "string", "contentEncoding": "base64"}}, "head": {"type": "string"}}},

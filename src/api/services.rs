@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use model::{Outcome, ServiceId};
 use tokio::time::Instant;
 
-use crate::answer::{ReceiptBody, ServiceAnswer, SourceBody, cache_headers, flags};
+use crate::answer::{Data, ReceiptBody, ServiceAnswer, SourceBody, cache_headers, flags};
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::clock;
 use crate::envelope::{Envelope, Expected};
@@ -97,10 +97,10 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
         request_id: &request_id,
         outcome: obtained.outcome,
         absence: obtained.absence,
-        data: obtained.facts.as_deref().map(|facts| policy::filter(authorised, facts)),
+        data: Data::of(authorised, obtained),
         withheld: authorised.withheld(),
         flags: obtained.facts.as_deref().map(|facts| flags(authorised, facts)).unwrap_or_default(),
-        source: SourceBody::of(service, obtained, now, authorised.act().as_str()),
+        source: SourceBody::of(service, obtained, now, authorised),
         receipt,
     };
     let body = serde_json::to_vec(&answer).map_err(|error| asked.stopped(&NoRecord::Metadata(error).into()))?;

@@ -202,6 +202,9 @@ impl Try {
                     let shown = policy::filter(&answered.authorised, facts);
                     say(&format!("6. canonical        {}", serde_json::to_string_pretty(&shown)?))?;
                 }
+                if let Some(verdict) = &answered.obtained.answer {
+                    say(&format!("6. answer           {}: {}", verdict.predicate.question.en, if verdict.holds { "yes" } else { "no" }))?;
+                }
                 let entry = answered.obtained.entry.map(|entry| format!(", proved by entry #{}", entry.index)).unwrap_or_default();
                 say(&format!("outcome: {}{entry}", answered.obtained.outcome))?;
                 Ok(if answered.obtained.trouble.is_none() { Ended::Well } else { Ended::Badly })

@@ -360,6 +360,8 @@ impl OpenDossier {
                     Some(value) => Looked::Value(value.clone()),
                 },
                 (None, Outcome::Unavailable | Outcome::InvalidData) => Looked::NotYet,
+                // A yes or no gives no value.
+                (None, _) if known.obtained.answer.is_some() => Looked::Denied,
                 (None, Outcome::Denied) => Looked::Denied,
                 (None, outcome @ (Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)) => {
                     Looked::None(format!("{name}: {outcome}"))

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::answer::{FlagBody, ReceiptBody, SourceBody, baku_time, flags};
+use crate::answer::{Data, FlagBody, ReceiptBody, SourceBody, baku_time, flags};
 use crate::clock;
 use crate::dossier::asking::deny_element;
 use crate::dossier::board::{Board, Nameless, Slot, State};
@@ -234,7 +234,7 @@ fn mark_found_elsewhere(views: &mut [View<'_>]) {
         let value = view.slot.claim.as_ref().and_then(|claim| claim.value.clone())?;
         view.element.until_found.then_some((view.slot.element, value))
     };
-    let has_record = |view: &View<'_>| matches!(&view.slot.state, State::Known(known) if known.obtained.facts.is_some());
+    let has_record = |view: &View<'_>| matches!(&view.slot.state, State::Known(known) if known.obtained.facts.is_some() || known.obtained.answer.as_ref().is_some_and(|verdict| verdict.holds));
     let found: Vec<_> = views.iter().filter(|view| has_record(view)).filter_map(asked).collect();
     for view in views.iter_mut().filter(|view| !has_record(view)) {
         view.found_elsewhere = asked(view).is_some_and(|asked| found.contains(&asked));
@@ -308,13 +308,10 @@ impl View<'_> {
         if let Some(authorised) = &self.authorised {
             body.withheld = authorised.withheld();
             if obtained.is_from_source() {
-                body.source = Some(SourceBody::of(&known.exchange.service, obtained, now, authorised.act().as_str()));
+                body.source = Some(SourceBody::of(&known.exchange.service, obtained, now, authorised));
             }
-            if let Some(facts) = &obtained.facts {
-                let shown = policy::filter(authorised, facts);
-                body.data = serde_json::value::to_raw_value(&shown).ok();
-                body.flags = flags(authorised, facts);
-            }
+            body.data = Data::of(authorised, obtained).and_then(|data| serde_json::value::to_raw_value(&data).ok());
+            body.flags = obtained.facts.as_deref().map(|facts| flags(authorised, facts)).unwrap_or_default();
         }
         body
     }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
 use crate::outcome::Absence;
+use crate::predicate::Predicate;
+use crate::time::baku;
 
 /// Most fields (leaves) one service may declare: a field set is one machine word of this width.
 pub const FIELDS_MAX: usize = 128;
@@ -63,6 +66,92 @@ impl Assurance {
             Self::Low => Class::O,
             Self::Substantial => Class::C,
             Self::High => Class::S,
+        }
+    }
+}
+
+/// What a consumer is: who may use the system's data (Decree 634, 2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsumerType {
+    /// A subsystem of MEİS (2.1): the ministry's own officials.
+    Subsystem,
+    /// The citizens' portal (portal regulation, 4.6): the citizens themselves.
+    Portal,
+    /// Another state body.
+    StateBody,
+    /// A municipal body.
+    MunicipalBody,
+    /// A legal person.
+    LegalPerson,
+    /// A natural person other than by the portal.
+    NaturalPerson,
+}
+
+impl ConsumerType {
+    /// Every type.
+    pub const ALL: [Self; 6] =
+        [Self::Subsystem, Self::Portal, Self::StateBody, Self::MunicipalBody, Self::LegalPerson, Self::NaturalPerson];
+
+    /// The word of the contracts, such as `state-body`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Subsystem => "subsystem",
+            Self::Portal => "portal",
+            Self::StateBody => "state-body",
+            Self::MunicipalBody => "municipal-body",
+            Self::LegalPerson => "legal-person",
+            Self::NaturalPerson => "natural-person",
+        }
+    }
+
+    /// The highest class that such a consumer may ever be given, whatever its grants and roles say. (Assumption:
+    /// 2.5 gives a right "according to the nature of the data" and names no classes.)
+    #[must_use]
+    pub fn class_max(self) -> Class {
+        match self {
+            Self::Subsystem | Self::StateBody => Class::S,
+            Self::Portal | Self::MunicipalBody | Self::LegalPerson => Class::C,
+            Self::NaturalPerson => Class::O,
+        }
+    }
+}
+
+/// How a field is to be handled by whoever is given it (Decree 634, 6.1.5). Ordered from the loosest to the
+/// strictest; an answer is handled by the strictest mark of what it delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handling {
+    /// The agreement lets it be passed on to other bodies that have a grant.
+    Onward,
+    /// It stays with the subsystems and the portal; the mark of every field that names none.
+    NoOnward,
+    /// It stays with the subsystems' officials, for the purpose it was asked for.
+    OwnUse,
+}
+
+impl Handling {
+    /// The word on every surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Onward => "onward",
+            Self::NoOnward => "no-onward",
+            Self::OwnUse => "own-use",
+        }
+    }
+
+    /// Whether a consumer of this type may be given what bears the mark. To give it to anybody but MEİS's own
+    /// subsystems and portal is a transfer onward: the agreement is between the source and MEİS.
+    #[must_use]
+    pub fn reaches(self, consumer: ConsumerType) -> bool {
+        match consumer {
+            ConsumerType::Subsystem => true,
+            ConsumerType::Portal => self <= Self::NoOnward,
+            ConsumerType::StateBody | ConsumerType::MunicipalBody | ConsumerType::LegalPerson | ConsumerType::NaturalPerson => {
+                self == Self::Onward
+            }
         }
     }
 }
@@ -485,6 +574,8 @@ pub struct Leaf {
     pub class: Class,
     /// Whether the agreement covers it.
     pub agreed: bool,
+    /// How it is to be handled.
+    pub handling: Handling,
 }
 
 impl Service {
@@ -534,10 +625,16 @@ impl Service {
         set
     }
 
+    /// The highest class among some fields; `None` of none.
+    #[must_use]
+    pub fn class_of(&self, fields: FieldSet) -> Option<Class> {
+        fields.iter().filter_map(|index| self.leaves.get(index)).map(|leaf| leaf.class).max()
+    }
+
     /// The highest class among the agreed fields: the service's own class (agency catalogue, section 1).
     #[must_use]
     pub fn class(&self) -> Class {
-        self.leaves.iter().filter(|leaf| leaf.agreed).map(|leaf| leaf.class).max().unwrap_or(Class::O)
+        self.class_of(self.agreed()).unwrap_or(Class::O)
     }
 }
 
@@ -550,6 +647,8 @@ pub struct Purpose {
     pub name: Bilingual,
     /// Where a person is not told, or not at once, that his data were used for it.
     pub suppressed: Option<Suppressed>,
+    /// Whether data of the special category may serve it; no grant for it gives any where not.
+    pub special: bool,
 }
 
 /// Why and for how long a person is not told that his data were used.
@@ -586,6 +685,8 @@ pub struct Act {
     pub in_force_from: Option<Date>,
     /// Last day in force, where it has lapsed or will.
     pub in_force_until: Option<Date>,
+    /// Whether it allows data of the special category to be used.
+    pub special: bool,
 }
 
 impl Act {
@@ -605,6 +706,10 @@ pub struct Consumer {
     pub name: Bilingual,
     /// Clause that establishes it.
     pub clause: Box<str>,
+    /// What it is; bounds the class of whatever it is given.
+    pub kind: ConsumerType,
+    /// Whether it may be given data of the special category; none of its grants gives any where not.
+    pub special: bool,
     /// DNS names that its client certificates carry as subject alternative names.
     pub certificate_names: Vec<Box<str>>,
     /// How many requests it may make.
@@ -635,18 +740,67 @@ pub struct Grant {
     pub service: ServiceId,
     /// Forms of subject it covers, each one that the contract takes; empty where that asks about no person.
     pub subject: Vec<SubjectForm>,
-    /// Granted leaves.
+    /// Granted leaves; none where it grants a yes or no.
     pub fields: FieldSet,
+    /// What is answered with yes or no instead of fields.
+    pub answer: Option<Arc<Predicate>>,
     /// Purposes it serves.
     pub purposes: Vec<PurposeId>,
     /// Acts it rests on, never empty.
     pub acts: Vec<ActId>,
+    /// Those of them that allow data of the special category, as the grant names them expressly.
+    pub special: Vec<ActId>,
     /// Roles that may use it.
     pub roles: Vec<RoleId>,
     /// Fields some roles may not see although the grant covers them.
     pub role_withholds: BTreeMap<RoleId, FieldSet>,
     /// Rows delivered, where not all are; shared with every right that rests on the grant.
     pub rows: Arc<[RowRule]>,
+    /// When it may be used (Decree 634, 6.2.13); always where it says nothing.
+    pub hours: Option<Hours>,
+    /// How much it may be used (6.2.13); without a bound of its own where it says nothing.
+    pub volume: Option<Volume>,
+}
+
+impl Grant {
+    /// The agreed leaves on which what it gives rests: those it delivers, or those its predicate looks at.
+    #[must_use]
+    pub fn touches(&self, service: &Service) -> FieldSet {
+        self.answer.as_ref().map_or(self.fields, |predicate| predicate.leaves).intersection(service.agreed())
+    }
+}
+
+/// Hours of some days of the week, in Baku.
+///
+/// Holidays are not looked at: they need a calendar of the year, and [`Hours::cover`] is the place that asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    /// Whether it covers a day, Monday first.
+    pub days: [bool; 7],
+    /// The first minute of a day, counted from midnight.
+    pub from: u16,
+    /// The end of a day, itself not covered; at most 1,440.
+    pub to: u16,
+}
+
+impl Hours {
+    /// Whether a moment lies in them.
+    #[must_use]
+    pub fn cover(&self, now: Timestamp) -> bool {
+        let here = now.to_zoned(baku().clone()).datetime();
+        let day = usize::try_from(here.weekday().to_monday_zero_offset()).ok().and_then(|day| self.days.get(day));
+        let minute = u16::try_from(i32::from(here.hour()) * 60 + i32::from(here.minute())).unwrap_or(u16::MAX);
+        day.is_some_and(|covered| *covered) && (self.from..self.to).contains(&minute)
+    }
+}
+
+/// How much a grant may be used on one day of Baku. The gateway counts in memory: a restart begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume {
+    /// Most questions.
+    pub requests_per_day: Option<u32>,
+    /// Most different persons asked about.
+    pub persons_per_day: Option<u32>,
 }
 
 /// Delivers only the items of a list whose code is among those allowed.

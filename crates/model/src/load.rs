@@ -243,7 +243,9 @@ impl Loader<'_> {
                 file.refuse(&format!("{at}/in_force_until"), rule::WRONG_DATE, "lies before the first day", format!("{from} or later"));
             }
             if let (Some(id), true) = (id, file.faults() == before) {
-                self.snapshot.acts.insert(id.clone(), Act { id, name: raw.name, in_force_from, in_force_until });
+                self.snapshot
+                    .acts
+                    .insert(id.clone(), Act { id, name: raw.name, in_force_from, in_force_until, special: raw.special.is_some() });
             }
         }
     }
@@ -265,7 +267,7 @@ impl Loader<'_> {
                 span: raw.span.map(|span| file.duration(&format!("{at}/suppressed/for"), &span, DAY, SUPPRESSED_MAX)),
             });
             if let (Some(id), true) = (id, file.faults() == before) {
-                self.snapshot.purposes.insert(id.clone(), Purpose { id, name: raw.name, suppressed });
+                self.snapshot.purposes.insert(id.clone(), Purpose { id, name: raw.name, suppressed, special: raw.special.is_none() });
             }
         }
     }

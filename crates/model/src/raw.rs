@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::contract::{Bilingual, Capture, Class, Ground, Need, PersonRole, Retry, SubjectForm, Type};
+use crate::contract::{Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, SubjectForm, Type};
 use crate::outcome::Absence;
 
 /// A provider: one primary source (`contracts/providers/<provider>/provider.yaml`).
@@ -230,6 +230,8 @@ pub struct Field {
     #[serde(default = "yes")]
     #[schemars(default = "yes")]
     pub agreed: bool,
+    /// How it is to be handled: `onward`, `no-onward` (where the key is left out) or `own-use`.
+    pub handling: Option<Handling>,
     /// Unit, where the name does not say it.
     pub unit: Option<String>,
     /// Most items of a list.
@@ -269,6 +271,11 @@ pub struct ConsumerFile {
     pub name: Bilingual,
     /// Clause that establishes it, such as `634/2.1.3`.
     pub clause: String,
+    /// What it is (Decree 634, 2.5); bounds the class of whatever it is given.
+    #[serde(rename = "type")]
+    pub kind: ConsumerType,
+    /// `never`: none of its grants may give data of the special category.
+    pub special: Option<Never>,
     /// DNS names that its client certificates carry.
     #[schemars(length(max = 16))]
     pub certificate_names: Vec<String>,
@@ -307,12 +314,17 @@ pub struct Grant {
     /// Ways to name the subject that it covers; all of the contract's where left out.
     #[schemars(length(min = 1))]
     pub subject: Option<Vec<SubjectForm>>,
-    /// `all`, or paths; a list's path (`months[]`) grants all below it.
-    pub fields: Fields,
+    /// `all`, or paths; a list's path (`months[]`) grants all below it. Left out where there is an `answer`.
+    pub fields: Option<Fields>,
+    /// What is answered with yes or no instead of fields.
+    pub answer: Option<Answer>,
     /// Purposes it serves.
     pub purposes: Vec<String>,
     /// Legal acts it rests on.
     pub acts: Vec<String>,
+    /// Those of them that allow data of the special category (class S); demanded where it gives any.
+    #[serde(default)]
+    pub special: Vec<String>,
     /// Roles that may use it.
     pub roles: Vec<String>,
     /// Paths kept from some of these roles although the grant covers them.
@@ -321,6 +333,79 @@ pub struct Grant {
     /// Rows delivered, where not all are.
     #[serde(default)]
     pub rows: Vec<Row>,
+    /// When it may be used (Decree 634, 6.2.13).
+    pub hours: Option<Hours>,
+    /// How much it may be used on one day (Decree 634, 6.2.13).
+    pub volume: Option<Volume>,
+}
+
+/// A question that is answered with yes or no.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// What a yes means, in words.
+    pub question: Bilingual,
+    /// `record`, or a top-level list such as `acts[]`: yes where there is one of which all of `where` holds.
+    pub exists: String,
+    /// By the path of a code or truth value: what it must be; by that of a FIN, `subject.fin`. Paths begin in the
+    /// record or the row; `persons[].role` goes into a list, of which one and the same row must meet all.
+    #[serde(default, rename = "where")]
+    pub conditions: Ordered<Vec<String>>,
+}
+
+/// Hours of some days of the week, in Baku.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The days.
+    #[schemars(length(min = 1))]
+    pub days: Vec<Weekday>,
+    /// The first moment of a day, `hh:mm`.
+    pub from: String,
+    /// The end of a day, `hh:mm`, itself not covered; `24:00` for midnight.
+    pub to: String,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// How much a grant may be used on one day of Baku; at least one of the two.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Most questions.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub requests_per_day: Option<u32>,
+    /// Most different persons asked about.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub persons_per_day: Option<u32>,
+}
+
+/// The word `never`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Never {
+    /// In no grant.
+    #[serde(rename = "never")]
+    Never,
+}
+
+/// The word `allowed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Allowed {
+    /// By this act.
+    #[serde(rename = "allowed")]
+    Allowed,
 }
 
 /// Fields a grant covers.
@@ -370,6 +455,8 @@ pub struct Purpose {
     /// Where a person is not told, or not at once, that his data were used for it.
     #[serde(default)]
     pub suppressed: Option<Suppressed>,
+    /// `never`: no grant for it may give data of the special category.
+    pub special: Option<Never>,
 }
 
 /// Days on which nobody works, besides Saturdays and Sundays, by year (`contracts/calendar.yaml`).
@@ -427,6 +514,8 @@ pub struct Act {
     pub in_force_from: Option<String>,
     /// Last day in force, `yyyy-mm-dd`, where it has lapsed or will.
     pub in_force_until: Option<String>,
+    /// `allowed`: it lets data of the special category be used.
+    pub special: Option<Allowed>,
 }
 
 /// A dossier (`contracts/dossiers/<dossier>@<version>.yaml`).

@@ -74,6 +74,12 @@ rules! {
     WRONG_SUBJECT = "wrong-subject": "The contract does not take a subject of this form.";
     LAPSED_ACT = "lapsed-act": "The grant names an act that is not in force today.";
     OVERLAPPING_GRANTS = "overlapping-grants": "Two grants fit the same service, purpose and role.";
+    CLASS_ABOVE_TYPE = "class-above-type": "A role or grant goes beyond the class that a consumer of this type may ever be given (Decree 634, 2.5).";
+    SPECIAL_WITHOUT_ACT = "special-without-act": "The grant gives data of the special category and names no act of its own that allows it, or names one needlessly.";
+    SPECIAL_NEVER = "special-never": "The consumer or the purpose is declared without data of the special category, and the grant gives some.";
+    ONWARD_TRANSFER = "onward-transfer": "A field's handling mark keeps it from a consumer of this type (Decree 634, 6.1.5).";
+    WRONG_ANSWER_RULE = "wrong-answer-rule": "A yes or no rests on the record or a top-level list, and on agreed codes, truth values or the asked person's FIN in it; every input that asks by codes must be among them.";
+    WRONG_HOURS = "wrong-hours": "Hours are `hh:mm`, the end after the beginning.";
     CLASS_ABOVE_ROLES = "class-above-roles": "The grant covers fields of a class that none of its roles may see.";
     WRONG_ROW_RULE = "wrong-row-rule": "A row rule needs a top-level list, an agreed code field of its items, and the input with the same codes.";
     ROWS_COUNTED = "rows-counted": "The grant covers a count of rows that its row rule leaves out.";

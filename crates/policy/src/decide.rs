@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::contract::{Act, Class, Consumer, Grant, Role, RowRule};
+use model::contract::{Act, Class, Consumer, Grant, Handling, Role, RowRule};
 use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
 
 use crate::ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
 use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+use crate::mutant::{self, Rule};
 use crate::powers::{Identity, Powers};
 use crate::sight::Sight;
 
@@ -39,7 +40,14 @@ pub fn decide(
             emergency: findings.emergency.map(|emergency| emergency.id.clone()),
             consent: findings.consent.in_force().cloned().map(Box::new),
             withheld: findings.sets.withheld(service, &grant.rows),
-            sight: Sight { service: Arc::clone(service), fields: findings.sets.delivered(), rows: Arc::clone(&grant.rows) },
+            handling: findings.sets.handling(service),
+            volume: grant.volume,
+            sight: Sight {
+                service: Arc::clone(service),
+                fields: findings.sets.delivered(),
+                rows: if mutant::holds(Rule::Withholds(WithheldReason::Row)) { Arc::clone(&grant.rows) } else { Arc::default() },
+                answer: grant.answer.clone(),
+            },
         }),
         _ => Decision::Denied(Denial { reasons: findings.reasons, inputs: findings.inputs }),
     }
@@ -85,8 +93,8 @@ impl<'a> Findings<'a> {
         // Agreement: what the provider agreed to give.
         let service = snapshot.services.get(&ask.service);
         match service {
-            None => reasons.push(DenialReason::ServiceUnknown),
-            Some(service) if !service.agreement.in_force(today) => reasons.push(DenialReason::AgreementNotInForce),
+            None => deny(&mut reasons, DenialReason::ServiceUnknown),
+            Some(service) if !service.agreement.in_force(today) => deny(&mut reasons, DenialReason::AgreementNotInForce),
             Some(_) => {}
         }
 
@@ -98,43 +106,63 @@ impl<'a> Findings<'a> {
             _ => Vec::new(),
         };
         if !inputs.is_empty() {
-            reasons.push(DenialReason::CodesNotGranted);
+            deny(&mut reasons, DenialReason::CodesNotGranted);
+        }
+        let mut special = false;
+        if let (Some(service), Some(Basis { grant, .. })) = (service, basis) {
+            let touched = grant.touches(service);
+            let allowed = consumer.special && snapshot.purposes.get(&ask.purpose).is_some_and(|purpose| purpose.special);
+            // `check` refuses such a grant; should one slip through, nothing of it is given.
+            if !allowed && service.class_of(touched) == Some(Class::S) {
+                deny(&mut reasons, DenialReason::SpecialNever);
+            }
+            let reached = |index: usize| service.leaves.get(index).is_some_and(|leaf| leaf.handling.reaches(consumer.kind));
+            if !touched.iter().all(reached) {
+                deny(&mut reasons, DenialReason::OnwardTransfer);
+            }
+            if grant.hours.as_ref().is_some_and(|hours| !hours.cover(now)) {
+                deny(&mut reasons, DenialReason::OutsideHours);
+            }
+            let allows = |id: &ActId| snapshot.acts.get(id).is_some_and(|act| act.special && act.in_force(today));
+            special = allowed && grant.special.iter().any(allows);
         }
 
         // Powers: who asks.
         official(&ask.official, role, &mut reasons);
         match powers.identity {
-            Identity::NotSent if profile == Profile::Production => reasons.push(DenialReason::AssertionRequired),
+            Identity::NotSent if profile == Profile::Production => deny(&mut reasons, DenialReason::AssertionRequired),
             Identity::NotSent | Identity::Proven(_) => {}
-            Identity::Unproven(why) => reasons.push(why.reason()),
+            Identity::Unproven(why) => deny(&mut reasons, why.reason()),
         }
-        reasons.extend(powers.standing.reason());
+        if let Some(reason) = powers.standing.reason() {
+            deny(&mut reasons, reason);
+        }
 
         // Case: whom about, and in which open case.
         if let Some(service) = service
             && !subject_accepted(ask, service, profile)
         {
-            reasons.push(DenialReason::SubjectNotAccepted);
+            deny(&mut reasons, DenialReason::SubjectNotAccepted);
         }
         // Only some roles may act in emergencies.
         let emergency = case.and_then(|case| case.emergency.as_ref()).filter(|_| role.is_some_and(|role| role.emergency));
         match case {
-            None => reasons.push(DenialReason::CaseUnknown),
+            None => deny(&mut reasons, DenialReason::CaseUnknown),
             Some(case) => {
                 if !case.open {
-                    reasons.push(DenialReason::CaseClosed);
+                    deny(&mut reasons, DenialReason::CaseClosed);
                 }
                 if case.purpose != ask.purpose {
-                    reasons.push(DenialReason::CasePurpose);
+                    deny(&mut reasons, DenialReason::CasePurpose);
                 }
                 if case.of_another && emergency.is_none() {
-                    reasons.push(DenialReason::CaseOfAnother);
+                    deny(&mut reasons, DenialReason::CaseOfAnother);
                 }
                 if ask.subject.is_some() && !case.has_subject && !emergency.is_some_and(|emergency| emergency.has_subject) {
-                    reasons.push(DenialReason::PersonNotInCase);
+                    deny(&mut reasons, DenialReason::PersonNotInCase);
                 }
                 if !case.inputs_known {
-                    reasons.push(DenialReason::InputNotFromCase);
+                    deny(&mut reasons, DenialReason::InputNotFromCase);
                 }
             }
         }
@@ -145,27 +173,34 @@ impl<'a> Findings<'a> {
         // Consent: the person's own word, where the contract wants it.
         let consent = service.map_or(ConsentFound::NotNeeded, |service| ConsentFound::of(ask, service, case, now));
         match consent {
-            ConsentFound::Missing => reasons.push(DenialReason::ConsentMissing),
-            ConsentFound::Refused(ConsentRefused::Withdrawn) => reasons.push(DenialReason::ConsentWithdrawn),
-            ConsentFound::Refused(ConsentRefused::Differs) => reasons.push(DenialReason::ConsentDiffers),
-            ConsentFound::NotInForce => reasons.push(DenialReason::ConsentNotInForce),
+            ConsentFound::Missing => deny(&mut reasons, DenialReason::ConsentMissing),
+            ConsentFound::Refused(ConsentRefused::Withdrawn) => deny(&mut reasons, DenialReason::ConsentWithdrawn),
+            ConsentFound::Refused(ConsentRefused::Differs) => deny(&mut reasons, DenialReason::ConsentDiffers),
+            ConsentFound::NotInForce => deny(&mut reasons, DenialReason::ConsentNotInForce),
             ConsentFound::NotNeeded | ConsentFound::InForce(_) => {}
         }
 
-        let sets = match (service, basis, role) {
-            (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role, powers.identity),
+        let sets_at = |identity: Identity| match (service, basis, role) {
+            (Some(service), Some(basis), Some(role)) => {
+                let ceilings = [
+                    (Rule::RoleClass, role.class_max),
+                    (Rule::TypeClass, consumer.kind.class_max()),
+                    (Rule::AssuranceClass, identity.class_max().unwrap_or(Class::S)),
+                    (Rule::SpecialAct, if special { Class::S } else { Class::C }),
+                ];
+                let class_max = ceilings.into_iter().filter(|(rule, _)| mutant::holds(*rule)).map(|(_, class)| class).min();
+                let class_max = class_max.unwrap_or(Class::O);
+                Sets { special, ..Sets::of(ask, service, basis.grant, class_max) }
+            }
             _ => Sets::default(),
         };
-        if service.is_some() && basis.is_some() && sets.delivered().is_empty() {
+        let sets = sets_at(powers.identity);
+        if service.is_some() && basis.is_some() && !sets.leave_something() {
             // The level is to blame where a higher one would leave something.
-            let at_any_level = match (service, basis, role) {
-                (Some(service), Some(basis), Some(role)) => Sets::of(ask, service, basis.grant, role, Identity::NotSent),
-                _ => Sets::default(),
-            };
-            if !at_any_level.delivered().is_empty() {
-                reasons.push(DenialReason::AssuranceTooLow);
+            if sets_at(Identity::NotSent).leave_something() {
+                deny(&mut reasons, DenialReason::AssuranceTooLow);
             }
-            reasons.push(DenialReason::NothingLeft);
+            deny(&mut reasons, DenialReason::NothingLeft);
         }
         Self { service, role, basis, emergency, consent, sets, inputs, reasons }
     }
@@ -221,6 +256,12 @@ impl<'a> ConsentFound<'a> {
     }
 }
 
+fn deny(reasons: &mut Vec<DenialReason>, reason: DenialReason) {
+    if mutant::holds(Rule::Denies(reason)) {
+        reasons.push(reason);
+    }
+}
+
 /// Narrows the consumer's grants by service, purpose, role, form of subject and act, and says at which step
 /// none was left. `check` refuses two grants that fit the same ask; were there two, the first would count.
 fn basis<'a>(
@@ -239,16 +280,16 @@ fn basis<'a>(
     let granted = for_service().next().is_some();
     let for_purpose = for_service().any(|grant| has_purpose(&grant));
     if !granted {
-        reasons.push(DenialReason::NoGrant);
+        deny(reasons, DenialReason::NoGrant);
     } else if !for_purpose {
-        reasons.push(DenialReason::PurposeNotGranted);
+        deny(reasons, DenialReason::PurposeNotGranted);
     }
     // With the wrong purpose the role is still judged, against all grants for the service.
     let for_role = for_service().filter(|grant| !for_purpose || has_purpose(grant)).any(|grant| has_role(&grant));
     if role.is_none() {
-        reasons.push(DenialReason::RoleUnknown);
+        deny(reasons, DenialReason::RoleUnknown);
     } else if granted && !for_role {
-        reasons.push(DenialReason::RoleNotGranted);
+        deny(reasons, DenialReason::RoleNotGranted);
     }
     let fitting = || for_service().filter(|grant| (!for_purpose || has_purpose(grant)) && (!for_role || has_role(grant)));
     // A form that the contract does not take is the contract's to refuse.
@@ -256,12 +297,12 @@ fn basis<'a>(
     let has_form = |grant: &&Grant| form.is_none_or(|form| grant.subject.contains(&form));
     let for_form = fitting().any(|grant| has_form(&grant));
     if granted && !for_form {
-        reasons.push(DenialReason::SubjectNotGranted);
+        deny(reasons, DenialReason::SubjectNotGranted);
     }
     let narrowed = || fitting().filter(|grant| !for_form || has_form(grant));
     let standing = narrowed().find_map(|grant| Some(Basis { grant, act: grant.acts.iter().find(in_force)? }));
     if granted && standing.is_none() {
-        reasons.push(DenialReason::ActNotInForce);
+        deny(reasons, DenialReason::ActNotInForce);
     }
     standing.filter(|_| for_purpose && for_role && for_form)
 }
@@ -286,18 +327,18 @@ fn official(official: &Official, role: Option<&Role>, reasons: &mut Vec<DenialRe
     match official {
         Official::Person(number) => {
             if !named(number) {
-                reasons.push(DenialReason::OfficialMissing);
+                deny(reasons, DenialReason::OfficialMissing);
             }
         }
         Official::Robot { name, responsible } => {
             if !named(name) {
-                reasons.push(DenialReason::OfficialMissing);
+                deny(reasons, DenialReason::OfficialMissing);
             }
             if !responsible.as_deref().is_some_and(named) {
-                reasons.push(DenialReason::RobotWithoutResponsible);
+                deny(reasons, DenialReason::RobotWithoutResponsible);
             }
             if role.is_some_and(|role| !role.automated) {
-                reasons.push(DenialReason::RobotNotAllowed);
+                deny(reasons, DenialReason::RobotNotAllowed);
             }
         }
     }
@@ -319,22 +360,30 @@ pub(crate) struct Sets {
     pub(crate) powers: FieldSet,
     /// What the ask narrows to; everything where it does not narrow.
     pub(crate) asked: FieldSet,
+    /// What a yes or no tells something of, where the grant answers with one: all of it or nothing.
+    pub(crate) tested: Option<FieldSet>,
+    /// Whether an act that the grant names for it lets data of the special category be given today.
+    pub(crate) special: bool,
 }
 
 impl Sets {
-    fn of(ask: &Ask, service: &Service, grant: &Grant, role: &Role, identity: Identity) -> Self {
-        let class_max = identity.class_max().map_or(role.class_max, |level| level.min(role.class_max));
+    fn of(ask: &Ask, service: &Service, grant: &Grant, class_max: Class) -> Self {
         let all = FieldSet::first(service.leaves.len());
-        let mut sets = Self { granted: grant.fields.intersection(all), powers: all, asked: all, ..Self::default() };
+        let tested = grant.answer.as_ref().map(|predicate| predicate.leaves);
+        let mut sets = Self { granted: all, powers: all, asked: all, tested, ..Self::default() };
+        let applies = |reason| mutant::holds(Rule::Withholds(reason));
         for (index, leaf) in service.leaves.iter().enumerate() {
-            if leaf.agreed {
+            if leaf.agreed || !applies(WithheldReason::Agreement) {
                 sets.agreed.insert(index);
             }
-            if within(leaf.class, class_max) {
+            if leaf.class <= class_max || !applies(WithheldReason::Class) {
                 sets.class.insert(index);
             }
         }
-        if let Some(kept) = grant.role_withholds.get(&ask.role) {
+        if applies(WithheldReason::Function) {
+            sets.granted = grant.fields.intersection(all);
+        }
+        if let Some(kept) = grant.role_withholds.get(&ask.role).filter(|_| applies(WithheldReason::Powers)) {
             sets.powers = all.difference(*kept);
         }
         if let Some(names) = &ask.fields {
@@ -345,6 +394,21 @@ impl Sets {
 
     pub(crate) fn delivered(&self) -> FieldSet {
         self.agreed.intersection(self.granted).intersection(self.class).intersection(self.powers).intersection(self.asked)
+    }
+
+    /// Whether anything could be told at all.
+    pub(crate) fn leave_something(&self) -> bool {
+        match self.tested {
+            // What a question narrows to does not change what a yes tells.
+            Some(tested) => tested.is_subset(self.agreed.intersection(self.class).intersection(self.powers)),
+            None => !self.delivered().is_empty(),
+        }
+    }
+
+    /// The strictest mark of what is told.
+    pub(crate) fn handling(&self, service: &Service) -> Handling {
+        let told = self.tested.unwrap_or_else(|| self.delivered());
+        told.iter().filter_map(|index| service.leaves.get(index)).map(|leaf| leaf.handling).max().unwrap_or(Handling::NoOnward)
     }
 
     /// Row rules that concern something delivered.
@@ -382,8 +446,4 @@ impl Sets {
         ];
         steps.into_iter().find(|(allowed, _)| !allowed.contains(index)).map(|(_, reason)| reason)
     }
-}
-
-fn within(class: Class, class_max: Class) -> bool {
-    class <= class_max
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::contract::RowRule;
+use model::contract::{Handling, RowRule, Volume};
 use model::{ActId, CaseId, Consent, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,8 @@ pub struct Authorised {
     pub(crate) emergency: Option<Box<str>>,
     pub(crate) consent: Option<Box<Consent>>,
     pub(crate) withheld: Vec<Withheld>,
+    pub(crate) handling: Handling,
+    pub(crate) volume: Option<Volume>,
 }
 
 impl Authorised {
@@ -131,7 +133,7 @@ impl Authorised {
         self.consent.as_deref()
     }
 
-    /// Delivered leaves of [`Self::service`]; never empty.
+    /// Delivered leaves of [`Self::service`]; empty where the answer is yes or no, and never otherwise.
     #[must_use]
     pub fn fields(&self) -> FieldSet {
         self.sight.fields
@@ -146,6 +148,18 @@ impl Authorised {
     #[must_use]
     pub fn withheld(&self) -> &[Withheld] {
         &self.withheld
+    }
+
+    /// How the answer is to be handled: the strictest mark of what it delivers, or rests on (Decree 634, 6.1.5).
+    #[must_use]
+    pub fn handling(&self) -> Handling {
+        self.handling
+    }
+
+    /// How much the grant may be used on one day, where it is bounded (Decree 634, 6.2.13). Counting is the edge's.
+    #[must_use]
+    pub fn volume(&self) -> Option<&Volume> {
+        self.volume.as_ref()
     }
 
     /// Row rules of the grant, also those for lists of which nothing is delivered.
@@ -173,7 +187,8 @@ pub enum WithheldReason {
     Agreement,
     /// The consumer's grant does not cover it (2.6 b).
     Function,
-    /// The role's highest class is below the field's.
+    /// Its class is above what the role, the official's assurance or the type of consumer may be given, or it is of
+    /// the special category and no act that allows it is named and in force.
     Class,
     /// The grant keeps it from this role (2.6 c).
     Powers,
@@ -321,6 +336,14 @@ denial_reasons! {
     CodesNotGranted = "codes-not-granted", "the grant does not cover every code that is asked for", "icazə soruşulan kodların hamısını əhatə etmir";
     /// The role may not act in emergencies. Only the opening of an override finds this.
     EmergencyNotGranted = "emergency-not-granted", "this role may not act in emergencies", "bu rol təcili hallarda çıxış edə bilməz";
+    /// The consumer or the purpose is declared without data of the special category, and the grant gives some.
+    SpecialNever = "special-never", "data of the special category may not serve this consumer or purpose",
+        "xüsusi kateqoriyalı məlumat bu istehlakçıya və ya məqsədə verilə bilməz";
+    /// A handling mark keeps a field of the grant from a consumer of this type.
+    OnwardTransfer = "onward-transfer", "the source's data may not be passed on to this consumer",
+        "mənbənin məlumatı bu istehlakçıya ötürülə bilməz";
+    /// The grant may not be used at this hour or on this day.
+    OutsideHours = "outside-hours", "the grant may not be used at this time", "icazədən bu vaxt istifadə edilə bilməz";
     /// Nobody is named as asking.
     OfficialMissing = "official-missing", "no official is named", "vəzifəli şəxs göstərilməyib";
     /// An automated caller without a person answerable for it.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use model::contract::Consumer;
+use model::contract::{Bilingual, Consumer, Handling};
 use model::{ActId, ConsumerId, FieldSet, Profile, PurposeId, RoleId, Service, ServiceId, Snapshot, Version};
 use serde::Serialize;
 
@@ -35,6 +35,10 @@ pub struct Explanation {
     pub checks: Vec<Check>,
     /// One entry for each party that limits the fields; empty where no grant fits.
     pub steps: Vec<Step>,
+    /// What is answered with yes or no instead of fields, in words.
+    pub answer: Option<Bilingual>,
+    /// The strictest handling mark of what is told.
+    pub handling: Option<Handling>,
     /// Paths delivered if allowed, in the contract's order.
     pub delivered: Vec<Box<str>>,
     /// What the answer would list as withheld.
@@ -126,27 +130,36 @@ pub fn explain(
         allowed: findings.reasons.is_empty(),
         checks: checks.collect(),
         steps: Vec::new(),
+        answer: None,
+        handling: None,
         delivered: Vec::new(),
         withheld: Vec::new(),
     };
     if let (Some(service), Some(basis)) = (findings.service, findings.basis) {
-        explanation.steps = steps(ask, service, basis, &findings);
+        explanation.steps = steps(ask, consumer, service, basis, &findings);
+        explanation.answer = basis.grant.answer.as_ref().map(|predicate| predicate.question.clone());
+        explanation.handling = findings.sets.leave_something().then(|| findings.sets.handling(service));
         explanation.delivered = paths(service, findings.sets.delivered());
         explanation.withheld = findings.sets.withheld(service, &basis.grant.rows);
     }
     explanation
 }
 
-fn steps(ask: &Ask, service: &Service, basis: Basis<'_>, findings: &Findings<'_>) -> Vec<Step> {
+fn steps(ask: &Ask, consumer: &Consumer, service: &Service, basis: Basis<'_>, findings: &Findings<'_>) -> Vec<Step> {
     let sets = &findings.sets;
     let agreement = &service.agreement;
-    let class_max = findings.role.map(|role| format!("{:?}", role.class_max)).unwrap_or_default();
+    let class_max = findings.role.map(|role| format!("{:?}", role.class_max.min(consumer.kind.class_max()))).unwrap_or_default();
+    let special = match (&basis.grant.special[..], sets.special) {
+        ([], _) => String::new(),
+        (acts, true) => format!(", special category under {}", acts.iter().map(ActId::as_str).collect::<Vec<_>>().join(", ")),
+        (_, false) => ", no act for the special category in force".to_owned(),
+    };
     let kept =
         if basis.grant.role_withholds.contains_key(&ask.role) { "some fields kept from it by the grant" } else { "nothing kept from it" };
     let mut parts = vec![
         ("agreement", sets.agreed, format!("{}, in force {} to {}", agreement.number, agreement.signed_on, agreement.valid_until)),
         ("function", sets.granted, format!("the consumer's grant for {} under {}", ask.purpose, basis.act)),
-        ("class", sets.class, format!("role {} sees up to class {class_max}", ask.role)),
+        ("class", sets.class, format!("role {} sees up to class {class_max}{special}", ask.role)),
         ("powers", sets.powers, format!("role {}: {kept}", ask.role)),
     ];
     if ask.fields.is_some() {
@@ -176,6 +189,9 @@ fn part(reason: DenialReason) -> &'static str {
         | DenialReason::SubjectNotGranted
         | DenialReason::ActNotInForce
         | DenialReason::CodesNotGranted
+        | DenialReason::SpecialNever
+        | DenialReason::OnwardTransfer
+        | DenialReason::OutsideHours
         | DenialReason::NothingLeft => "function",
         DenialReason::OfficialMissing
         | DenialReason::EmergencyNotGranted
@@ -232,8 +248,13 @@ impl fmt::Display for Explanation {
         for withheld in self.withheld.iter().filter(|withheld| withheld.reason == crate::WithheldReason::Row) {
             writeln!(f, "{:<10} {}: only the granted rows", "row", withheld.field)?;
         }
-        if self.allowed {
-            writeln!(f, "{:<10} {}", "delivered", self.delivered.join(", "))?;
+        match &self.answer {
+            Some(question) if self.allowed => writeln!(f, "{:<10} yes or no alone: {}", "answer", question.en)?,
+            None if self.allowed => writeln!(f, "{:<10} {}", "delivered", self.delivered.join(", "))?,
+            Some(_) | None => {}
+        }
+        if let Some(handling) = self.handling.filter(|handling| self.allowed && *handling != Handling::NoOnward) {
+            writeln!(f, "{:<10} {}", "handling", handling.as_str())?;
         }
         Ok(())
     }

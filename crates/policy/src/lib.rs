@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 mod explain;
 mod filter;
+mod mutant;
 mod powers;
 mod sight;
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use model::contract::{Confirmed, FieldKind, RowRule};
-use model::{Facts, FieldSet, Service, Value};
+use model::{Facts, FieldSet, Predicate, Service, Value};
 
 /// Fields and rows that a right shows. It lets nothing be asked and nothing be told: for that there is
 /// [`crate::Authorised`], from which it comes.
@@ -16,6 +16,8 @@ pub struct Sight {
     pub(crate) fields: FieldSet,
     /// All row rules of the grant.
     pub(crate) rows: Arc<[RowRule]>,
+    /// What is answered with yes or no instead.
+    pub(crate) answer: Option<Arc<Predicate>>,
 }
 
 impl Sight {
@@ -24,8 +26,14 @@ impl Sight {
     /// They are where rows are withheld by a rule, none of a ruled list is left, and everything else that
     /// would be delivered only repeats the question. Such a record would say nothing but that there are
     /// withheld rows. A question that narrows its fields to less is judged by the same rows.
+    ///
+    /// Where the answer is yes or no, everything but a yes is: whether the source has no record, or one of which the
+    /// predicate does not hold, must not show in what is kept.
     #[must_use]
     pub fn hides(&self, facts: &Facts) -> bool {
+        if self.answer.is_some() {
+            return self.verdict(facts) != Some(true);
+        }
         if self.rows.is_empty() {
             return false;
         }
@@ -43,6 +51,25 @@ impl Sight {
             set
         });
         self.fields_of(facts).is_subset(silent) && self.rows.iter().all(|rule| facts.rows(&rule.list, &self.rows).next().is_none())
+    }
+
+    /// The contract that it was decided under.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// What is answered with yes or no, where that is all the right lets be told.
+    #[must_use]
+    pub fn predicate(&self) -> Option<&Arc<Predicate>> {
+        self.answer.as_ref()
+    }
+
+    /// Yes or no, by these facts. `None` where the right gives fields, and where the facts are another contract's.
+    #[must_use]
+    pub fn verdict(&self, facts: &Facts) -> Option<bool> {
+        let predicate = self.answer.as_ref().filter(|_| self.service.id == facts.service.id)?;
+        predicate.holds(facts, &self.rows)
     }
 
     /// The value of a top-level field that is not a list of records; `None` where it is withheld or unknown.

@@ -45,12 +45,22 @@ impl Field {
         let (name, path, kind, optional) = match self {
             Self::One(name, kind, optional, codes) => {
                 let path = format!("{prefix}{name}");
-                leaves.push(Leaf { path: path.as_str().into(), class: model::contract::Class::O, agreed: true });
+                leaves.push(Leaf {
+                    path: path.as_str().into(),
+                    class: model::contract::Class::O,
+                    agreed: true,
+                    handling: model::contract::Handling::NoOnward,
+                });
                 (name, path, FieldKind::Scalar { kind: *kind, codes: codes.iter().map(|code| (*code).into()).collect() }, *optional)
             }
             Self::Plain(name, kind) => {
                 let path = format!("{prefix}{name}[]");
-                leaves.push(Leaf { path: path.as_str().into(), class: model::contract::Class::O, agreed: true });
+                leaves.push(Leaf {
+                    path: path.as_str().into(),
+                    class: model::contract::Class::O,
+                    agreed: true,
+                    handling: model::contract::Handling::NoOnward,
+                });
                 (name, path, FieldKind::Values { max: 3, kind: *kind, codes: Vec::new() }, false)
             }
             Self::List(name, fields) => {

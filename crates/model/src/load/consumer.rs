@@ -1,12 +1,21 @@
 //! Checks a consumer and its grants.
+//!
+//! - `answer.rs`: what is answered with yes or no.
+//! - `terms.rs`: by whom, under what and when a grant may be used.
+
+mod answer;
+mod terms;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use super::Names;
 use super::file::{self, File};
-use crate::contract::{Confirmed, Consumer, FieldKind, FieldSet, Grant, Input, Quota, Role, RowRule, Service, SubjectForm, Type};
+use crate::contract::{
+    Class, Confirmed, Consumer, ConsumerType, FieldKind, FieldSet, Grant, Input, Quota, Role, RowRule, Service, SubjectForm, Type,
+};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ConsumerId, PurposeId, RoleId, ServiceId};
 use crate::problem::Problems;
@@ -46,12 +55,14 @@ pub(super) fn check(
         let at = format!("/roles/{}", escape(&code));
         file.bilingual(&format!("{at}/name"), &role.name);
         if let Some(code) = file.id_key(&at, &code, RoleId::new) {
+            terms::role_within_type(&mut file, &format!("{at}/class_max"), raw.kind, role.class_max);
             roles.insert(code, Role { name: role.name, class_max: role.class_max, automated: role.automated, emergency: role.emergency });
         }
     }
     let own_faults = file.faults();
 
-    let scope = Scope { today, snapshot, names, roles: &roles };
+    let special = raw.special.is_none();
+    let scope = Scope { today, snapshot, names, roles: &roles, kind: raw.kind, special };
     let mut grants: Vec<Grant> = Vec::new();
     for (place, raw) in raw.grants.iter().enumerate() {
         let at = format!("/grants/{place}");
@@ -76,6 +87,8 @@ pub(super) fn check(
         id: id?,
         name: raw.name,
         clause,
+        kind: raw.kind,
+        special,
         certificate_names,
         quota: raw.quota.as_ref().map_or(QUOTA, |quota| Quota { per_second: quota.per_second, burst: quota.burst }),
         roles,
@@ -88,6 +101,9 @@ struct Scope<'a> {
     snapshot: &'a Snapshot,
     names: &'a Names,
     roles: &'a BTreeMap<RoleId, Role>,
+    kind: ConsumerType,
+    /// Whether the consumer may be given data of the special category.
+    special: bool,
 }
 
 fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> Option<Grant> {
@@ -142,7 +158,7 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
     // Fields can be judged only against a sound contract; a broken one has its own problems.
     let service = scope.snapshot.services.get(&service?)?;
     let subject = subject_forms(file, &format!("{at}/subject"), raw.subject.as_deref(), service);
-    let fields = granted(file, &format!("{at}/fields"), &raw.fields, service);
+    let fields = granted(file, at, raw, service);
     let mut role_withholds = BTreeMap::new();
     for (role, paths) in &raw.role_withholds.0 {
         let at = format!("{at}/role_withholds/{}", escape(role));
@@ -154,7 +170,6 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
             _ => file.refuse_key(&at, rule::UNKNOWN_ROLE, format!("`{role}` is not a role of this grant"), raw.roles.join(", ")),
         }
     }
-    class_above_roles(file, &format!("{at}/roles"), fields, &roles, service, scope);
     let mut rows: Vec<RowRule> = Vec::new();
     for (place, raw) in raw.rows.iter().enumerate() {
         if let Some(row) = row(file, &format!("{at}/rows/{place}"), raw, service) {
@@ -162,7 +177,32 @@ fn grant(file: &mut File<'_>, at: &str, raw: &raw::Grant, scope: &Scope<'_>) -> 
         }
     }
     counted_rows(file, &format!("{at}/fields"), fields, &rows, service);
-    Some(Grant { service: service.id.clone(), subject, fields, purposes, acts, roles, role_withholds, rows: rows.into() })
+    let answer = match &raw.answer {
+        Some(answer) => {
+            let (predicate, bound) = answer::check(file, at, raw, answer, service)?;
+            rows.extend(bound);
+            Some(Arc::new(predicate))
+        }
+        None => None,
+    };
+    let special = codes(file, &format!("{at}/special"), &raw.special, ActId::new);
+    let grant = Grant {
+        service: service.id.clone(),
+        subject,
+        fields,
+        answer,
+        purposes,
+        acts,
+        special,
+        roles,
+        role_withholds,
+        rows: rows.into(),
+        hours: raw.hours.as_ref().and_then(|hours| terms::hours(file, &format!("{at}/hours"), hours)),
+        volume: raw.volume.as_ref().map(|volume| terms::volume(file, &format!("{at}/volume"), volume)),
+    };
+    terms::check(file, at, &grant, service, scope);
+    class_above_roles(file, &format!("{at}/roles"), &grant, service, scope);
+    Some(grant)
 }
 
 fn codes<T: PartialEq>(file: &mut File<'_>, at: &str, words: &[String], new: impl Fn(&str) -> Result<T, crate::id::IdError>) -> Vec<T> {
@@ -185,15 +225,26 @@ fn subject_forms(file: &mut File<'_>, at: &str, raw: Option<&[SubjectForm]>, ser
     forms.to_vec()
 }
 
-fn granted(file: &mut File<'_>, at: &str, raw: &raw::Fields, service: &Service) -> FieldSet {
-    match raw {
-        raw::Fields::All(_) => FieldSet::first(service.leaves.len()),
-        raw::Fields::Paths(paths) => {
+fn granted(file: &mut File<'_>, at: &str, raw: &raw::Grant, service: &Service) -> FieldSet {
+    let place = format!("{at}/fields");
+    match (&raw.fields, &raw.answer) {
+        (Some(raw::Fields::All(_)), None) => FieldSet::first(service.leaves.len()),
+        (Some(raw::Fields::Paths(paths)), None) => {
             if paths.is_empty() {
-                file.refuse(at, rule::GRANT_WITHOUT_FIELD, "the grant covers no field", "all, or paths of the contract");
+                file.refuse(&place, rule::GRANT_WITHOUT_FIELD, "the grant covers no field", "all, or paths of the contract");
             }
-            paths_under(file, at, paths, service)
+            paths_under(file, &place, paths, service)
         }
+        (None, None) => {
+            file.refuse(at, rule::GRANT_WITHOUT_FIELD, "the grant covers no field and answers nothing", "fields, or answer");
+            FieldSet::EMPTY
+        }
+        (Some(_), Some(_)) => {
+            let message = "who is answered with yes or no is given no field";
+            file.refuse_key(&place, rule::MISPLACED_KEY, message, "fields or answer, not both");
+            FieldSet::EMPTY
+        }
+        (None, Some(_)) => FieldSet::EMPTY,
     }
 }
 
@@ -213,11 +264,12 @@ fn paths_under(file: &mut File<'_>, at: &str, paths: &[String], service: &Servic
 }
 
 /// A field that none of the grant's roles may ever see is a mistake in one of the two.
-fn class_above_roles(file: &mut File<'_>, at: &str, fields: FieldSet, roles: &[RoleId], service: &Service, scope: &Scope<'_>) {
-    let deliverable = fields.intersection(service.agreed());
-    let highest = deliverable.iter().filter_map(|index| service.leaves.get(index)).map(|leaf| leaf.class).max();
-    let allowed = roles.iter().filter_map(|role| scope.roles.get(role)).map(|role| role.class_max).max();
-    if let (Some(highest), Some(allowed)) = (highest, allowed)
+fn class_above_roles(file: &mut File<'_>, at: &str, grant: &Grant, service: &Service, scope: &Scope<'_>) {
+    let highest = service.class_of(grant.touches(service));
+    let allowed = grant.roles.iter().filter_map(|role| scope.roles.get(role)).map(|role| role.class_max).max();
+    // What no consumer of the type may be given has been told.
+    let possible = |highest: &Class| *highest <= scope.kind.class_max();
+    if let (Some(highest), Some(allowed)) = (highest.filter(possible), allowed)
         && highest > allowed
     {
         let message = format!("the grant covers fields of class {highest:?}, its roles see up to {allowed:?}");

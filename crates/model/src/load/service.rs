@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use super::file::{self, File, KEY_RULE, is_key};
 use super::{Declared, Names};
 use crate::contract::{
-    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry, Route,
-    Service, Shape, Type,
+    Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Handling, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry,
+    Route, Service, Shape, Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
@@ -256,6 +256,7 @@ struct Draft {
     class: Class,
     optional: bool,
     agreed: bool,
+    handling: Handling,
     unit: Option<Box<str>>,
 }
 
@@ -345,8 +346,13 @@ fn draft(file: &mut File<'_>, at: &str, path: &str, name: &str, raw: &raw::Field
             file.refuse_key(at, rule::MISSING_KEY, "the key `type` is missing", "`type`");
             return None;
         }
-        let theirs =
-            [("class", raw.class.is_some()), ("codes", raw.codes.is_some()), ("unit", raw.unit.is_some()), ("agreed", !raw.agreed)];
+        let theirs = [
+            ("class", raw.class.is_some()),
+            ("codes", raw.codes.is_some()),
+            ("unit", raw.unit.is_some()),
+            ("agreed", !raw.agreed),
+            ("handling", raw.handling.is_some()),
+        ];
         for (key, _) in theirs.iter().filter(|(_, given)| *given) {
             let message = format!("a list of records has no `{key}` of its own");
             file.refuse_key(&format!("{at}/{key}"), rule::MISPLACED_KEY, message, "the key at the list's fields");
@@ -360,6 +366,7 @@ fn draft(file: &mut File<'_>, at: &str, path: &str, name: &str, raw: &raw::Field
             class: Class::O,
             optional: raw.optional,
             agreed: true,
+            handling: Handling::NoOnward,
             unit: None,
         });
     };
@@ -381,6 +388,7 @@ fn draft(file: &mut File<'_>, at: &str, path: &str, name: &str, raw: &raw::Field
         class,
         optional: raw.optional,
         agreed: raw.agreed,
+        handling: raw.handling.unwrap_or(Handling::NoOnward),
         unit,
     };
     (file.faults() == before).then_some(draft)
@@ -419,7 +427,7 @@ fn shape(file: &mut File<'_>, drafts: Vec<Draft>, leaves: &mut Vec<Leaf>) -> Sha
         let index = leaves.len();
         let (kind, class, agreed) = match draft.kind {
             DraftKind::Leaf(kind) => {
-                leaves.push(Leaf { path: draft.path.clone(), class: draft.class, agreed: draft.agreed });
+                leaves.push(Leaf { path: draft.path.clone(), class: draft.class, agreed: draft.agreed, handling: draft.handling });
                 (kind, draft.class, draft.agreed)
             }
             DraftKind::List { max, items } => {

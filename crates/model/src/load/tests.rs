@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::contract::{
-    AnswerField, Condition, ConditionOf, Confirm, Confirmed, FieldKind, InputSource, PersonRole, Quota, SubjectPart, Test,
+    AnswerField, Condition as DossierCondition, ConditionOf, Confirm, Confirmed, FieldKind, InputSource, PersonRole, Quota, SubjectPart,
+    Test,
 };
+use crate::predicate::Condition;
 
 /// Contracts with one of everything, which change only with these tests.
 fn contracts() -> PathBuf {
@@ -82,11 +84,11 @@ fn an_element_knows_all_that_it_needs() {
 
     let acts = element("civil-acts");
     let status = ConditionOf::Answer(AnswerField { element: 1, field: "document_status".into() });
-    assert_eq!(acts.when, [Condition { of: status, test: Test::Is(vec!["valid".into(), "expired".into()]) }]);
+    assert_eq!(acts.when, [DossierCondition { of: status, test: Test::Is(vec!["valid".into(), "expired".into()]) }]);
     assert_eq!(acts.after, [1]);
     assert_eq!(acts.inputs[0].1, InputSource::Codes(vec!["birth".into(), "marriage".into()]));
     assert_eq!(element("income").when[0].test, Test::Years { at_least: Some(18), below: None });
-    let given = Condition { of: ConditionOf::Input("territory_code".into()), test: Test::Given };
+    let given = DossierCondition { of: ConditionOf::Input("territory_code".into()), test: Test::Given };
     assert_eq!(element("transactions").when, [given]);
 
     let members = element("application").members.as_ref().expect("members");
@@ -672,6 +674,133 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "  - service: justice/notarial-application\n    rows: [{list: members, field: relation, allow: [child]}]\n",
             )],
         ),
+        ("class-above-type", "a role of the portal", vec![Replace(SOVQAT, "type: subsystem", "type: portal")]),
+        (
+            "class-above-type",
+            "confidential fields for a natural person",
+            vec![
+                Replace(SOVQAT, "type: subsystem", "type: natural-person"),
+                Replace(SOVQAT, "class_max: S", "class_max: O"),
+                Replace(SOVQAT, "[fin, surname, given_name, birth_date]", "[photo]"),
+                Replace(IDENTITY, "photo: {type: bytes, class: S, agreed: false}", "photo: {type: bytes, class: C, handling: onward}"),
+            ],
+        ),
+        ("special-without-act", "kinship", vec![Replace(AID, "    special: [law-targeted-aid]\n", "")]),
+        (
+            "special-without-act",
+            "by an act that does not allow it",
+            vec![Replace("acts.yaml", "Law on targeted state social assistance}, special: allowed}", "x}}")],
+        ),
+        (
+            "special-without-act",
+            "by an act that is none of the grant's",
+            vec![Replace(AID, "    special: [law-targeted-aid]\n", "    special: [decree-393]\n")],
+        ),
+        (
+            "special-without-act",
+            "where nothing is special",
+            vec![Replace(
+                SOVQAT,
+                "    acts: [acts-housing-and-cars]\n",
+                "    acts: [acts-housing-and-cars]\n    special: [acts-housing-and-cars]\n",
+            )],
+        ),
+        ("special-never", "for a consumer without", vec![Replace(AID, "type: subsystem", "type: subsystem\nspecial: never")]),
+        (
+            "special-never",
+            "for a purpose without",
+            vec![Replace("purposes.yaml", "Means test for targeted state social assistance}", "x}, special: never")],
+        ),
+        ("onward-transfer", "a source's data for another state body", vec![Replace(SOVQAT, "type: subsystem", "type: state-body")]),
+        (
+            "onward-transfer",
+            "what is for own use, for the portal",
+            vec![
+                Replace(SOVQAT, "type: subsystem", "type: portal"),
+                Replace(SOVQAT, "class_max: S", "class_max: C"),
+                Replace(IDENTITY, "surname: {type: text, class: O}", "surname: {type: text, class: O, handling: own-use}"),
+            ],
+        ),
+        (
+            "misplaced-key",
+            "the mark of a list of records",
+            vec![Replace(CONSUMPTION, "\"months[]\": {max: 12}", "\"months[]\": {max: 12, handling: onward}")],
+        ),
+        (
+            "misplaced-key",
+            "fields beside an answer",
+            vec![Replace(SOVQAT, "    fields: [fin", "    answer: {question: {az: a, en: a}, exists: record}\n    fields: [fin")],
+        ),
+        (
+            "misplaced-key",
+            "rows beside an answer",
+            vec![answered(
+                ACTS_GRANT,
+                "exists: \"acts[]\", where: {act_kind: [birth]}",
+                "    rows: [{list: acts, field: act_kind, allow: [birth], input: act_kinds}]\n",
+            )],
+        ),
+        (
+            "grant-without-field",
+            "neither fields nor an answer",
+            vec![Replace(SOVQAT, "    fields: [fin, surname, given_name, birth_date]\n", "")],
+        ),
+        ("wrong-answer-rule", "of a value", vec![answered(ACTS_GRANT, "exists: fin", "")]),
+        ("wrong-answer-rule", "by a date", vec![answered(ACTS_GRANT, "exists: \"acts[]\", where: {event_on: [\"2026-03-12\"]}", "")]),
+        (
+            "wrong-answer-rule",
+            "by a list that is not there",
+            vec![answered(ACTS_GRANT, "exists: \"acts[]\", where: {act_kind: [birth], \"persons[].role\": [child]}", "")],
+        ),
+        (
+            "wrong-answer-rule",
+            "by somebody else's FIN",
+            vec![Replace(
+                SOVQAT,
+                "    fields: [fin, surname, given_name, birth_date]\n",
+                "    answer: {question: {az: a, en: a}, exists: record, where: {fin: [5K7QX2O]}}\n",
+            )],
+        ),
+        ("wrong-answer-rule", "that the question can ask beyond", vec![answered(ACTS_GRANT, "exists: \"acts[]\"", "")]),
+        ("unknown-code", "of an answer", vec![answered(ACTS_GRANT, "exists: \"acts[]\", where: {act_kind: [death]}", "")]),
+        ("too-few", "an answer that is never yes", vec![answered(ACTS_GRANT, "exists: \"acts[]\", where: {act_kind: []}", "")]),
+        (
+            "wrong-hours",
+            "no time of day",
+            vec![Replace(
+                SOVQAT,
+                "    roles: [case-officer]\n",
+                "    roles: [case-officer]\n    hours: {days: [monday], from: \"9:00\", to: \"18:00\"}\n",
+            )],
+        ),
+        (
+            "wrong-hours",
+            "no hour at all",
+            vec![Replace(
+                SOVQAT,
+                "    roles: [case-officer]\n",
+                "    roles: [case-officer]\n    hours: {days: [monday], from: \"18:00\", to: \"18:00\"}\n",
+            )],
+        ),
+        (
+            "wrong-hours",
+            "beyond midnight",
+            vec![Replace(
+                SOVQAT,
+                "    roles: [case-officer]\n",
+                "    roles: [case-officer]\n    hours: {days: [monday], from: \"18:00\", to: \"24:01\"}\n",
+            )],
+        ),
+        (
+            "too-few",
+            "a volume of nothing",
+            vec![Replace(SOVQAT, "    roles: [case-officer]\n", "    roles: [case-officer]\n    volume: {}\n")],
+        ),
+        (
+            "wrong-value",
+            "no person a day",
+            vec![Replace(SOVQAT, "    roles: [case-officer]\n", "    roles: [case-officer]\n    volume: {persons_per_day: 0}\n")],
+        ),
         // Dossiers.
         (
             "duplicate-dossier",
@@ -1038,6 +1167,15 @@ capture: none
 fields: {name: {type: text, class: O}}
 ";
 
+/// The grant of the acts of family life, until its fields.
+const ACTS_GRANT: &str = "  - service: justice/family-acts\n    fields: all\n";
+
+/// A grant that answers with yes or no, and has more besides.
+fn answered(grant: &'static str, answer: &str, more: &str) -> Edit {
+    let question = "question: {az: a, en: a}";
+    Replace(AID, grant, String::leak(grant.replace("    fields: all\n", &format!("    answer: {{{question}, {answer}}}\n{more}"))))
+}
+
 fn sixty_more() -> &'static str {
     let more = |place| format!("  loans-{place}: {{service: credit-bureau/obligations-summary, for: [applicant], need: optional}}\n");
     String::leak(format!("elements:\n{}", (0..60).map(more).collect::<String>()))
@@ -1084,6 +1222,67 @@ fn every_problem_has_its_rule_place_and_remedy() {
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The errors that the agency catalogue asks for (section 4, last paragraph).
+// clause: 634/6.1.3 634/6.2.4 634/6.2.12
+#[test]
+fn data_of_the_special_category_are_refused_where_they_serve_nothing() {
+    let special_never = |consumer: &str, purpose: &str, act: &str, role: &str, special: &str| {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        copy_folder(&repository().join("contracts"), copy.path());
+        let file = copy.path().join(format!("consumers/{consumer}.yaml"));
+        let text = fs::read_to_string(&file).expect("a consumer").replace("grants: []", "grants:");
+        let grant = format!(
+            "  - {{service: justice/enforcement-debt, fields: all, purposes: [{purpose}], acts: [{act}, law-targeted-aid], {special}roles: [{role}]}}\n"
+        );
+        fs::write(&file, text + &grant).expect("a changed consumer");
+        let mut problems = Problems::default();
+        let snapshot = load(copy.path(), today(), &mut problems);
+        // What is refused is no grant, whoever tolerates the problem.
+        let consumer = &snapshot.consumers[&crate::ConsumerId::new(consumer).expect("valid")];
+        assert!(consumer.grants.iter().all(|grant| grant.service.as_str() != "justice/enforcement-debt"));
+        problems.into_sorted().iter().map(|problem| problem.rule).collect::<BTreeSet<_>>()
+    };
+    let declared = [
+        ("doc-flow", "doc-flow", "decree-950", "clerk"),
+        ("inspections", "inspections", "law-inspections", "inspector"),
+        ("call-centre", "caller-check", "law-citizens-appeals", "operator"),
+        ("tasks", "task-control", "decree-472", "controller"),
+    ];
+    for (consumer, purpose, act, role) in declared {
+        let named = special_never(consumer, purpose, act, role, "special: [law-targeted-aid], ");
+        assert!(named.contains(rule::SPECIAL_NEVER) && !named.contains(rule::SPECIAL_WITHOUT_ACT), "{consumer}: {named:?}");
+        let unnamed = special_never(consumer, purpose, act, role, "");
+        assert!(unnamed.contains(rule::SPECIAL_NEVER) && unnamed.contains(rule::SPECIAL_WITHOUT_ACT), "{consumer}: {unnamed:?}");
+        // Nor for somebody else's purpose.
+        assert!(special_never(consumer, "adsy-means-test", act, role, "special: [law-targeted-aid], ").contains(rule::SPECIAL_NEVER));
+    }
+    // Nor for their purposes by somebody else, since the purpose itself is declared.
+    let by_another = special_never("sovqat", "task-control", "decree-472", "case-officer", "special: [law-targeted-aid], ");
+    assert_eq!(by_another, BTreeSet::from([rule::SPECIAL_NEVER]));
+}
+
+#[test]
+fn a_yes_or_no_bounds_what_the_question_may_ask_by() {
+    let snapshot = loaded(&repository().join("contracts"));
+    let grant = |consumer: &str, service: &str| {
+        let grants = &snapshot.consumers[&crate::ConsumerId::new(consumer).expect("valid")].grants;
+        grants.iter().find(|grant| grant.service.as_str() == service && grant.answer.is_some()).expect("a question").clone()
+    };
+    let death = grant("disability", "justice/family-acts");
+    let rule = &death.rows[0];
+    assert_eq!((&*rule.list, &*rule.field, rule.input.as_deref()), ("acts", "act_kind", Some("act_kinds")));
+    assert_eq!((rule.allow.as_slice(), death.rows.len()), ([Box::from("death")].as_slice(), 1));
+    let predicate = death.answer.expect("a question");
+    assert!(death.fields.is_empty() && predicate.list.as_deref() == Some("acts") && predicate.conditions.len() == 3);
+    let Condition::Some { list, conditions } = &predicate.conditions[2] else { panic!("{:?}", predicate.conditions) };
+    assert!(&**list == "persons" && conditions.len() == 2 && conditions[1] == Condition::Asked { field: "fin".into() });
+    // That there is a record tells what the record repeats of the question.
+    let caller = grant("call-centre", "interior/person-identity").answer.expect("a question");
+    let repeated: Vec<&str> =
+        caller.leaves.iter().map(|index| &*service(&snapshot, "interior/person-identity").leaves[index].path).collect();
+    assert_eq!(repeated, ["fin", "birth_date", "document_series", "document_number"]);
 }
 
 #[test]

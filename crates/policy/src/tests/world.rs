@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use model::contract::{
-    Act, Agreement, Assurance, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, Grant, Input, Leaf, Purpose, Quota, Retry, Role,
-    Route, RowRule, SubjectForm, SubjectPart,
+    Act, Agreement, Assurance, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, ConsumerType, Grant, Handling, Hours, Input, Leaf,
+    Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm, SubjectPart,
 };
 use model::{
     Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
@@ -115,14 +115,25 @@ fn rarely() -> impl Strategy<Value = bool> {
     proptest::bool::weighted(0.1)
 }
 
+fn hardly_ever() -> impl Strategy<Value = bool> {
+    proptest::bool::weighted(0.04)
+}
+
+/// Hours that cover this moment, or that end with it.
+pub(super) fn hours(now_too: bool) -> Hours {
+    let minute = now().to_zoned(model::time::baku().clone()).datetime();
+    let minute = u16::try_from(i32::from(minute.hour()) * 60 + i32::from(minute.minute())).expect("of a day");
+    Hours { days: [true; 7], from: 0, to: minute + u16::from(now_too) }
+}
+
 /// A service whose first leaves stand alone and whose last are the items of `items[]`, of which the
 /// first is the code field `kind`. The first leaf repeats the question where `repeats`; the kinds are asked
 /// for where `by_kind`.
-fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bool, (repeats, by_kind): (bool, bool)) -> Service {
+fn service(leaves: Vec<(Class, bool, Handling)>, alone: usize, in_force: bool, consent: bool, (repeats, by_kind): (bool, bool)) -> Service {
     let mut flat = Vec::new();
     let mut fields: Vec<FieldDef> = Vec::new();
     let mut items: Vec<FieldDef> = Vec::new();
-    for (index, (class, agreed)) in leaves.into_iter().enumerate() {
+    for (index, (class, agreed, handling)) in leaves.into_iter().enumerate() {
         let in_list = index >= alone;
         let is_code = index == alone;
         let name = if is_code { "kind".to_owned() } else { format!("field_{index}") };
@@ -131,7 +142,7 @@ fn service(leaves: Vec<(Class, bool)>, alone: usize, in_force: bool, consent: bo
         let agreed = agreed || is_code;
         let mut leaves = FieldSet::EMPTY;
         leaves.insert(index);
-        flat.push(Leaf { path: path.as_str().into(), class, agreed });
+        flat.push(Leaf { path: path.as_str().into(), class, agreed, handling });
         let kind = if is_code {
             FieldKind::Scalar { kind: Type::Code, codes: CODES.iter().map(|code| Box::from(*code)).collect() }
         } else {
@@ -213,6 +224,8 @@ prop_compose! {
         mask in prop_oneof![3 => Just(u16::MAX), 1 => any::<u16>()],
         purposes in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         acts in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
+        no_special in rarely(),
+        closed in proptest::option::weighted(0.1, rarely()),
         roles in proptest::sample::subsequence(vec![0, 1, 2], 1..=3),
         kept in proptest::option::weighted(0.3, (0..3_usize, any::<u16>())),
         by_tin_alone in rarely(),
@@ -228,6 +241,10 @@ prop_compose! {
             service: ServiceId::new("justice/acts").expect("a service"),
             subject: vec![if by_tin_alone { SubjectForm::Tin } else { SubjectForm::Fin }],
             fields: field_set(mask, leaves),
+            answer: None,
+            special: if no_special { Vec::new() } else { acts.iter().copied().map(act).collect() },
+            hours: closed.map(|closed| hours(!closed)),
+            volume: None,
             purposes: purposes.into_iter().map(purpose).collect(),
             acts: acts.into_iter().map(act).collect(),
             roles: roles.into_iter().map(role).collect(),
@@ -235,6 +252,15 @@ prop_compose! {
             rows: rows.filter(|_| !list.is_empty()).map(rule).into_iter().collect(),
         }
     }
+}
+
+fn handling() -> impl Strategy<Value = Handling> {
+    prop_oneof![8 => Just(Handling::NoOnward), 1 => Just(Handling::OwnUse), 1 => Just(Handling::Onward)]
+}
+
+/// Types are mostly of those to whom a mark does not matter.
+fn kind() -> impl Strategy<Value = ConsumerType> {
+    prop_oneof![16 => Just(ConsumerType::Subsystem), 2 => Just(ConsumerType::Portal), 1 => proptest::sample::select(ConsumerType::ALL.to_vec())]
 }
 
 fn official() -> impl Strategy<Value = Official> {
@@ -354,7 +380,7 @@ fn powers() -> impl Strategy<Value = Powers> {
 pub(super) fn world() -> impl Strategy<Value = World> {
     let contract = (1..12_usize).prop_flat_map(|count| {
         let rows = (any::<bool>(), proptest::bool::weighted(0.3));
-        (proptest::collection::vec((class(), mostly()), count), 0..=count, mostly(), proptest::bool::weighted(0.4), rows)
+        (proptest::collection::vec((class(), mostly(), handling()), count), 0..=count, mostly(), proptest::bool::weighted(0.4), rows)
             .prop_map(|(leaves, alone, in_force, consent, rows)| service(leaves, alone, in_force, consent, rows))
     });
     contract
@@ -366,31 +392,33 @@ pub(super) fn world() -> impl Strategy<Value = World> {
             let consumer = (
                 proptest::collection::vec(grant(count, list, !service.inputs.is_empty()), 0..5),
                 proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
+                (kind(), hardly_ever()),
             );
             let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject(), consents());
             let codes = proptest::option::weighted(0.8, proptest::sample::subsequence(CODES.to_vec(), 0..=1));
             let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, powers());
-            let acts = proptest::collection::vec(mostly(), 3);
+            let acts = (proptest::collection::vec((mostly(), mostly()), 3), hardly_ever());
             (Just(service), consumer, who, what, acts, case(), rarely(), rarely())
         })
         .prop_map(
             |(
                 service,
-                (grants, roles),
+                (grants, roles, (kind, consumer_never)),
                 (role_place, official, subject, consents),
                 (purpose_place, fields, codes, powers),
-                acts,
+                (acts, purpose_never),
                 case,
                 production,
                 elsewhere,
             )| {
                 let mut snapshot = Snapshot::default();
-                for (place, in_force) in acts.into_iter().enumerate() {
+                for (place, (in_force, special)) in acts.into_iter().enumerate() {
                     let in_force_until = if in_force { None } else { Some(TODAY.yesterday().expect("a day before")) };
-                    snapshot.acts.insert(act(place), Act { id: act(place), name: name(), in_force_from: None, in_force_until });
+                    snapshot.acts.insert(act(place), Act { id: act(place), name: name(), in_force_from: None, in_force_until, special });
                 }
                 for place in 0..3 {
-                    snapshot.purposes.insert(purpose(place), Purpose { id: purpose(place), name: name(), suppressed: None });
+                    let special = !purpose_never || place > 0;
+                    snapshot.purposes.insert(purpose(place), Purpose { id: purpose(place), name: name(), suppressed: None, special });
                 }
                 let id = service.id.clone();
                 snapshot.services.insert(id.clone(), Arc::new(service));
@@ -401,6 +429,8 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     id: ConsumerId::new("child-protection").expect("a consumer"),
                     name: name(),
                     clause: "634/2.1.15".into(),
+                    kind,
+                    special: !consumer_never,
                     quota: Quota { per_second: 1, burst: 1 },
                     certificate_names: Vec::new(),
                     roles: roles.collect(),
@@ -427,4 +457,74 @@ pub(super) fn world() -> impl Strategy<Value = World> {
 /// A world in which the ask is allowed, with what it allows.
 pub(super) fn allowed() -> impl Strategy<Value = World> {
     world().prop_filter("allowed", |world| matches!(world.decide(), Decision::Authorised(_)))
+}
+
+/// A world in which everything is given: an ordinary leaf, a confidential one, and a list of a code and a value of
+/// the special category, by one grant.
+pub(super) fn plain() -> World {
+    let handling = Handling::NoOnward;
+    let leaves = vec![(Class::O, true, handling), (Class::C, true, handling), (Class::O, true, handling), (Class::S, true, handling)];
+    let service = service(leaves, 2, true, false, (true, true));
+    let mut list = FieldSet::EMPTY;
+    (2..4).for_each(|index| list.insert(index));
+    let grant = Grant {
+        service: service.id.clone(),
+        subject: vec![SubjectForm::Fin],
+        fields: FieldSet::first(4),
+        answer: None,
+        purposes: vec![purpose(0)],
+        acts: vec![act(0)],
+        special: vec![act(0)],
+        roles: vec![role(0)],
+        role_withholds: BTreeMap::new(),
+        rows: Arc::default(),
+        hours: None,
+        volume: None,
+    };
+    let mut snapshot = Snapshot::default();
+    snapshot.acts.insert(act(0), Act { id: act(0), name: name(), in_force_from: None, in_force_until: None, special: true });
+    snapshot.purposes.insert(purpose(0), Purpose { id: purpose(0), name: name(), suppressed: None, special: true });
+    let id = service.id.clone();
+    snapshot.services.insert(id.clone(), Arc::new(service));
+    let consumer = Consumer {
+        id: ConsumerId::new("child-protection").expect("a consumer"),
+        name: name(),
+        clause: "634/2.1.15".into(),
+        kind: ConsumerType::Subsystem,
+        special: true,
+        quota: Quota { per_second: 1, burst: 1 },
+        certificate_names: Vec::new(),
+        roles: [(role(0), Role { name: name(), class_max: Class::S, automated: false, emergency: false })].into(),
+        grants: vec![grant],
+    };
+    let ask = Ask {
+        service: id,
+        subject: Some(Subject::Fin("5K7QX2O".to_owned())),
+        purpose: purpose(0),
+        case: CaseId::new("c-2026-000042").expect("a case"),
+        official: Official::Person("AZ-0001".to_owned()),
+        role: role(0),
+        assertion: None,
+        consents: Vec::new(),
+        codes: BTreeMap::new(),
+        fields: None,
+    };
+    let case = Some(CaseView::sound(purpose(0)));
+    World { snapshot, consumer, ask, case, powers: Powers::UNKNOWN, profile: Profile::Test }
+}
+
+/// A row rule of the plain world's list.
+pub(super) fn births_alone(input: Option<&str>) -> RowRule {
+    let leaves = [2, 3].into_iter().fold(FieldSet::EMPTY, |mut set, index| {
+        set.insert(index);
+        set
+    });
+    RowRule { list: "items".into(), field: "kind".into(), allow: vec!["birth".into()], leaves, input: input.map(Box::from) }
+}
+
+/// The subject's consent to a service's provider, where it needs one.
+pub(super) fn consents_of(service: &Service, subject: Option<&Subject>) -> Vec<Consent> {
+    let provider = ProviderId::new(service.id.provider()).expect("a provider");
+    let given = subject.filter(|_| service.consent).map(|subject| Consent { provider, subject: subject.clone(), ..consent() });
+    given.into_iter().collect()
 }
