@@ -29,6 +29,7 @@ mod large;
 mod life;
 mod limits;
 mod logs;
+mod officials;
 mod privacy;
 mod proofs;
 mod rows;

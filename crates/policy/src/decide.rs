@@ -103,11 +103,7 @@ impl<'a> Findings<'a> {
 
         // Powers: who asks.
         official(&ask.official, role, &mut reasons);
-        match powers.identity {
-            Identity::NotSent if profile == Profile::Production => reasons.push(DenialReason::AssertionRequired),
-            Identity::NotSent | Identity::Proven(_) => {}
-            Identity::Unproven(why) => reasons.push(why.reason()),
-        }
+        reasons.extend(powers.identity.reason(profile));
         reasons.extend(powers.standing.reason());
 
         // Case: whom about, and in which open case.
