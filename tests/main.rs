@@ -7,6 +7,9 @@
 
 mod child;
 mod house;
+#[expect(unreachable_pub, reason = "public to the fuzz target")]
+#[path = "../fuzz/src/lib.rs"]
+mod laws;
 mod ledger;
 mod played;
 mod program;
@@ -18,6 +21,7 @@ mod authorisation;
 mod cache;
 mod cases;
 mod cli;
+mod corpus;
 mod crash;
 mod dossier;
 mod drops;
