@@ -224,7 +224,7 @@ fn check_ground(line: &Line, given: &Json, ground: &Line) {
 fn check_configurations(lines: &[Line]) {
     let mut activated: Vec<&Json> = Vec::new();
     for line in lines {
-        if line.is(Kind::ConfigurationActivated) {
+        if line.is(Kind::ConfigurationActivated) || line.is(Kind::BundleActivated) {
             activated.push(&line.metadata["configuration"]);
         } else if line.is(Kind::Intent) || line.is(Kind::Disclosed) || line.is(Kind::Denied) {
             assert!(
