@@ -15,6 +15,8 @@
 //! | `azersu` | SOAP 1.1 | `consumption` |
 //! | `azerishiq` | REST JSON | `subscriber`, `consumption` |
 //!
+//! `identity` plays the identity provider of officials besides, an OpenID Connect provider.
+//!
 //! A newcomer reads `personas` (who exists; the data themselves are `personas.json`, where each family
 //! says what it shows), then one agency under `agency` (`azersu` is the plainest), then `fault` (what
 //! can be made to go wrong) and `server` (how a call comes in). The forms on the wire are those of
@@ -43,6 +45,7 @@
 
 mod agency;
 mod fault;
+mod identity;
 mod latency;
 mod personas;
 mod server;
@@ -50,6 +53,10 @@ mod xml;
 
 pub use crate::agency::{AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, PROPERTY_PASSWORD, PROPERTY_USERNAME, UnknownAgency};
 pub use crate::fault::{Fault, FaultRefused};
+pub use crate::identity::{
+    IDENTITY_AUDIENCE, IDENTITY_OFFICIAL_CLAIM, IdentityFaultRefused, IdentityOptions, IdentityProvider, SigningAlgorithm,
+    start_identity_provider,
+};
 pub use crate::latency::Latency;
 pub use crate::personas::{
     ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Company, Consent, Credit, CreditSummary, Day, Deal,
