@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use journal::VerifyingKey;
+use model::contract::Assurance;
 use model::document::Document;
 use model::{Office, Problems, Profile, ProviderId};
 use schemars::JsonSchema;
@@ -16,8 +17,10 @@ use serde::Deserialize;
 use crate::change::bundle::SIGNERS_MIN;
 use crate::change::{Bundles, Signer, Signers};
 use crate::console::Person;
+use crate::jws::AUDIENCE;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
+use crate::officials::{KeySource, OfficialsConfig};
 
 /// The raw shape of `qovsaq.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -49,6 +52,9 @@ pub struct RawConfig {
     /// The identity provider of citizens, without whose assertions nobody is told who used his data.
     #[serde(default)]
     citizens: Option<RawCitizens>,
+    /// The identity provider of officials, whose assertions the production profile demands.
+    #[serde(default)]
+    officials: Option<RawOfficials>,
     /// The gateway's own people, by name, such as `auditor-1`.
     #[serde(default)]
     people: BTreeMap<String, RawPerson>,
@@ -109,6 +115,33 @@ struct RawCitizens {
     issuer: String,
     /// Its public keys, a JWK set with `kid` and `alg` (`EdDSA` or `ES256`) for each.
     keys: PathBuf,
+}
+
+/// The identity provider of officials: an OpenID Connect provider.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawOfficials {
+    /// Its name in assertions, the claim `iss`; with `ca` its address too, where its keys are found by discovery.
+    issuer: String,
+    /// Authorities of its TLS certificate, PEM. Either this or `keys`.
+    #[serde(default)]
+    ca: Option<PathBuf>,
+    /// Its public keys as a file, a JWK set with a `kid` for each, read again at a reload. Either this or `ca`.
+    #[serde(default)]
+    keys: Option<PathBuf>,
+    /// Who assertions are for, the claim `aud`; default `qovsaq`.
+    #[serde(default)]
+    audience: Option<String>,
+    /// The claim with the official's number as consumers send it, such as `employee_number`.
+    official_claim: String,
+    /// The level of assurance that each value of the claim `acr` stands for; any other value is refused.
+    levels: BTreeMap<String, Assurance>,
+    /// How often its keys are fetched, `10s` to `24h`; default `10m`.
+    #[serde(default)]
+    refresh_every: Option<String>,
+    /// How long fetched keys serve while it does not answer, from `refresh_every` to `168h`; default `24h`.
+    #[serde(default)]
+    keys_age_max: Option<String>,
 }
 
 /// Somebody who uses the console.
@@ -388,6 +421,8 @@ pub struct Config {
     pub internal: TlsListener,
     /// The identity provider of citizens: its name and the file of its keys.
     pub citizens: Option<(String, PathBuf)>,
+    /// The identity provider of officials.
+    pub officials: Option<OfficialsConfig>,
     /// The listener of the gateway's own people.
     pub console: Option<TlsListener>,
     /// Who uses the console, by the name in his certificate, in lower case.
@@ -519,6 +554,11 @@ const SIGNER_KEY_BYTES_MAX: u64 = 1024;
 /// Longest pause between two looks for an answer that comes later.
 const POLL_MAX: Duration = Duration::from_secs(60);
 
+/// How often an identity provider's keys are fetched where the configuration does not say.
+const REFRESH_EVERY: Duration = Duration::from_mins(10);
+/// How long fetched keys serve where the configuration does not say.
+const KEYS_AGE_MAX: Duration = Duration::from_hours(24);
+
 /// Largest answer accepted where the configuration names none: 1 MiB.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -554,6 +594,15 @@ impl Checker<'_> {
         let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
         let people = self.people(&raw.people);
         let citizens = raw.citizens.as_ref().map(|raw| (raw.issuer.clone(), self.file("/citizens/keys", &raw.keys)));
+        if raw.profile == Profile::Production && raw.officials.is_none() {
+            self.refuse(
+                "/profile",
+                "no-officials",
+                "the production profile demands officials' assertions, and nobody is configured whose assertions are believed",
+                "a section `officials`, or the profile test",
+            );
+        }
+        let officials = raw.officials.and_then(|raw| self.officials(raw));
         let mut providers = BTreeMap::new();
         for (code, provider) in &raw.providers {
             let at = format!("/providers/{code}");
@@ -626,6 +675,7 @@ impl Checker<'_> {
             internal,
             console,
             citizens,
+            officials,
             people,
             ops: ops?,
             journal_dir,
@@ -654,6 +704,59 @@ impl Checker<'_> {
             crl: self.file(&format!("{at}/crl"), &raw.crl),
             crl_grace,
         }
+    }
+
+    fn officials(&mut self, raw: RawOfficials) -> Option<OfficialsConfig> {
+        let at = |key: &str| format!("/officials/{key}");
+        let keys = match (&raw.ca, &raw.keys) {
+            (Some(ca), None) => Some(KeySource::Discovery { ca: self.file(&at("ca"), ca) }),
+            (None, Some(keys)) => Some(KeySource::File(self.file(&at("keys"), keys))),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "it is not said which of the two ways leads to the keys";
+                self.refuse("/officials", "wrong-keys", message, "either `ca` (discovery) or `keys` (a file)");
+                None
+            }
+        };
+        if raw.ca.is_some() && !raw.issuer.starts_with("https://") {
+            self.refuse(&at("issuer"), "not-https", "the address is not https", "https://host:port");
+        }
+        if raw.levels.is_empty() {
+            self.refuse(
+                &at("levels"),
+                "no-levels",
+                "no level is known, so no assertion would be taken",
+                "values of acr with low, substantial or high",
+            );
+        }
+        for key in ["iss", "sub", "aud", "azp", "iat", "exp", "nbf", "jti", "acr", "cnf", ""] {
+            if raw.official_claim == key {
+                self.refuse(
+                    &at("official_claim"),
+                    "wrong-claim",
+                    "the claim has another meaning",
+                    "a claim of its own, such as employee_number",
+                );
+            }
+        }
+        let mut span =
+            |key: &str, text: &Option<String>, default: Duration| text.as_ref().map_or(default, |text| self.duration(&at(key), text));
+        let refresh_every = span("refresh_every", &raw.refresh_every, REFRESH_EVERY);
+        let keys_age_max = span("keys_age_max", &raw.keys_age_max, KEYS_AGE_MAX);
+        if refresh_every < Duration::from_secs(10) || refresh_every > Duration::from_hours(24) {
+            self.refuse(&at("refresh_every"), "out-of-range", "a bound outside the range", "10s to 24h");
+        }
+        if keys_age_max < refresh_every || keys_age_max > Duration::from_hours(168) {
+            self.refuse(&at("keys_age_max"), "out-of-range", "a bound outside the range", "refresh_every to 168h");
+        }
+        Some(OfficialsConfig {
+            issuer: raw.issuer,
+            keys: keys?,
+            audience: raw.audience.unwrap_or_else(|| AUDIENCE.to_owned()),
+            official_claim: raw.official_claim,
+            levels: raw.levels,
+            refresh_every,
+            keys_age_max,
+        })
     }
 
     fn people(&mut self, raw: &BTreeMap<String, RawPerson>) -> BTreeMap<String, Person> {

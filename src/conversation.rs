@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::answer::REQUEST_ID;
 use crate::envelope;
+use crate::officials::CouldNotAsk;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
 use crate::record::{self, NoRecord};
@@ -80,6 +81,37 @@ impl Conversation {
                 .retry_after(5),
         };
         problem.outcome(model::Outcome::Unavailable)
+    }
+
+    /// The problem of an official's assertion of which it could not be found out whether it holds.
+    #[must_use]
+    pub fn could_not_identify(&self, why: CouldNotAsk) -> Problem {
+        tracing::warn!(request.id = %self.request_id, error = %why, "an assertion could not be verified; nothing was asked");
+        match why {
+            CouldNotAsk::NoRoom => self.too_many_assertions(),
+            CouldNotAsk::NoKeys => self
+                .problem(
+                    Code::IdentityProviderUnavailable,
+                    Origin::Gateway,
+                    "Təsdiqi yoxlamaq mümkün olmadı, heç nə soruşulmadı; bu, hüquqlar haqqında heç nə demir; sonra yenidən cəhd edin",
+                    "The assertion could not be verified and nothing was asked; this says nothing about rights; try again shortly",
+                )
+                .outcome(model::Outcome::Unavailable)
+                .retry_after(10),
+        }
+    }
+
+    /// The problem of an assertion whose use cannot be remembered now: it is not taken on trust.
+    #[must_use]
+    pub fn too_many_assertions(&self) -> Problem {
+        self.problem(
+            Code::GatewayUnavailable,
+            Origin::Gateway,
+            "Hazırda həddən artıq təsdiq istifadədədir; bir azdan yenidən cəhd edin",
+            "Too many assertions are in use at the moment; try again shortly",
+        )
+        .outcome(model::Outcome::Unavailable)
+        .retry_after(60)
     }
 
     /// The problem of something that does not exist.

@@ -13,7 +13,8 @@ use base64::Engine as _;
 use include_dir::{Dir, include_dir};
 use jiff::ToSpan as _;
 use mock_agencies::{
-    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls,
+    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, IDENTITY_OFFICIAL_CLAIM, IdentityOptions, IdentityProvider,
+    Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls, start_identity_provider,
 };
 use model::contract::Grant;
 use model::{Office, Problems, Service, Snapshot, Type};
@@ -58,9 +59,11 @@ pub const DOSSIER: &str = "adsy-means-test";
 /// Which ports are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
-    /// 8443 and 9090 for the gateway, 9501… for agencies, 9601… for their control endpoints.
+    /// 8443 and 9090 for the gateway, 9501… for agencies, 9601… for their control endpoints; 9530 and 9630 for the
+    /// identity provider of officials.
     Standard,
-    /// `base` for `internal`, `base + 3` for `ops`, `base + 10…` for agencies, `base + 40…` for their control.
+    /// `base` for `internal`, `base + 3` for `ops`, `base + 4` and `base + 5` for the identity provider, `base + 10…`
+    /// for agencies, `base + 40…` for their control.
     Base(u16),
     /// Whatever is free.
     Any,
@@ -73,6 +76,14 @@ impl Ports {
 
     fn console(self) -> u16 {
         self.of(8445, 2)
+    }
+
+    fn identity(self) -> u16 {
+        self.of(9530, 4)
+    }
+
+    fn identity_control(self) -> u16 {
+        self.of(9630, 5)
     }
 
     fn ops(self) -> u16 {
@@ -130,6 +141,21 @@ pub struct Environment {
     pub gateway: Running,
     /// The agencies, by code.
     pub agencies: BTreeMap<&'static str, mock_agencies::Running>,
+    /// The identity provider of officials.
+    pub identity: IdentityProvider,
+    /// Who exists.
+    pub personas: Arc<Personas>,
+}
+
+/// What stands outside the gateway: folder, agencies, identity provider.
+#[derive(Debug)]
+pub struct Outside {
+    /// Where everything is kept.
+    pub dir: PathBuf,
+    /// The agencies, by code.
+    pub agencies: BTreeMap<&'static str, mock_agencies::Running>,
+    /// The identity provider of officials.
+    pub identity: IdentityProvider,
     /// Who exists.
     pub personas: Arc<Personas>,
 }
@@ -140,23 +166,22 @@ impl Environment {
     /// # Errors
     /// The data's problems, or what could not be made or started.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
-        let (dir, personas, agencies) = Self::start_agencies(options).await?;
-        write_config(&dir, options.ports, &agencies).context("cannot write the configuration")?;
+        let outside = Self::start_outside(options).await?;
+        write_config(&outside, options.ports).context("cannot write the configuration")?;
+        let Outside { dir, agencies, identity, personas } = outside;
         let mut problems = Problems::default();
         let Some(config) = Config::load(&dir.join("qovsaq.yaml"), &mut problems) else {
             return Err(StartError::Problems(problems));
         };
         let gateway = Running::start(config).await?;
-        Ok(Self { dir, gateway, agencies, personas })
+        Ok(Self { dir, gateway, agencies, identity, personas })
     }
 
-    /// Makes what is missing in the folder and starts the agencies alone.
+    /// Makes what is missing in the folder and starts the agencies and the identity provider alone.
     ///
     /// # Errors
     /// What could not be made or started.
-    pub async fn start_agencies(
-        options: &Options,
-    ) -> anyhow::Result<(PathBuf, Arc<Personas>, BTreeMap<&'static str, mock_agencies::Running>)> {
+    pub async fn start_outside(options: &Options) -> anyhow::Result<Outside> {
         std::fs::create_dir_all(&options.dir).with_context(|| format!("cannot make {}", options.dir.display()))?;
         let dir = options.dir.canonicalize()?;
         write_data(&CONTRACTS, &dir.join("contracts"))?;
@@ -170,7 +195,8 @@ impl Environment {
                 start_agency(&dir, code, options, &personas).await.with_context(|| format!("cannot start the agency {}", code.as_str()))?;
             agencies.insert(code.as_str(), running);
         }
-        Ok((dir, personas, agencies))
+        let identity = start_identity(&dir, options).await.context("cannot start the identity provider of officials")?;
+        Ok(Outside { dir, agencies, identity, personas })
     }
 
     /// Address of the internal API.
@@ -218,6 +244,7 @@ impl Environment {
         for (_, agency) in self.agencies {
             agency.shutdown().await;
         }
+        self.identity.shutdown().await;
         Ok(())
     }
 
@@ -275,6 +302,12 @@ impl Environment {
             "consumers": consumers,
             "people": PEOPLE.iter().map(|(name, _)| (*name, files(person_files(&self.dir, name)))).collect::<BTreeMap<_, _>>(),
             "agencies": agencies,
+            "officials": {
+                "issuer": self.identity.issuer(),
+                "token_endpoint": format!("{}/token", self.identity.issuer()),
+                "control": format!("http://{}", self.identity.control_address),
+                "ca": dir("agencies/ca.pem"),
+            },
             "requests": &requests,
         });
         // The bodies once more as files, for `curl -d @…`.
@@ -460,6 +493,37 @@ async fn start_agency(dir: &Path, code: AgencyCode, options: &Options, personas:
     Ok(mock_agencies::start(options).await?)
 }
 
+/// The identity provider of officials, to which every consumer is a registered client.
+async fn start_identity(dir: &Path, options: &Options) -> anyhow::Result<IdentityProvider> {
+    let read = |path: PathBuf| std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
+    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let clients = consumers().into_iter().map(|consumer| Ok((consumer.clone(), read(consumer_files(dir, &consumer).0)?)));
+    let options = IdentityOptions {
+        address: local(options.ports.identity()),
+        control: local(options.ports.identity_control()),
+        tls: ServerTls {
+            certificate_pem: read(dir.join("officials/provider.pem"))?,
+            key_pem: read(dir.join("officials/provider.key"))?,
+            client_ca_pem: read(ca_file(dir))?,
+        },
+        clients: clients.collect::<anyhow::Result<_>>()?,
+    };
+    Ok(start_identity_provider(options).await?)
+}
+
+/// An assertion of the demo's identity provider that an official is logged in at a consumer, at a level (`low`,
+/// `substantial`, `high`): what the consumer itself would fetch with its certificate.
+///
+/// # Errors
+/// When the provider does not answer, or refuses.
+pub async fn officials_assertion(dir: &Path, issuer: &str, consumer: &str, official: &str, level: &str) -> anyhow::Result<String> {
+    let client = Client::new(issuer, &dir.join("agencies/ca.pem"), Some(consumer_files(dir, consumer)))?;
+    let form = format!("grant_type=client_credentials&client_id={consumer}&official={official}&acr_values={level}");
+    let answer = client.post_raw("/token", "application/x-www-form-urlencoded", form.into_bytes()).await?;
+    anyhow::ensure!(answer.status == 200, "the identity provider answered {}: {}", answer.status, answer.body);
+    Ok(answer.json()?["id_token"].as_str().context("the identity provider gave no assertion")?.to_owned())
+}
+
 /// Two authorities: one for the gateway and those who come to it, one for the agencies and our
 /// certificates towards them.
 fn make_pki(dir: &Path) -> anyhow::Result<()> {
@@ -499,6 +563,10 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
         }
         std::fs::copy(authority.certificate(), dir.join("agencies/ca.pem"))?;
     }
+    if !dir.join("officials/provider.pem").exists() {
+        let issued = Authority::open(&outside)?.issue_server("identity-provider", &["localhost", "127.0.0.1"], validity(), now)?;
+        copy_issued(&issued, &dir.join("officials"), "provider")?;
+    }
     Ok(())
 }
 
@@ -523,9 +591,10 @@ fn make_citizens(dir: &Path) -> anyhow::Result<()> {
 pub fn assertion(dir: &Path, fin: &str, consumer: &str) -> anyhow::Result<String> {
     let file = dir.join("citizens/provider.key");
     let key = std::fs::read(&file).with_context(|| format!("cannot read {}; start `qovsaq demo` first", file.display()))?;
-    let now = clock::now().as_second();
+    let (now, id) = (clock::now().as_second(), crate::record::new_id());
     let claims = json!({
-        "iss": CITIZENS, "aud": "qovsaq", "azp": consumer, "scope": "subject-accesses", "iat": now, "exp": now + 600, "fin": fin,
+        "iss": CITIZENS, "aud": "qovsaq", "azp": consumer, "scope": "subject-accesses", "jti": id, "iat": now, "exp": now + 600,
+        "fin": fin,
     });
     let header = jsonwebtoken::Header { kid: Some("demo-1".to_owned()), ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA) };
     Ok(jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_ed_der(&key))?)
@@ -562,12 +631,13 @@ fn write_secret(path: &Path, secret: &[u8]) -> anyhow::Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
 }
 
-/// Writes `qovsaq.yaml` for agencies that are up.
+/// Writes `qovsaq.yaml` for agencies and an identity provider that are up.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, mock_agencies::Running>) -> anyhow::Result<()> {
+pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
     use std::fmt::Write as _;
+    let Outside { dir, agencies, identity, .. } = outside;
     let person = |(name, office): &(&str, Office)| format!("{name}: {{certificate_name: {name}.meis.test, offices: [{office}]}}");
     let people = PEOPLE.iter().map(person).collect::<Vec<_>>().join(", ");
     let mut text = format!(
@@ -592,6 +662,14 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          \x20   crl_grace: 24h\n\
          \x20 ops: {{address: 127.0.0.1:{}}}\n\
          citizens: {{issuer: {CITIZENS}, keys: citizens/keys.json}}\n\
+         officials:\n\
+         \x20 issuer: {}\n\
+         \x20 ca: agencies/ca.pem\n\
+         \x20 official_claim: {IDENTITY_OFFICIAL_CLAIM}\n\
+         \x20 levels:\n\
+         \x20   http://eidas.europa.eu/LoA/low: low\n\
+         \x20   http://eidas.europa.eu/LoA/substantial: substantial\n\
+         \x20   http://eidas.europa.eu/LoA/high: high\n\
          people: {{{people}}}\n\
          journal: {{dir: journal}}\n\
          keys: {{node: keys/node.key, signing: keys/signing, table: keys/epochs}}\n\
@@ -599,7 +677,8 @@ pub fn write_config(dir: &Path, ports: Ports, agencies: &BTreeMap<&'static str, 
          providers:\n",
         ports.internal(),
         ports.console(),
-        ports.ops()
+        ports.ops(),
+        identity.issuer(),
     );
     for (code, running) in agencies {
         write!(

@@ -29,7 +29,7 @@ use crate::clock;
 use crate::data::Active;
 use crate::dossier::board::{Board, Slot, State};
 use crate::envelope::Envelope;
-use crate::exchange::{self, Exchange, Freshness};
+use crate::exchange::{Exchange, Freshness, Presence};
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
 use crate::record::{self, Question};
@@ -56,6 +56,8 @@ pub struct OpenDossier {
     pub consumer: ConsumerId,
     contract: Arc<Dossier>,
     envelope: Envelope,
+    /// Who opened it. It is asked on and read in his name; no later reading brings an assertion of its own.
+    presence: Presence,
     due: Timestamp,
     /// The day of applying (Asia/Baku). Whether an answer has lapsed is judged by it, so that a source's
     /// outage does not cost an applicant the last days of his application.
@@ -106,7 +108,8 @@ impl Dossiers {
     }
 }
 
-/// Opens a dossier and starts asking. The envelope has been parsed, the case and persons are known.
+/// Opens a dossier and starts asking. The envelope has been parsed, its assertion judged, the case and persons are
+/// known.
 ///
 /// # Errors
 /// When the case names more persons than a dossier takes, or as many dossiers as memory may hold are under
@@ -115,7 +118,7 @@ pub fn open(
     gateway: &Arc<Gateway>,
     contract: Arc<Dossier>,
     consumer: ConsumerId,
-    envelope: Envelope,
+    (envelope, presence): (Envelope, Presence),
     persons: Vec<Person>,
 ) -> Result<Arc<OpenDossier>, NotOpened> {
     if persons.len() > PERSONS_MAX {
@@ -130,6 +133,7 @@ pub fn open(
         board: Mutex::new(Board::new(&contract, persons)),
         contract,
         envelope,
+        presence,
         progress: watch::Sender::new(0),
     });
     gateway.dossiers.keep(&dossier)?;
@@ -148,7 +152,7 @@ impl OpenDossier {
             active: Arc::clone(active),
             consumer: self.consumer.clone(),
             service,
-            identity: exchange::unverified(envelope.assertion.as_deref()),
+            presence: self.presence.clone(),
             envelope,
             freshness: Freshness::default(),
             traced: false,
@@ -256,7 +260,7 @@ pub fn question<'a>(
     consumer: &'a ConsumerId,
     active: &'a Active,
     contract: &'a Dossier,
-    envelope: &'a Envelope,
+    (envelope, presence): (&'a Envelope, &'a Presence),
 ) -> Question<'a> {
     Question {
         request_id,
@@ -272,6 +276,8 @@ pub fn question<'a>(
         responsible: envelope.responsible.as_deref(),
         role: envelope.role.as_str(),
         configuration: &active.hash,
+        assurance: presence.identity.level(),
+        assertion_sha256: presence.assertion_sha256.as_deref(),
     }
 }
 

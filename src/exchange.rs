@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::contract::Type;
 use model::{Absence, ConsumerId, Service, Subject, Value};
-use policy::{Ask, Identity, Official, Powers, Standing, Unproven};
+use policy::{Ask, Identity, Official, Powers, Standing};
 use uuid::Uuid;
 
 use crate::cache::Asked;
@@ -30,18 +30,25 @@ pub struct Exchange {
     /// The envelope.
     pub envelope: Envelope,
     /// What the official's assertion came to when it was sent; it is not looked at again.
-    pub identity: Identity,
+    pub presence: Presence,
     /// How fresh the answer must be.
     pub freshness: Freshness,
     /// Whether the steps are to be shown (`qovsaq try`); costs nothing where not.
     pub traced: bool,
 }
 
-/// What an assertion comes to where no identity provider of officials is configured: one that is not verified proves
-/// nothing.
-#[must_use]
-pub fn unverified(assertion: Option<&str>) -> Identity {
-    assertion.map_or(Identity::NotSent, |_| Identity::Unproven(Unproven::NotVerified))
+/// That the official is present, as far as his identity provider's word goes. The word itself is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// What the assertion came to.
+    pub identity: Identity,
+    /// Its SHA-256 in base64, where one was sent: what an entry names it by.
+    pub assertion_sha256: Option<Arc<str>>,
+}
+
+impl Presence {
+    /// No assertion was sent.
+    pub const NOT_SENT: Self = Self { identity: Identity::NotSent, assertion_sha256: None };
 }
 
 /// What a request's `Cache-Control` asks for (RFC 9111, section 5.2.1).
@@ -73,6 +80,8 @@ impl Exchange {
             responsible: self.envelope.responsible.as_deref(),
             role: self.envelope.role.as_str(),
             configuration: &self.active.hash,
+            assurance: self.presence.identity.level(),
+            assertion_sha256: self.presence.assertion_sha256.as_deref(),
         }
     }
 
@@ -117,7 +126,7 @@ impl Exchange {
     /// What is known of who asks.
     #[must_use]
     pub fn powers(&self) -> Powers {
-        Powers { identity: self.identity, standing: Standing::NotKept }
+        Powers { identity: self.presence.identity, standing: Standing::NotKept }
     }
 
     /// What is asked with in the service's inputs of codes.

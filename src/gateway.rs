@@ -22,7 +22,7 @@ use crate::cache::{Cache, Keys};
 use crate::call::{Calls, Transports};
 use crate::change::bundle::How;
 use crate::change::{self, Bundle, BundleError, Bundles, Differing, Pointer};
-use crate::citizen::Citizens;
+use crate::citizen::{Citizens, key_set};
 use crate::clock;
 use crate::config::{Config, DataFolders, TlsListener};
 use crate::console::People;
@@ -33,6 +33,7 @@ use crate::idempotency::Idempotency;
 use crate::listener::{self, Door, Limits, Refusals};
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::officials::{KeySource, Officials};
 use crate::pipeline::Landed;
 use crate::record::{Kind, NoRecord, Recorder};
 use crate::search::Search;
@@ -40,7 +41,7 @@ use crate::search::follow::Following;
 use crate::sources::Sources;
 use crate::store_access;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
-use crate::{api, console, ops};
+use crate::{api, console, officials, ops};
 
 /// How often epochs, month keys, certificates' state and refusals are looked after.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -75,6 +76,8 @@ pub struct Gateway {
     pub people: People,
     /// Who says that a citizen is who he says, where that is configured.
     pub citizens: Option<Citizens>,
+    /// Who says that an official is present, where that is configured.
+    pub officials: Option<Officials>,
     /// Cases.
     pub store: Arc<Store>,
     /// Writes of the last day that carried a key.
@@ -118,7 +121,12 @@ impl Gateway {
     /// The data's problems, or what could not be opened and what to do about it.
     pub async fn start(config: Config) -> Result<Arc<Self>, StartError> {
         let transports = Transports::open(&config)?;
-        let citizens = config.citizens.as_ref().map(|(issuer, keys)| Citizens::load(issuer, keys)).transpose()?;
+        let started_at = clock::now();
+        let citizens = config.citizens.as_ref().map(|(issuer, keys)| Citizens::load(issuer, keys, started_at)).transpose()?;
+        if let Some(KeySource::File(file)) = config.officials.as_ref().map(|officials| &officials.keys) {
+            key_set(file)?;
+        }
+        let officials = config.officials.clone().map(|officials| Officials::new(officials, started_at));
         let beginning = Beginning::find(&config, &transports)?;
         let active = beginning.active;
         make_folders(&config)?;
@@ -145,6 +153,10 @@ impl Gateway {
                 recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
             }
         }
+        // A provider that does not answer yet keeps nobody else from asking: it is looked for again.
+        if let Some(officials) = &officials {
+            officials.refresh(&recorder, clock::now()).await;
+        }
         let index_key = || IndexKey::new(&node_key);
         let (search, following) = Search::start(Arc::clone(&recorder), &config.journal_dir, index_key)?;
         let gateway = Arc::new(Self {
@@ -152,6 +164,7 @@ impl Gateway {
             following: Mutex::new(Some(following)),
             people: People::new(&config.people),
             citizens,
+            officials,
             sources: Sources::new(&config, &active),
             cache: Cache::new(config.cache_bytes_max),
             keys: Keys::new(),
@@ -203,6 +216,12 @@ impl Gateway {
         let event = serde_json::json!({"what": "certificates towards providers"});
         self.recorder.event(Kind::KeyChanged, &event).await.map_err(anyhow::Error::new)?;
         self.transports.reload_identities(&self.config)?;
+        if let Some(officials) = &self.officials
+            && !officials.refresh(&self.recorder, clock::now()).await
+            && officials.has_file()
+        {
+            return Err(anyhow::anyhow!("the key set of the identity provider of officials cannot be used; the old one stays").into());
+        }
         if self.config.change.is_some() {
             self.look_for_drift().await;
             Box::pin(self.take_next_bundle(Ready::Any)).await?.log();
@@ -535,6 +554,7 @@ impl Running {
         };
         let ops_socket = listener::bind(config.ops).await.map_err(anyhow::Error::new)?;
         let metrics = crate::metrics::install();
+        // Boxed: done once, and too large for every future that waits for it.
         let gateway = Box::pin(Gateway::start(config)).await?;
         let folding = tokio::spawn(crate::metrics::fold(metrics.clone()));
 
@@ -552,6 +572,7 @@ impl Running {
             tokio::spawn(listener::serve(ops_socket, plain, ops::routes(Arc::clone(&gateway), metrics), gateway.end.subscribe()));
         let mut serving = vec![
             tokio::spawn(listener::serve(internal_socket, door, api::routes(Arc::clone(&gateway)), gateway.drain.subscribe())),
+            tokio::spawn(officials::keep_fresh(Arc::clone(&gateway))),
             tokio::spawn(upkeep(Arc::clone(&gateway), doors.clone(), Arc::clone(&refusals))),
             tokio::spawn(look_after_bundles(Arc::clone(&gateway))),
         ];

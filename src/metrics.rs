@@ -10,7 +10,9 @@ use adapter_core::CallError;
 use http::StatusCode;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use model::contract::Assurance;
 use model::{ConsumerId, Outcome, Service};
+use policy::Identity;
 
 use crate::cache::{Cache, Lookup};
 use crate::record::AnswerEvidence;
@@ -146,6 +148,18 @@ impl Metrics {
         };
         // No code has a blank in it.
         self.answers.with(&[consumer, " ", service].concat(), outcome as usize, counter, |counter| counter.increment(1));
+    }
+
+    /// An official's assertion was judged.
+    pub fn identified(&self, consumer: &ConsumerId, identity: Identity) {
+        let result = match identity {
+            Identity::NotSent => "not-sent",
+            Identity::Proven(Assurance::Low) => "low",
+            Identity::Proven(Assurance::Substantial) => "substantial",
+            Identity::Proven(Assurance::High) => "high",
+            Identity::Unproven(why) => why.reason().code(),
+        };
+        counter!("qovsaq_assertions_total", "consumer" => consumer.to_string(), "result" => result).increment(1);
     }
 
     /// A question was refused by policy.

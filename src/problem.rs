@@ -154,6 +154,8 @@ codes! {
     JournalUnavailable = "journal-unavailable", SERVICE_UNAVAILABLE, "Jurnal yazıla bilmir, heç nə verilmir", "The journal cannot be written, nothing is released";
     /// The journal takes no entry of this size, so nothing is released: the same would come of it again.
     TooLargeToJournal = "too-large-to-journal", INTERNAL_SERVER_ERROR, "Cavab jurnala sığmır, heç nə verilmir", "The answer does not fit into the journal, nothing is released";
+    /// The identity provider of officials does not answer, and no key of its is at hand.
+    IdentityProviderUnavailable = "identity-provider-unavailable", SERVICE_UNAVAILABLE, "Vəzifəli şəxslərin eyniləşdirmə xidməti əlçatan deyil", "The identity provider of officials is unavailable";
     /// The gateway is stopping or a part of it failed.
     GatewayUnavailable = "gateway-unavailable", SERVICE_UNAVAILABLE, "Şlüz hazırda xidmət göstərmir", "The gateway is not serving at the moment";
 }

@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 use base64::Engine as _;
 use jiff::Timestamp;
 use journal::{BODY_BYTES_MAX, Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
+use model::contract::Assurance;
 use model::{Facts, Outcome, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
@@ -253,6 +254,12 @@ pub struct Question<'a> {
     pub role: &'a str,
     /// Hash of the active configuration and data.
     pub configuration: &'a str,
+    /// The official's level of assurance, where an assertion proved one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
+    /// SHA-256 of his assertion in base64, where one was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertion_sha256: Option<&'a str>,
 }
 
 impl fmt::Debug for Question<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::contract::{Dossier, PersonRole};
 use model::{CaseId, Consent, ConsumerId, PurposeId, Subject, Value};
-use policy::{CaseView, ConsentRefused, Denial, DenialReason, EmergencyView, Sight};
+use policy::{CaseView, ConsentRefused, Denial, DenialReason, EmergencyView, Identity, Sight};
 use store::{
     Added, Closed, ConsentName, HandedOver, KnownConsent, Opened, Override, Overrode, Refused, Registered, Remembered, Review, Reviewed,
     Store, StoreError, Withdrawal, Withdrew,
@@ -335,7 +335,7 @@ pub async fn add_persons(
     }
 }
 
-/// Whether a dossier may be opened at all: its purpose, an open case of that purpose, and the
+/// Whether a dossier may be opened at all: its purpose, who asks, an open case of that purpose, and the
 /// envelope's subject (where it names one) in the case.
 ///
 /// # Errors
@@ -345,11 +345,13 @@ pub async fn may_open(
     consumer: &ConsumerId,
     dossier: &Dossier,
     envelope: &Envelope,
+    identity: Identity,
 ) -> Result<Result<(), Denial>, StoreFailed> {
     let mut reasons = Vec::new();
     if envelope.purpose != dossier.purpose {
         reasons.push(DenialReason::PurposeNotGranted);
     }
+    reasons.extend(identity.reason(gateway.profile()));
     match load(gateway, consumer, &envelope.case).await? {
         None => reasons.push(DenialReason::CaseUnknown),
         Some(case) => {

@@ -142,7 +142,16 @@ async fn without_the_citizens_own_assertion_nothing_is_told() {
         let answer = portal.post("/v1/subject-accesses", &body, "en").await.expect("an answer");
         assert_eq!((answer.status, &answer.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!(pointer)), "{body}");
     }
-    assert_eq!(list(&portal, &fin, &good).await.status, 200);
+    // It serves one list, however often that is asked for, and no other.
+    for _ in 0..2 {
+        assert_eq!(list(&portal, &fin, &good).await.status, 200);
+    }
+    let body = json!({"subject": {"fin": fin}, "assertion": good, "from": "2026-01-01T00:00:00Z"});
+    let answer = portal.post("/v1/subject-accesses", &body, "en").await.expect("an answer");
+    assert_eq!((answer.status, &answer.json().expect("JSON")["code"]), (403, &json!("assertion-refused")));
+    assert_eq!(newest(&auditor, "denied").await["metadata"]["reasons"], json!(["assertion-replayed"]));
+    let usage = portal.post("/v2/findUsage", &json!({"userCode": fin, "assertion": good}), "en").await.expect("an answer");
+    assert_eq!(usage.status, 403);
     house.stop().await;
 }
 

@@ -8,9 +8,9 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mock_agencies::Personas;
+use mock_agencies::{IdentityProvider, Personas};
 use qovsaq::client::Client;
-use qovsaq::demo::{Environment, Ports, ca_file, consumer_files, write_config};
+use qovsaq::demo::{Environment, Outside, Ports, ca_file, consumer_files, write_config};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -24,6 +24,7 @@ use crate::house::{House, SERVICES, options, until};
 pub(crate) struct Site {
     folder: TempDir,
     pub(crate) agencies: BTreeMap<&'static str, mock_agencies::Running>,
+    pub(crate) identity: IdentityProvider,
     pub(crate) personas: Arc<Personas>,
 }
 
@@ -37,9 +38,10 @@ impl Site {
 
     /// The same in a folder that may hold certificates and data already.
     pub(crate) async fn prepare_in(folder: TempDir) -> Self {
-        let (dir, personas, agencies) = Environment::start_agencies(&options(folder.path())).await.expect("the agencies start");
-        write_config(&dir, Ports::Any, &agencies).expect("a configuration");
-        let site = Self { folder, agencies, personas };
+        let outside = Environment::start_outside(&options(folder.path())).await.expect("the agencies start");
+        write_config(&outside, Ports::Any).expect("a configuration");
+        let Outside { dir: _, agencies, identity, personas } = outside;
+        let site = Self { folder, agencies, identity, personas };
         // Small segments: reading a journal back looks at all that was set aside for it.
         site.change_config("journal: {dir: journal}\n", "journal: {dir: journal, segment_bytes: 1048576}\ncache: {bytes_max: 0}\n");
         site.change_config("    url: ", "    limits: {breaker: {calls_min: 1000000}}\n    url: ");
@@ -53,8 +55,8 @@ impl Site {
 
     /// Starts the gateway in the test's own process.
     pub(crate) async fn up(self) -> House {
-        let Self { folder, agencies, personas } = self;
-        House::of(folder, agencies, personas).await
+        let Self { folder, agencies, identity, personas } = self;
+        House::of(folder, agencies, identity, personas).await
     }
 
     /// Keeps answers, as it is by default.

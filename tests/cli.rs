@@ -303,7 +303,7 @@ fn demo_once_shows_a_record_an_absence_and_an_outage_and_can_be_repeated() {
         assert!(ran.stdout.is_char_boundary(0) && !ran.stdout.contains('\u{1b}'), "no colours into a pipe");
     }
     let demo: Json = serde_json::from_slice(&std::fs::read(dir.join("demo.json")).expect("demo.json")).expect("JSON");
-    for key in ["internal", "ops", "ca", "journal", "config", "pid", "consumers", "agencies", "requests"] {
+    for key in ["internal", "ops", "ca", "journal", "config", "pid", "consumers", "agencies", "officials", "requests"] {
         assert!(!demo[key].is_null(), "{key} in {demo}");
     }
     for file in [&demo["ca"], &demo["journal"], &demo["config"], &demo["consumers"][CONSUMER]["key"], &demo["agencies"]["taxes"]["cert"]] {
@@ -342,6 +342,13 @@ async fn what_a_running_demo_is_asked_stands_in_its_journal() {
     check_code(&ran, 1);
     assert!(ran.stdout.starts_with("403 ") && ran.stdout.contains("case-unknown") && ran.stdout.contains("\nreceipt: "), "{}", ran.stdout);
     check_code(&run(&["ask", "interior/person-identity", "--dir", text(&dir), "nonsense"]), 2);
+    // With an assertion of the demo's identity provider, at a level.
+    let ran = run(&["ask", "interior/person-identity", "--dir", text(&dir), "--official", "AZ-0007", "--level", "low"]);
+    check_code(&ran, 0);
+    assert!(ran.stdout.contains("withheld: birth_date (class)"), "{}", ran.stdout);
+    let ran = run(&["ask", "taxes/person-income", "--dir", text(&dir), "--official", "AZ-0007", "--level", "low"]);
+    check_code(&ran, 1);
+    assert!(ran.stdout.contains("assurance-too-low"), "{}", ran.stdout);
 
     // A journal is verified while it is written, too.
     check_code(&run(&["journal", "verify", text(&journal)]), 0);

@@ -71,7 +71,7 @@ fn exchange(house: &House, service: &str, body: &Json) -> Arc<Exchange> {
         consumer,
         service,
         envelope,
-        identity: policy::Identity::NotSent,
+        presence: qovsaq::exchange::Presence::NOT_SENT,
         freshness,
         traced: false,
     })

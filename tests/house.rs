@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use mock_agencies::{AgencyCode, Family, Latency, Person, Personas};
+use mock_agencies::{AgencyCode, Family, IdentityProvider, Latency, Person, Personas};
 use model::Problems;
 use qovsaq::client::{Answer, Client};
 use qovsaq::config::Config;
@@ -27,7 +27,7 @@ pub(crate) static SERVICES: LazyLock<Vec<String>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(crate) struct House {
     pub(crate) environment: Environment,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl House {
@@ -36,11 +36,16 @@ impl House {
         Site::prepare().await.up().await
     }
 
-    pub(crate) async fn of(folder: TempDir, agencies: BTreeMap<&'static str, mock_agencies::Running>, personas: Arc<Personas>) -> Self {
+    pub(crate) async fn of(
+        folder: TempDir,
+        agencies: BTreeMap<&'static str, mock_agencies::Running>,
+        identity: IdentityProvider,
+        personas: Arc<Personas>,
+    ) -> Self {
         let mut problems = Problems::default();
         let config = Config::load(&folder.path().join("qovsaq.yaml"), &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
         let gateway = Running::start(config).await.expect("the gateway starts");
-        Self { environment: Environment { dir: folder.path().to_path_buf(), gateway, agencies, personas }, folder }
+        Self { environment: Environment { dir: folder.path().to_path_buf(), gateway, agencies, identity, personas }, folder }
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -134,6 +134,8 @@ fn question() -> Question<'static> {
         responsible: None,
         role: "clerk",
         configuration: "none",
+        assurance: None,
+        assertion_sha256: None,
     }
 }
 

@@ -30,6 +30,7 @@ mod large;
 mod life;
 mod limits;
 mod logs;
+mod officials;
 mod privacy;
 mod proofs;
 mod questions;

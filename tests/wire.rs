@@ -28,7 +28,8 @@ async fn is_let_in(house: &House, identity: Option<(PathBuf, PathBuf)>) -> bool 
 async fn a_certificate_that_does_not_hold_ends_the_handshake() {
     // Certificates first, so that the gateway reads the revocation list with the revoked one in it.
     let folder = tempfile::TempDir::new().expect("a folder");
-    let (dir, _, agencies) = qovsaq::demo::Environment::start_agencies(&crate::house::options(folder.path())).await.expect("started");
+    let outside = qovsaq::demo::Environment::start_outside(&crate::house::options(folder.path())).await.expect("started");
+    let dir = outside.dir.clone();
     let now = qovsaq::clock::now();
     let name = [&*format!("{CONSUMER}.meis.test")];
     let (expired, revoked, future) = {
@@ -48,7 +49,7 @@ async fn a_certificate_that_does_not_hold_ends_the_handshake() {
     let agency = Some((dir.join("agencies/interior.pem"), dir.join("agencies/interior.key")));
     // A server certificate of ours is not for clients.
     let server = Some((dir.join("gateway/internal.pem"), dir.join("gateway/internal.key")));
-    drop(agencies);
+    drop(outside);
     let house = Site::prepare_in(folder).await.up().await;
 
     for (what, identity) in [
@@ -338,7 +339,7 @@ async fn the_production_profile_takes_no_synthetic_person_and_denies_without_an_
     let unmarked = "1A2B3C4";
     let case = json!({"case": "c-2", "purpose": "adsy-means-test", "persons": [{"subject": {"fin": unmarked}, "role": "applicant"}]});
     assert_eq!(client.post("/v1/cases", &case, "en").await.expect("an answer").status, 201);
-    for (assertion, reason) in [(Json::Null, "assertion-required"), (json!("eyJhbGciOiJub25lIn0.e30."), "assertion-not-verified")] {
+    for (assertion, reason) in [(Json::Null, "assertion-required"), (json!("eyJhbGciOiJub25lIn0.e30."), "assertion-malformed")] {
         let mut body = envelope(unmarked, "c-2", json!({}));
         body["assertion"] = assertion;
         let answer = client.post("/v1/services/interior/person-identity", &body, "en").await.expect("an answer");

@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::answer::ReceiptBody;
 use crate::api::request::Asked;
-use crate::citizen::Unproven;
+use crate::citizen::{NotTaken, Unproven};
 use crate::clock;
 use crate::console::journal::found;
 use crate::console::suppression::{Action, Decision};
@@ -107,6 +107,14 @@ struct Asking {
     offset: usize,
 }
 
+impl Asking {
+    /// What tells this list from others, whichever page of it is asked for.
+    fn list(&self, form: &str) -> [String; 3] {
+        let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        [form.to_owned(), moment(self.from), moment(self.to)]
+    }
+}
+
 /// Tells a page of the uses, newest first.
 ///
 /// # Errors
@@ -115,7 +123,7 @@ struct Asking {
 pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion).await?;
+    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion, &asking.list(SERVICE)).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -138,7 +146,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read_usage(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion).await?;
+    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion, &asking.list("findUsage")).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -356,13 +364,26 @@ fn sentence(language: Language, consumer: &str, service: &str, purpose: &str, ou
     }
 }
 
-/// Asks whether the assertion proves that the citizen himself asks; a refusal is journalled like any other.
-pub(super) async fn prove(gateway: &Gateway, asked: &Asked, service: &str, subject: &Subject, assertion: &str) -> Result<(), Problem> {
+/// Asks whether the assertion proves that the citizen himself asks; a refusal is journalled like any other. `parts` tell
+/// what it is for: one assertion serves that alone.
+pub(super) async fn prove(
+    gateway: &Gateway,
+    asked: &Asked,
+    service: &str,
+    subject: &Subject,
+    assertion: &str,
+    parts: &[String],
+) -> Result<(), Problem> {
+    let parts: Vec<&str> = std::iter::once(service).chain(parts.iter().map(String::as_str)).collect();
     let proven = match &gateway.citizens {
-        Some(citizens) => citizens.prove(assertion, subject, &asked.consumer, clock::now()),
-        None => Err(Unproven::NotOffered),
+        Some(citizens) => citizens.prove(assertion, subject, &asked.consumer, &parts, clock::now()),
+        None => Err(NotTaken::Unproven(Unproven::NotOffered)),
     };
-    let Err(why) = proven else { return Ok(()) };
+    let why = match proven {
+        Ok(()) => return Ok(()),
+        Err(NotTaken::Unproven(why)) => why,
+        Err(NotTaken::NoRoom) => return Err(asked.too_many_assertions()),
+    };
     let event = json!({
         "request_id": asked.request_id, "consumer": asked.consumer, "service": service,
         "subject": gateway.recorder.token(subject), "reasons": [why.code()],

@@ -60,12 +60,15 @@ pub async fn open(
         Repeated::Of(made) => return tell(&gateway, &asked, &made, &headers, deadline).await,
     };
     let expected = Expected { subject: None, inputs: &contract.inputs, window: None, service: None, profile: gateway.profile() };
-    let envelope = Envelope::read(&json, expected).map_err(|broken| asked.contract_broken(&broken))?;
+    let mut envelope = Envelope::read(&json, expected).map_err(|broken| asked.contract_broken(&broken))?;
 
-    // The dossier as a whole rests on an open case of its purpose; each element is decided by itself.
-    let may_open = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope).await;
+    let assertion = envelope.assertion.take();
+    let presence = asked.presence(&gateway, assertion, &envelope.official, &envelope.case).await?;
+
+    // The dossier as a whole rests on an open case of its purpose and on who asks; each element is decided by itself.
+    let may_open = store_access::may_open(&gateway, &asked.consumer, &contract, &envelope, presence.identity).await;
     if let Err(denial) = may_open.map_err(|error| asked.stopped(&error.into()))? {
-        let question = dossier::question(asked.request_id, None, &asked.consumer, &asked.active, &contract, &envelope);
+        let question = dossier::question(asked.request_id, None, &asked.consumer, &asked.active, &contract, (&envelope, &presence));
         let denied = gateway
             .recorder
             .denied(&question, envelope.subject.as_ref(), &denial.codes())
@@ -76,7 +79,7 @@ pub async fn open(
     }
     let persons = store_access::persons(&gateway, &asked.consumer, &envelope.case).await.map_err(|error| asked.stopped(&error.into()))?;
     let persons = dossier::persons(persons.unwrap_or_default());
-    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), envelope, persons).map_err(|why| match why {
+    let opened = dossier::open(&gateway, contract, asked.consumer.clone(), (envelope, presence), persons).map_err(|why| match why {
         NotOpened::TooManyPersons => asked.contract_broken(&[Broken::new("/case", Rule::CasePersons(PERSONS_MAX))]),
         NotOpened::NoRoom => asked
             .problem(

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::SignedDuration;
 use model::contract::PersonRole;
 use model::{CaseId, Outcome, RoleId, Subject};
-use policy::{DenialReason, Identity};
+use policy::DenialReason;
 use serde_json::{Value as Json, json};
 use store::{Override, Overrode};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use crate::api::request::Asked;
 use crate::clock;
 use crate::console::journal::reason;
 use crate::envelope::is_official;
-use crate::exchange;
+use crate::exchange::Presence;
 use crate::gateway::Gateway;
 use crate::problem::{Code, Origin, Problem};
 use crate::record::{Kind, Question};
@@ -59,10 +59,11 @@ pub async fn begin(
     let unknown = || asked.not_found("Belə açıq iş yoxdur", "There is no such open case");
     let case = path.ok().and_then(|Path(case)| CaseId::new(&case).ok()).ok_or_else(unknown)?;
     let body = asked.json(&headers, body).await?;
-    let asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
+    let mut asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
     let there = store_access::case(&gateway, &asked.consumer, &case).await.map_err(|error| asked.stopped(&error.into()))?;
     let purpose = there.filter(|case| case.is_open()).map(|case| case.purpose().clone()).ok_or_else(unknown)?;
-    refuse(&gateway, &asked, &case, purpose.as_str(), &asking).await?;
+    let presence = asked.presence(&gateway, asking.assertion.take(), &asking.official, &case).await?;
+    refuse(&gateway, &asked, &case, purpose.as_str(), (&asking, &presence)).await?;
 
     let now = clock::now();
     let entry = Override {
@@ -82,7 +83,8 @@ pub async fn begin(
     let event = json!({
         "request_id": asked.request_id, "consumer": asked.consumer, "case": entry.case, "purpose": purpose, "emergency": entry.id,
         "official": entry.official, "role": entry.role, "reason": entry.reason, "persons": persons,
-        "until": model::time::rfc3339(entry.until),
+        "until": model::time::rfc3339(entry.until), "assurance": presence.identity.level(),
+        "assertion_sha256": presence.assertion_sha256,
     });
     let durable = gateway.recorder.event(Kind::CaseOverridden, &event).await.map_err(|error| asked.stopped(&error.into()))?;
     let (id, until) = (entry.id, entry.until);
@@ -104,7 +106,13 @@ pub async fn begin(
 }
 
 /// Refuses who may not act in emergencies; the refusal is journalled.
-async fn refuse(gateway: &Arc<Gateway>, asked: &Asked, case: &CaseId, purpose: &str, asking: &Asking) -> Result<(), Problem> {
+async fn refuse(
+    gateway: &Arc<Gateway>,
+    asked: &Asked,
+    case: &CaseId,
+    purpose: &str,
+    (asking, presence): (&Asking, &Presence),
+) -> Result<(), Problem> {
     let consumer = asked.active.snapshot.consumers.get(&asked.consumer);
     let role = consumer.and_then(|consumer| consumer.roles.get(&asking.role));
     let mut reasons = Vec::new();
@@ -113,11 +121,7 @@ async fn refuse(gateway: &Arc<Gateway>, asked: &Asked, case: &CaseId, purpose: &
         Some(role) if !role.emergency => reasons.push(DenialReason::EmergencyNotGranted),
         Some(_) => {}
     }
-    match exchange::unverified(asking.assertion.as_deref()) {
-        Identity::NotSent if gateway.profile() == model::Profile::Production => reasons.push(DenialReason::AssertionRequired),
-        Identity::NotSent | Identity::Proven(_) => {}
-        Identity::Unproven(why) => reasons.push(why.reason()),
-    }
+    reasons.extend(presence.identity.reason(gateway.profile()));
     if reasons.is_empty() {
         return Ok(());
     }
@@ -135,6 +139,8 @@ async fn refuse(gateway: &Arc<Gateway>, asked: &Asked, case: &CaseId, purpose: &
         responsible: None,
         role: asking.role.as_str(),
         configuration: &asked.active.hash,
+        assurance: presence.identity.level(),
+        assertion_sha256: presence.assertion_sha256.as_deref(),
     };
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
     let denied = gateway.recorder.denied(&question, None, &codes).await.map_err(|error| asked.stopped(&error.into()))?;

@@ -13,20 +13,24 @@ use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use model::ConsumerId;
+use model::{CaseId, ConsumerId};
+use policy::{Identity, Unproven};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::clock;
 use crate::conversation::Conversation;
 use crate::data::Active;
 use crate::envelope::BODY_BYTES_MAX;
-use crate::exchange::Freshness;
+use crate::exchange::{Freshness, Presence};
 use crate::gateway::Gateway;
 use crate::identify::{NotIdentified, identify};
 use crate::limit::Exceeded;
+use crate::officials::Presented;
 use crate::problem::{Code, Origin, Problem};
 use crate::tls::PeerCertificate;
 use crate::trace_context::TraceContext;
+use crate::wire::sha256_base64;
 
 /// The longest wait a caller may prefer.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -45,6 +49,8 @@ pub struct Asked {
     pub conversation: Conversation,
     /// Who asks.
     pub consumer: ConsumerId,
+    /// SHA-256 of his certificate.
+    pub certificate: [u8; 32],
     /// The data this request works with.
     pub active: Arc<Active>,
     /// How long the caller prefers to wait (`Prefer: wait=N`), where it says so.
@@ -82,8 +88,8 @@ impl Asked {
         let refuse = |code, az, en| conversation.problem(code, Origin::Consumer, az, en);
         let active = Arc::clone(&gateway.active());
         let peer = parts.extensions.get::<Arc<PeerCertificate>>();
-        let identified = peer.ok_or(NotIdentified::Unknown).and_then(|peer| identify(peer, &active.snapshot));
-        let consumer = identified.map_err(|why| match why {
+        let identified = peer.ok_or(NotIdentified::Unknown).and_then(|peer| Ok((identify(peer, &active.snapshot)?, peer.fingerprint)));
+        let (consumer, certificate) = identified.map_err(|why| match why {
             NotIdentified::Expired => refuse(Code::CertificateExpired, "Sertifikatı yeniləyin", "Renew the certificate"),
             NotIdentified::Unknown => refuse(
                 Code::UnknownConsumer,
@@ -94,7 +100,29 @@ impl Asked {
         let (wait, respond_async) = preferences(&parts.headers);
         let trace = TraceContext::read(parts.headers.get(TRACEPARENT));
         let freshness = freshness(&parts.headers);
-        Ok(Self { conversation, consumer, active, wait, respond_async, freshness, trace })
+        Ok(Self { conversation, consumer, certificate, active, wait, respond_async, freshness, trace })
+    }
+}
+
+impl Asked {
+    /// What an official's assertion comes to in a case, once for the whole request. It goes no further: what is kept
+    /// of it is its hash.
+    ///
+    /// # Errors
+    /// 503 where it could not be found out.
+    pub async fn presence(&self, gateway: &Gateway, assertion: Option<String>, official: &str, case: &CaseId) -> Result<Presence, Problem> {
+        let Some(assertion) = assertion else { return Ok(Presence::NOT_SENT) };
+        let identity = match &gateway.officials {
+            // One that nobody verifies proves nothing.
+            None => Identity::Unproven(Unproven::NotVerified),
+            Some(officials) => {
+                let presented =
+                    Presented { assertion: &assertion, consumer: &self.consumer, certificate: &self.certificate, official, case };
+                officials.identify(&gateway.recorder, &presented, clock::now()).await.map_err(|why| self.could_not_identify(why))?
+            }
+        };
+        gateway.metrics.identified(&self.consumer, identity);
+        Ok(Presence { identity, assertion_sha256: Some(sha256_base64(assertion.as_bytes()).into()) })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::answer::{Data, ReceiptBody, ServiceAnswer, SourceBody, cache_headers,
 use crate::api::request::{Asked, WAIT_MAX};
 use crate::clock;
 use crate::envelope::{Envelope, Expected};
-use crate::exchange::{self, Exchange};
+use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::Trouble;
 use crate::pipeline::{self, Answered, Ending};
@@ -43,18 +43,20 @@ pub async fn ask(
         return Err(asked.not_found("Belə xidmət yoxdur; /v1/catalogue siyahısına baxın", "There is no such service; see /v1/catalogue"));
     };
     // Neither the JSON nor its bytes are held while the source is waited for.
-    let envelope = {
+    let mut envelope = {
         let json = asked.json(&headers, body).await?;
         drop(headers);
         Envelope::read(&json, Expected::by(&service, gateway.profile())).map_err(|broken| asked.contract_broken(&broken))?
     };
+    let assertion = envelope.assertion.take();
+    let presence = asked.presence(&gateway, assertion, &envelope.official, &envelope.case).await?;
     let exchange = Arc::new(Exchange {
         request_id: asked.request_id,
         dossier_id: None,
         active: Arc::clone(&asked.active),
         consumer: asked.consumer.clone(),
         service,
-        identity: exchange::unverified(envelope.assertion.as_deref()),
+        presence,
         envelope,
         freshness: asked.freshness,
         traced: false,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Ended, complain, dossier_view, key_value, live, say};
 use crate::client::Client;
-use crate::demo::{CONSUMER, consumer_files};
+use crate::demo::{CONSUMER, consumer_files, officials_assertion};
 
 /// Ask a service or a dossier as a consumer, over mutual TLS.
 #[derive(Debug, Args)]
@@ -16,7 +16,8 @@ use crate::demo::{CONSUMER, consumer_files};
 official, role, responsible; any other key is an input of the contract, such as month_from=2025-03.\n\
 KEY:=JSON gives what is not a text: act_kinds:='[\"birth\"]'.\n\n\
   qovsaq ask adsy-means-test\n\
-  qovsaq ask interior/person-identity case=c-1 fin=5K7QX2O\n\n\
+  qovsaq ask interior/person-identity case=c-1 fin=5K7QX2O\n\
+  qovsaq ask interior/person-identity --official AZ-0001 --level low\n\n\
 Exit codes: 0 answered, 1 refused or unavailable, 2 wrong usage.")]
 pub struct Ask {
     /// A dossier, or provider/service
@@ -30,6 +31,12 @@ pub struct Ask {
     /// Who asks
     #[arg(long, default_value = CONSUMER)]
     consumer: String,
+    /// Fetch an assertion about this official from the demo's identity provider and send it
+    #[arg(long, value_name = "NUMBER")]
+    official: Option<String>,
+    /// With --official: how surely he is known: low, substantial or high
+    #[arg(long, default_value = "high", requires = "official")]
+    level: String,
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
@@ -51,7 +58,12 @@ impl Ask {
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}; start `qovsaq demo` first", file.display()))?;
         let demo: Json = serde_json::from_str(&text)?;
         let ready = &demo["requests"][&self.target]["body"];
-        let body = body(ready, &self.inputs)?;
+        let mut body = body(ready, &self.inputs)?;
+        if let Some(official) = &self.official {
+            let issuer = demo["officials"]["issuer"].as_str().context("demo.json names no identity provider of officials")?;
+            body["official"] = json!(official);
+            body["assertion"] = json!(officials_assertion(&self.dir, issuer, &self.consumer, official, &self.level).await?);
+        }
         let is_service = self.target.contains('/');
         let path = if is_service { format!("/v1/services/{}", self.target) } else { format!("/v1/dossiers/{}", self.target) };
 

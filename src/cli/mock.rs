@@ -74,21 +74,26 @@ impl Mock {
         }
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
-        let (dir, _, running) = Environment::start_agencies(&Options { dir: self.dir, ports, latency }).await?;
+        let outside = Environment::start_outside(&Options { dir: self.dir, ports, latency }).await?;
         // Before the addresses are told. There is nothing to reload, but who reloads a neighbour by name
         // must not end this one.
         let mut signals = Signals::catch()?;
         let mut table = Table::new(&["Agency", "Address", "Control"]);
-        for (code, agency) in running.iter().filter(|(code, _)| self.agencies.is_empty() || self.agencies.iter().any(|name| name == *code))
-        {
+        let wanted = |code: &str| self.agencies.is_empty() || self.agencies.iter().any(|name| name == code);
+        for (code, agency) in outside.agencies.iter().filter(|(code, _)| wanted(code)) {
             table.row(vec![(*code).to_owned(), format!("https://{}", agency.address), format!("http://{}", agency.control_address)]);
         }
+        if self.agencies.is_empty() {
+            let identity = &outside.identity;
+            table.row(vec!["identity provider".to_owned(), identity.issuer().to_owned(), format!("http://{}", identity.control_address)]);
+        }
         say(&table.to_string())?;
-        complain(&format!("certificates are in {}; stop with Ctrl-C", dir.join("agencies").display()));
+        complain(&format!("certificates are in {}; stop with Ctrl-C", outside.dir.join("agencies").display()));
         signals.stop().await;
-        for (_, agency) in running {
+        for (_, agency) in outside.agencies {
             agency.shutdown().await;
         }
+        outside.identity.shutdown().await;
         Ok(Ended::Well)
     }
 

@@ -143,7 +143,7 @@ impl Try {
             consumer,
             service: Arc::clone(&service),
             envelope,
-            identity: policy::Identity::NotSent,
+            presence: crate::exchange::Presence::NOT_SENT,
             freshness: Freshness { no_cache: true, ..Freshness::default() },
             traced: true,
         };

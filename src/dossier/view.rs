@@ -193,7 +193,7 @@ impl OpenDossier {
     async fn disclose(&self, gateway: &Arc<Gateway>, request_id: Uuid, views: &[View<'_>]) -> Result<Journalled<Disclosed>, NoRecord> {
         let active = Arc::clone(&gateway.active());
         let given = views.iter().map(View::given).collect();
-        let question = question(request_id, Some(self.id), &self.consumer, &active, &self.contract, &self.envelope);
+        let question = question(request_id, Some(self.id), &self.consumer, &active, &self.contract, (&self.envelope, &self.presence));
         gateway.recorder.disclosed(&Disclosure { question: &question, given }).await
     }
 

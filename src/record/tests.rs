@@ -36,6 +36,8 @@ fn question(text: &str) -> Question<'_> {
         responsible: Some(text),
         role: text,
         configuration: text,
+        assurance: None,
+        assertion_sha256: None,
     }
 }
 

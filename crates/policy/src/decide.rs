@@ -129,10 +129,8 @@ impl<'a> Findings<'a> {
 
         // Powers: who asks.
         official(&ask.official, role, &mut reasons);
-        match powers.identity {
-            Identity::NotSent if profile == Profile::Production => deny(&mut reasons, DenialReason::AssertionRequired),
-            Identity::NotSent | Identity::Proven(_) => {}
-            Identity::Unproven(why) => deny(&mut reasons, why.reason()),
+        if let Some(reason) = powers.identity.reason(profile) {
+            deny(&mut reasons, reason);
         }
         if let Some(reason) = powers.standing.reason() {
             deny(&mut reasons, reason);

@@ -1,5 +1,6 @@
 //! What is known of who asks besides his own words: found out at the edge, judged here (Decree 634, 2.6 c).
 
+use model::Profile;
 use model::contract::{Assurance, Class};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,25 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// The reason it is denied with; `None` where nothing stands against it.
+    #[must_use]
+    pub fn reason(self, profile: Profile) -> Option<DenialReason> {
+        match self {
+            Self::NotSent if profile == Profile::Production => Some(DenialReason::AssertionRequired),
+            Self::NotSent | Self::Proven(_) => None,
+            Self::Unproven(why) => Some(why.reason()),
+        }
+    }
+
+    /// The level it proves, where it proves one.
+    #[must_use]
+    pub fn level(self) -> Option<Assurance> {
+        match self {
+            Self::Proven(level) => Some(level),
+            Self::NotSent | Self::Unproven(_) => None,
+        }
+    }
+
     /// The highest class that it lets be seen; `None` where it sets no bound. An official whose profile needs no
     /// assertion is bounded by his role alone.
     pub(crate) fn class_max(self) -> Option<Class> {
