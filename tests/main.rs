@@ -7,6 +7,9 @@
 
 mod child;
 mod house;
+#[expect(unreachable_pub, reason = "public to the fuzz target")]
+#[path = "../fuzz/src/lib.rs"]
+mod laws;
 mod ledger;
 mod played;
 mod program;
@@ -19,6 +22,7 @@ mod cache;
 mod cases;
 mod change;
 mod cli;
+mod corpus;
 mod crash;
 mod dossier;
 mod drops;
