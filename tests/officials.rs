@@ -10,6 +10,7 @@ use qovsaq::demo::{CONSUMER, PORTAL, officials_assertion};
 use qovsaq::record::Kind;
 use serde_json::{Value as Json, json};
 
+use crate::change::Office;
 use crate::child::Site;
 use crate::house::{Asker, House, ask, dossier_envelope};
 use crate::ledger::{self, Line};
@@ -330,7 +331,8 @@ async fn a_dossier_is_read_in_the_name_of_who_opened_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_production_profile_works_with_assertions_and_not_without() {
-    let site = Site::prepare().await;
+    // In production the data come from a bundle.
+    let Office { site } = Office::with_first().await;
     site.change_config("profile: test", "profile: production");
     // A form that belongs to no synthetic person; nobody real is asked about it, nor is any real source.
     let unmarked = "1A2B3C4";
