@@ -9,7 +9,7 @@ use model::contract::{Act, Class, Consumer, Grant, Handling, Role, RowRule};
 use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
 
 use crate::ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
-use crate::decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+use crate::decision::{Allowance, Authorised, Decision, Denial, DenialReason, GrantKey, Withheld, WithheldReason};
 use crate::mutant::{self, Rule};
 use crate::powers::{Identity, Powers};
 use crate::sight::Sight;
@@ -32,7 +32,7 @@ pub fn decide(
     match (&findings.reasons[..], findings.service, findings.basis) {
         ([], Some(service), Some(Basis { grant, act })) => Decision::Authorised(Authorised {
             consumer: consumer.id.clone(),
-            subject: ask.subject.clone(),
+            subject: ask.subject.clone().map(Box::new),
             case: ask.case.clone(),
             purpose: ask.purpose.clone(),
             role: ask.role.clone(),
@@ -41,7 +41,7 @@ pub fn decide(
             consent: findings.consent.in_force().cloned().map(Box::new),
             withheld: findings.sets.withheld(service, &grant.rows),
             handling: findings.sets.handling(service),
-            volume: grant.volume,
+            allowance: grant.volume.map(|volume| Box::new(Allowance { volume, grant: GrantKey::of(grant) })),
             sight: Sight {
                 service: Arc::clone(service),
                 fields: findings.sets.delivered(),

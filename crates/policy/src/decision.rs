@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::contract::{Handling, RowRule, Volume};
-use model::{ActId, CaseId, Consent, ConsumerId, FieldSet, PurposeId, RoleId, Service, Subject};
+use model::contract::{Grant, Handling, RowRule, SubjectForm, Volume};
+use model::{ActId, CaseId, Consent, ConsumerId, FieldSet, PurposeId, RoleId, Service, ServiceId, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::sight::Sight;
@@ -59,7 +59,7 @@ impl Decision {
 pub struct Authorised {
     pub(crate) sight: Sight,
     pub(crate) consumer: ConsumerId,
-    pub(crate) subject: Option<Subject>,
+    pub(crate) subject: Option<Box<Subject>>,
     pub(crate) case: CaseId,
     pub(crate) purpose: PurposeId,
     pub(crate) role: RoleId,
@@ -68,7 +68,7 @@ pub struct Authorised {
     pub(crate) consent: Option<Box<Consent>>,
     pub(crate) withheld: Vec<Withheld>,
     pub(crate) handling: Handling,
-    pub(crate) volume: Option<Volume>,
+    pub(crate) allowance: Option<Box<Allowance>>,
 }
 
 impl Authorised {
@@ -93,7 +93,7 @@ impl Authorised {
     /// Whom may be asked about.
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
-        self.subject.as_ref()
+        self.subject.as_deref()
     }
 
     /// In which case.
@@ -156,16 +156,50 @@ impl Authorised {
         self.handling
     }
 
-    /// How much the grant may be used on one day, where it is bounded (Decree 634, 6.2.13). Counting is the edge's.
+    /// How much the grant may be used, where it is bounded (Decree 634, 6.2.13). Counting is the edge's.
     #[must_use]
-    pub fn volume(&self) -> Option<&Volume> {
-        self.volume.as_ref()
+    pub fn allowance(&self) -> Option<&Allowance> {
+        self.allowance.as_deref()
     }
 
     /// Row rules of the grant, also those for lists of which nothing is delivered.
     #[must_use]
     pub fn rows(&self) -> &[RowRule] {
         &self.sight.rows
+    }
+}
+
+/// How much a grant may be used on one day, and which grant it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// The bounds.
+    pub volume: Volume,
+    /// The grant among those of its consumer: no two have service, purpose, role and form of subject in common, so
+    /// the first of each names it, also after a reload.
+    pub grant: GrantKey,
+}
+
+/// Which grant of a consumer it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GrantKey {
+    /// The service.
+    pub service: ServiceId,
+    /// The first purpose.
+    pub purpose: Option<PurposeId>,
+    /// The first role.
+    pub role: Option<RoleId>,
+    /// The first form of subject.
+    pub subject: Option<SubjectForm>,
+}
+
+impl GrantKey {
+    pub(crate) fn of(grant: &Grant) -> Self {
+        Self {
+            service: grant.service.clone(),
+            purpose: grant.purposes.first().cloned(),
+            role: grant.roles.first().cloned(),
+            subject: grant.subject.first().copied(),
+        }
     }
 }
 

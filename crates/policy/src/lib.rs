@@ -24,7 +24,7 @@ mod tests;
 
 pub use ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
 pub use decide::decide;
-pub use decision::{Authorised, Decision, Denial, DenialReason, Withheld, WithheldReason};
+pub use decision::{Allowance, Authorised, Decision, Denial, DenialReason, GrantKey, Withheld, WithheldReason};
 pub use explain::{Check, ConsentUse, Explanation, Step, explain};
 pub use filter::{Filtered, filter};
 pub use powers::{Identity, Powers, Standing, Unproven};

@@ -238,7 +238,7 @@ proptest! {
             }
             2 => {
                 view.has_subject = false;
-                view.emergency = None;
+                (view.emergency, view.of_another) = (None, false);
                 DenialReason::PersonNotInCase
             }
             3 => {
