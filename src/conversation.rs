@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::answer::REQUEST_ID;
 use crate::envelope;
+use crate::limit::Spent;
 use crate::officials::CouldNotAsk;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, FieldError, Language, Origin, Problem};
@@ -54,6 +55,10 @@ impl Conversation {
     /// The problem of an exchange that the gateway's own parts stopped.
     #[must_use]
     pub fn stopped(&self, why: &Stopped) -> Problem {
+        // No failure of ours: neither a line in the log nor an outcome of a question.
+        if let Stopped::Spent(spent) = why {
+            return self.spent(*spent);
+        }
         let cause = why.source().map(ToString::to_string);
         tracing::error!(request.id = %self.request_id, error = %why, cause, "an exchange was stopped; nothing was released");
         let problem = match why {
@@ -79,6 +84,7 @@ impl Conversation {
                     "The store of cases does not answer; try again shortly",
                 )
                 .retry_after(5),
+            Stopped::Spent(spent) => self.spent(*spent),
         };
         problem.outcome(model::Outcome::Unavailable)
     }
@@ -112,6 +118,22 @@ impl Conversation {
         )
         .outcome(model::Outcome::Unavailable)
         .retry_after(60)
+    }
+
+    /// The problem of a grant whose volume of the day is used up.
+    fn spent(&self, spent: Spent) -> Problem {
+        let (az, en) = if spent.persons {
+            (
+                "İcazə üzrə gündə soruşula bilən şəxslərin sayı bitib; bu gün yalnız artıq soruşulmuş şəxslər barədə sorğu verin",
+                "The grant's number of different persons a day is used up; until tomorrow ask only about those asked about already",
+            )
+        } else {
+            (
+                "İcazə üzrə gündəlik sorğuların sayı bitib; sabah davam edin",
+                "The grant's number of questions a day is used up; go on tomorrow",
+            )
+        };
+        self.problem(Code::TooManyRequests, Origin::Consumer, az, en).retry_after(spent.retry_after)
     }
 
     /// The problem of something that does not exist.

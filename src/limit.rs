@@ -13,6 +13,9 @@
 //!   call goes, so that calls that waited for a slot do not go in one heap with tokens saved up.
 //! - **Retry** (`limit/retry.rs`): within a budget, with a token each, never before those who wait.
 //!
+//! What a consumer may ask is bounded apart from that: by its quota (`limit/consumer.rs`), before anything is looked
+//! at, and by the volume of the grant (`limit/volume.rs`), once the policy has said which one it is.
+//!
 //! All of an instance stands under one short mutex, and every decision is a pure function of it and a
 //! moment. Moments are [`Instant`]s: monotonic, so setting the wall clock changes nothing; while they stand
 //! still (a suspended machine) neither tokens nor deadlines move.
@@ -32,10 +35,12 @@ pub mod consumer;
 mod fair;
 mod quota;
 pub mod retry;
+pub mod volume;
 
 pub use breaker::{BreakerOptions, State};
 pub use consumer::{ConsumerQuotas, Exceeded, Standing};
 pub use retry::{Attempt, RetryOptions, jitter, next_attempt};
+pub use volume::{Spent, Volumes};
 
 use breaker::{Breaker, Ticket};
 use consumer::whole_seconds;

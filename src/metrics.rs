@@ -89,6 +89,11 @@ impl Metrics {
         counter!("qovsaq_requests_over_quota_total", "consumer" => consumer.to_string()).increment(1);
     }
 
+    /// A question was over the volume of its grant.
+    pub fn over_volume(&self, consumer: &ConsumerId, service: &Service) {
+        counter!("qovsaq_requests_over_volume_total", "consumer" => consumer.to_string(), "service" => service.id.to_string()).increment(1);
+    }
+
     /// A kept answer was looked for.
     pub fn looked_up(&self, service: &Service, found: &Lookup) {
         let (place, result) = match found {

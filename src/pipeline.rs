@@ -35,7 +35,7 @@ use crate::exchange::Exchange;
 use crate::flight::{Flight, Waited};
 use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
-use crate::limit::{Attempt, Observed, next_attempt};
+use crate::limit::{Attempt, Observed, Spent, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
@@ -69,7 +69,8 @@ pub enum Ending {
     Denied(Denial, Journalled<Denied>),
 }
 
-/// Why an exchange ended without an answer or a refusal: the gateway's own parts failed.
+/// Why an exchange ended without an answer or a refusal of policy: the gateway's own parts failed, or the consumer
+/// has used up what it may ask.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The journal takes no entry.
@@ -78,6 +79,9 @@ pub enum Stopped {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreFailed),
+    /// The grant may not be used any more today.
+    #[error(transparent)]
+    Spent(#[from] Spent),
 }
 
 /// Takes one question all the way.
@@ -93,12 +97,22 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Ins
             return Ok(Ending::Denied(denial, denied));
         }
     };
+    allow(gateway, &authorised)?;
     let mut asking = Asking::begin(gateway, exchange, &authorised, deadline);
     let obtained = asking.until(deadline).await;
     let disclosed = disclose(gateway, exchange, &authorised, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
     store_access::remember(gateway, exchange, authorised.sight(), &obtained).await?;
     Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
+}
+
+/// Counts one use of the grant, whether it will be answered by the source or from what is kept: told is told. Over
+/// its volume the use is counted in the metrics, and not journalled one by one, as over a consumer's quota.
+///
+/// # Errors
+/// When the grant's volume of the day is used up.
+pub fn allow(gateway: &Gateway, authorised: &Authorised) -> Result<(), Spent> {
+    gateway.sources.count_use(authorised).inspect_err(|_| gateway.metrics.over_volume(authorised.consumer(), authorised.service()))
 }
 
 /// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, with the

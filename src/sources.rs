@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use arc_swap::ArcSwap;
 use model::{ConsumerId, ProviderId, Service, ServiceId};
+use policy::Authorised;
 use tokio::time::Instant;
 
 use crate::clock;
 use crate::config::Config;
 use crate::data::Active;
-use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Standing};
+use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Spent, Standing, Volumes};
 
 /// The limits of a deployment.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Sources {
     instances: HashMap<ProviderId, Instance>,
     gates: ArcSwap<HashMap<ServiceId, Gate>>,
     consumers: ConsumerQuotas,
+    volumes: Volumes,
 }
 
 impl Sources {
@@ -29,6 +31,7 @@ impl Sources {
             instances: instances.collect(),
             gates: ArcSwap::default(),
             consumers: ConsumerQuotas::new(consumer_quotas(active), Instant::now()),
+            volumes: Volumes::default(),
         };
         sources.activate(active);
         sources
@@ -61,6 +64,15 @@ impl Sources {
     /// When its quota is used up.
     pub fn count_request(&self, consumer: &ConsumerId) -> Result<Standing, Exceeded> {
         self.consumers.check(consumer, Instant::now())
+    }
+
+    /// Counts one use of the grant that a right rests on.
+    ///
+    /// # Errors
+    /// When its volume of the day is used up.
+    pub fn count_use(&self, authorised: &Authorised) -> Result<(), Spent> {
+        let Some(allowance) = authorised.allowance() else { return Ok(()) };
+        self.volumes.count(authorised.consumer(), allowance, authorised.subject(), clock::now())
     }
 
     /// How a provider's instance stands; `None` where none is configured.

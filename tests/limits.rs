@@ -310,3 +310,43 @@ async fn what_may_be_asked_twice_is_sent_again_under_one_intent() {
     }
     house.stop().await;
 }
+
+// clause: 634/6.2.13 000/5.1.5
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grants_volume_of_persons_ends_at_midnight_and_not_before() {
+    let site = Site::prepare().await;
+    let grant = format!("  - service: {IDENTITY}\n");
+    site.change("contracts/consumers/targeted-aid.yaml", &grant, &format!("{grant}    volume: {{persons_per_day: 1}}\n"));
+    let house = site.up().await;
+    let today = || model::time::day(qovsaq::clock::now());
+    let client = house.client();
+    let persons: Vec<String> = house.environment.personas.people().map(|person| person.fin.to_string()).take(2).collect();
+    let (first, second) = (Asker::start(&client, &persons[0]).await, Asker::start(&client, &persons[1]).await);
+    let day = today();
+    assert_eq!(first.ask(IDENTITY).await.status, 200);
+    let (asked, refused) = (house.asked(), second.ask(IDENTITY).await);
+    let again = first.ask(IDENTITY).await;
+    // What was counted before midnight does not count after it.
+    if day == today() {
+        let problem = refused.json().expect("JSON");
+        assert_eq!(
+            (refused.status, &problem["code"], &problem["origin"]),
+            (429, &json!("too-many-requests"), &json!("consumer")),
+            "{problem}"
+        );
+        assert!(problem["outcome"].is_null() && problem["receipt"].is_null(), "{problem}");
+        let wait: u64 = header(&refused, "retry-after").parse().expect("seconds");
+        assert!((1..=86_400).contains(&wait), "{wait}");
+        assert!(!refused.body.contains(&persons[1]));
+        // Whoever was asked about may be asked about again, and other grants are not touched.
+        assert_eq!(again.status, 200);
+        assert_eq!(second.ask(INCOME).await.status, 200);
+        assert!(house.asked() > asked);
+    }
+    let lines = house.closed_lines().await;
+    ledger::check_rules(&lines);
+    if day == today() {
+        assert_eq!(lines.iter().filter(|line| line.is(Kind::Disclosed) && line.metadata["service"] == IDENTITY).count(), 2);
+    }
+    house.stop().await;
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use model::contract::{Consumer, Grant, Hours, Input, Volume};
+use model::contract::{Consumer, Days, Grant, Hours, Input, Volume};
 use model::{Service, Snapshot};
 use serde_json::{Value as Json, json};
 
@@ -110,7 +110,10 @@ fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: 
 
 fn hours(hours: &Hours) -> Json {
     const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    let days: Vec<&str> = DAYS.iter().zip(hours.days).filter(|(_, covered)| *covered).map(|(day, _)| *day).collect();
+    let days = match hours.days {
+        Days::OfWeek(days) => json!(DAYS.iter().zip(days).filter(|(_, covered)| *covered).map(|(day, _)| *day).collect::<Vec<_>>()),
+        Days::Working => json!("working"),
+    };
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
     json!({"days": days, "from": time(hours.from), "to": time(hours.to), "zone": "Asia/Baku"})
 }

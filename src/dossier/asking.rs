@@ -136,7 +136,11 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
 /// Authorises an element and begins to ask, or says why not.
 async fn begin(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Instant) -> Result<Asking, Obtained> {
     match pipeline::authorise(gateway, exchange).await {
-        Ok(Decision::Authorised(authorised)) => Ok(Asking::begin(gateway, exchange, &authorised, deadline)),
+        Ok(Decision::Authorised(authorised)) => match pipeline::allow(gateway, &authorised) {
+            Ok(()) => Ok(Asking::begin(gateway, exchange, &authorised, deadline)),
+            // Asked again by a later round: the dossier may outlast the day.
+            Err(spent) => Err(Obtained::not_asked(Trouble::Busy { retry_after: spent.retry_after })),
+        },
         Ok(Decision::Denied(denial)) => Err(deny_element(gateway, exchange, denial.reasons().to_vec())),
         Err(error) => {
             tracing::error!(error = %error, "the gateway's own parts failed; an element was not asked");

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Calendar;
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
 use crate::outcome::Absence;
 use crate::predicate::Predicate;
@@ -770,27 +771,40 @@ impl Grant {
     }
 }
 
-/// Hours of some days of the week, in Baku.
-///
-/// Holidays are not looked at: they need a calendar of the year, and [`Hours::cover`] is the place that asks it.
+/// Hours of some days, in Baku.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
-    /// Whether it covers a day, Monday first.
-    pub days: [bool; 7],
+    /// Which days it covers.
+    pub days: Days,
     /// The first minute of a day, counted from midnight.
     pub from: u16,
     /// The end of a day, itself not covered; at most 1,440.
     pub to: u16,
 }
 
+/// Which days hours lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Days {
+    /// Days of the week, Monday first, holidays or not.
+    OfWeek([bool; 7]),
+    /// Days on which people work, by the calendar.
+    Working,
+}
+
 impl Hours {
-    /// Whether a moment lies in them.
+    /// Whether a moment lies in them. A year that the calendar does not cover has no working day: whether it is one
+    /// is not guessed.
     #[must_use]
-    pub fn cover(&self, now: Timestamp) -> bool {
+    pub fn cover(&self, now: Timestamp, calendar: &Calendar) -> bool {
         let here = now.to_zoned(baku().clone()).datetime();
-        let day = usize::try_from(here.weekday().to_monday_zero_offset()).ok().and_then(|day| self.days.get(day));
+        let covered = match self.days {
+            Days::OfWeek(days) => {
+                usize::try_from(here.weekday().to_monday_zero_offset()).ok().and_then(|day| days.get(day).copied()).unwrap_or(false)
+            }
+            Days::Working => calendar.is_working(here.date()).unwrap_or(false),
+        };
         let minute = u16::try_from(i32::from(here.hour()) * 60 + i32::from(here.minute())).unwrap_or(u16::MAX);
-        day.is_some_and(|covered| *covered) && (self.from..self.to).contains(&minute)
+        covered && (self.from..self.to).contains(&minute)
     }
 }
 

@@ -353,17 +353,34 @@ pub struct Answer {
     pub conditions: Ordered<Vec<String>>,
 }
 
-/// Hours of some days of the week, in Baku.
+/// Hours of some days, in Baku.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hours {
-    /// The days.
-    #[schemars(length(min = 1))]
-    pub days: Vec<Weekday>,
+    /// `working`, by the calendar; or days of the week, holidays or not.
+    pub days: Days,
     /// The first moment of a day, `hh:mm`.
     pub from: String,
     /// The end of a day, `hh:mm`, itself not covered; `24:00` for midnight.
     pub to: String,
+}
+
+/// Which days hours lie in.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Days {
+    /// Days on which people work.
+    Working(Working),
+    /// These.
+    OfWeek(#[schemars(length(min = 1))] Vec<Weekday>),
+}
+
+/// The word `working`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum Working {
+    /// Days on which people work.
+    #[serde(rename = "working")]
+    Working,
 }
 
 /// A day of the week.

@@ -120,7 +120,7 @@ impl<'a> Findings<'a> {
             if !touched.iter().all(reached) {
                 deny(&mut reasons, DenialReason::OnwardTransfer);
             }
-            if grant.hours.as_ref().is_some_and(|hours| !hours.cover(now)) {
+            if grant.hours.as_ref().is_some_and(|hours| !hours.cover(now, &snapshot.calendar)) {
                 deny(&mut reasons, DenialReason::OutsideHours);
             }
             let allows = |id: &ActId| snapshot.acts.get(id).is_some_and(|act| act.special && act.in_force(today));

@@ -51,6 +51,7 @@ fn shown(json: &Json) -> (BTreeSet<String>, Vec<String>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, max_global_rejects: 100_000, max_local_rejects: 1_000_000, ..ProptestConfig::default() })]
 
+    // clause: 634/2.6
     #[test]
     fn delivered_is_within_agreement_function_and_powers(world in allowed()) {
         let authorised = authorised(&world);
@@ -72,6 +73,7 @@ proptest! {
         prop_assert!(!authorised.fields().is_empty());
     }
 
+    // clause: 634/2.6
     #[test]
     fn without_the_agreement_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
         let before = delivered(&world);
@@ -88,6 +90,7 @@ proptest! {
         prop_assert!(denial.has(DenialReason::AgreementNotInForce));
     }
 
+    // clause: 634/2.6 002P/4.6
     #[test]
     fn without_the_function_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
         let before = delivered(&world);
@@ -106,6 +109,7 @@ proptest! {
         prop_assert!(denial.has(DenialReason::ActNotInForce));
     }
 
+    // clause: 634/2.6 001/3.1.20
     #[test]
     fn without_the_powers_nothing_is_delivered(mut world in allowed(), index in 0..12_usize) {
         let before = delivered(&world);
@@ -140,6 +144,7 @@ proptest! {
         prop_assert_eq!(denial.reasons(), [unproven.reason()]);
     }
 
+    // clause: 002P/3.5 002P/4.1
     #[test]
     fn the_level_of_assurance_bounds_the_class(mut world in allowed(), level in level()) {
         world.powers.identity = Identity::Proven(Assurance::High);
@@ -157,6 +162,7 @@ proptest! {
         }
     }
 
+    // clause: 634/2.6 004/7.1 004/7.2
     #[test]
     fn who_does_not_hold_the_role_is_denied(mut world in allowed(), standing in not_held()) {
         world.powers.standing = standing;
@@ -296,6 +302,7 @@ proptest! {
         prop_assert_eq!(authorised.consent(), Some(&consent()));
     }
 
+    // clause: 001/6.1.5
     #[test]
     fn a_decision_is_the_same_each_time_and_its_explanation_agrees(world in world()) {
         let explanation = world.explain();
@@ -352,6 +359,7 @@ proptest! {
         prop_assert!(authorised.fields().intersection(withheld).is_empty());
     }
 
+    // clause: 634/2.6 634/6.2.12
     #[test]
     fn an_answer_shows_the_delivered_leaves_and_rows_alone(world in allowed()) {
         let authorised = authorised(&world);

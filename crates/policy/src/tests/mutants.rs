@@ -393,17 +393,25 @@ fn a_purpose_without_special_data_ends_a_grant_that_gives_some() {
 // clause: 634/6.2.13
 #[test]
 fn hours_are_those_of_baku_on_the_days_of_the_grant() {
-    use model::contract::Hours;
+    use model::Calendar;
+    use model::contract::{Days, Hours};
     // Monday to Friday, nine to six.
-    let office = Hours { days: [true, true, true, true, true, false, false], from: 9 * 60, to: 18 * 60 };
-    let cover = |text: &str| office.cover(text.parse().expect("a moment"));
+    let (none, days) = (Calendar::default(), Days::OfWeek([true, true, true, true, true, false, false]));
+    let office = Hours { days, from: 9 * 60, to: 18 * 60 };
+    let cover = |text: &str| office.cover(text.parse().expect("a moment"), &none);
     // 12 March 2026 is a Thursday.
     assert!(!cover("2026-03-12T08:59:59.999+04:00") && cover("2026-03-12T09:00:00+04:00"));
     assert!(cover("2026-03-12T17:59:59.999+04:00") && !cover("2026-03-12T18:00:00+04:00"));
     assert!(cover("2026-03-13T12:00:00+04:00") && !cover("2026-03-14T12:00:00+04:00") && !cover("2026-03-15T12:00:00+04:00"));
     // Sunday in Greenwich, Monday in Baku; and the summer time of years past.
-    let always = Hours { days: [true, false, false, false, false, false, false], from: 0, to: 24 * 60 };
-    assert!(always.cover("2026-03-15T20:00:00Z".parse().expect("a moment")));
-    assert!(!always.cover("2026-03-15T19:59:59Z".parse().expect("a moment")));
-    assert!(always.cover("2015-07-05T19:30:00Z".parse().expect("a moment")));
+    let mondays = Hours { days: Days::OfWeek([true, false, false, false, false, false, false]), from: 0, to: 24 * 60 };
+    let cover = |text: &str| mondays.cover(text.parse().expect("a moment"), &none);
+    assert!(cover("2026-03-15T20:00:00Z") && !cover("2026-03-15T19:59:59Z") && cover("2015-07-05T19:30:00Z"));
+    // A holiday is no working day, and a year that the calendar does not know has none.
+    let novruz = [jiff::civil::date(2026, 3, 20)].into_iter().collect();
+    let calendar = Calendar::new([(2026, novruz)].into_iter().collect());
+    let working = Hours { days: Days::Working, ..office };
+    let cover = |text: &str| working.cover(text.parse().expect("a moment"), &calendar);
+    assert!(cover("2026-03-19T12:00:00+04:00") && !cover("2026-03-20T12:00:00+04:00") && !cover("2026-03-21T12:00:00+04:00"));
+    assert!(!cover("2027-03-19T12:00:00+04:00"));
 }

@@ -87,6 +87,7 @@ fn fields_narrow_without_being_called_withheld() {
     assert_eq!(denial.reasons(), [DenialReason::NothingLeft]);
 }
 
+// clause: 634/6.1.5
 #[test]
 fn an_act_of_adoption_is_not_even_asked_for() {
     let reference = Reference::load();
@@ -110,6 +111,7 @@ fn an_act_of_adoption_is_not_even_asked_for() {
     assert!(reference.decide("child-protection", &ask).is_ok());
 }
 
+// clause: 634/6.1.5
 #[test]
 fn a_natural_persons_status_is_not_for_document_flow() {
     let reference = Reference::load();
@@ -121,6 +123,7 @@ fn a_natural_persons_status_is_not_for_document_flow() {
     }
 }
 
+// clause: 004/7.1 004/7.6
 #[test]
 fn robots_act_only_where_a_person_answers_and_the_role_allows() {
     let reference = Reference::load();

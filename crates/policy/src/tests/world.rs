@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use model::contract::{
-    Act, Agreement, Assurance, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, ConsumerType, Grant, Handling, Hours, Input, Leaf,
-    Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm, SubjectPart,
+    Act, Agreement, Assurance, Bilingual, Capture, Class, Confirm, Confirmed, Consumer, ConsumerType, Days, Grant, Handling, Hours, Input,
+    Leaf, Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm, SubjectPart,
 };
 use model::{
     Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
@@ -123,7 +123,7 @@ fn hardly_ever() -> impl Strategy<Value = bool> {
 pub(super) fn hours(now_too: bool) -> Hours {
     let minute = now().to_zoned(model::time::baku().clone()).datetime();
     let minute = u16::try_from(i32::from(minute.hour()) * 60 + i32::from(minute.minute())).expect("of a day");
-    Hours { days: [true; 7], from: 0, to: minute + u16::from(now_too) }
+    Hours { days: Days::OfWeek([true; 7]), from: 0, to: minute + u16::from(now_too) }
 }
 
 /// A service whose first leaves stand alone and whose last are the items of `items[]`, of which the

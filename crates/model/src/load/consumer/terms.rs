@@ -2,7 +2,7 @@
 //! and volumes.
 
 use super::{File, Scope};
-use crate::contract::{Class, ConsumerType, Grant, Hours, Service, Volume};
+use crate::contract::{Class, ConsumerType, Days, Grant, Hours, Service, Volume};
 use crate::id::ActId;
 use crate::load::file::words;
 use crate::raw;
@@ -82,11 +82,15 @@ fn special(file: &mut File<'_>, at: &str, place: &str, grant: &Grant, gives: boo
 
 /// Hours of a day and its days.
 pub(super) fn hours(file: &mut File<'_>, at: &str, raw: &raw::Hours) -> Option<Hours> {
-    file.no_repetition(&format!("{at}/days"), &raw.days);
-    let mut days = [false; 7];
-    for day in &raw.days {
-        days[*day as usize] = true;
-    }
+    let days = match &raw.days {
+        raw::Days::Working(_) => Days::Working,
+        raw::Days::OfWeek(listed) => {
+            file.no_repetition(&format!("{at}/days"), listed);
+            let mut days = [false; 7];
+            listed.iter().for_each(|day| days[*day as usize] = true);
+            Days::OfWeek(days)
+        }
+    };
     let (from, to) = (minute(file, &format!("{at}/from"), &raw.from), minute(file, &format!("{at}/to"), &raw.to));
     let (from, to) = (from?, to?);
     if to <= from {
