@@ -15,6 +15,7 @@ pub mod explain;
 pub mod journal;
 pub mod live;
 mod mask;
+pub mod matrix;
 pub mod mock;
 pub mod overrides;
 pub mod pki;

@@ -34,6 +34,7 @@ mod large;
 mod life;
 mod limits;
 mod logs;
+mod matrices;
 mod officials;
 mod privacy;
 mod proofs;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use model::contract::{Grant, SubjectForm};
+use jiff::Timestamp;
+use model::contract::{Consumer, Grant, SubjectForm};
 use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot};
-use policy::{Ask, CaseView, Official};
+use policy::{Ask, CaseView, Explanation, Official};
 
-use super::{Ended, Usage, plan_view, say, say_problems};
+use super::{Ended, Usage, matrix, plan_view, say, say_problems};
 use crate::change::difference::somebody;
 use crate::{clock, data};
 
@@ -18,17 +19,21 @@ use crate::{clock, data};
 #[command(after_help = "  qovsaq explain sovqat interior/person-identity --purpose sovqat-queue\n\
   qovsaq explain targeted-aid taxes/person-income --role clerk\n\
   qovsaq explain adsy-means-test\n\
-  qovsaq explain adsy-means-test --mermaid\n\n\
+  qovsaq explain adsy-means-test --mermaid\n\
+  qovsaq explain --matrix\n\n\
 Exit codes: 0 it may, 1 it may not, 2 wrong usage.")]
 pub struct Explain {
     /// Who would ask, or a dossier
-    #[arg(value_name = "CONSUMER|DOSSIER")]
-    consumer: String,
+    #[arg(value_name = "CONSUMER|DOSSIER", required_unless_present = "matrix")]
+    consumer: Option<String>,
     /// provider/service; none for a dossier
     service: Option<String>,
     /// Draw a dossier's plan as a Mermaid flowchart
     #[arg(long, conflicts_with = "service")]
     mermaid: bool,
+    /// Write who is given which field of which service, as Markdown
+    #[arg(long, conflicts_with_all = ["consumer", "service", "mermaid", "purpose", "role", "json"])]
+    matrix: bool,
     /// For which purpose; the first granted one where none is named
     #[arg(long)]
     purpose: Option<String>,
@@ -65,11 +70,15 @@ impl Explain {
             return Ok(Ended::Badly);
         }
         let snapshot = &active.snapshot;
-        let Some(asked) = &self.service else { return self.draw(snapshot) };
-        let consumer = ConsumerId::new(&self.consumer).ok().and_then(|id| snapshot.consumers.get(&id));
+        let Some(name) = &self.consumer else {
+            say(&matrix::consumer_service_field(snapshot, now))?;
+            return Ok(Ended::Well);
+        };
+        let Some(asked) = &self.service else { return self.draw(name, snapshot) };
+        let consumer = ConsumerId::new(name).ok().and_then(|id| snapshot.consumers.get(&id));
         let Some(consumer) = consumer else {
             let known: Vec<&str> = snapshot.consumers.keys().map(ConsumerId::as_str).collect();
-            return Err(Usage(format!("there is no consumer `{}`; accepted: {}", self.consumer, known.join(", "))).into());
+            return Err(Usage(format!("there is no consumer `{name}`; accepted: {}", known.join(", "))).into());
         };
         let service = ServiceId::new(asked).map_err(|error| Usage(error.to_string()))?;
         let granted = consumer.grants.iter().find(|grant| grant.service == service);
@@ -88,54 +97,67 @@ impl Explain {
             "production" => Profile::Production,
             other => return Err(Usage(format!("`{other}` is no profile; accepted: test, production")).into()),
         };
-        // The case and the person are taken as given: this is about rights, not about one person.
-        let forms = match granted {
-            Some(grant) => grant.subject.as_slice(),
-            None => snapshot.services.get(&service).map_or(&[SubjectForm::Fin][..], |service| &service.subject),
-        };
-        let subject = forms.first().map(|form| somebody(*form, profile));
-        // So is the person's consent.
-        let consents = ProviderId::new(service.provider()).ok().zip(subject.clone()).map(|(provider, subject)| Consent {
-            provider,
-            subject,
-            reference: "explain".to_owned(),
-            sha256: String::new(),
-            signed_at: now,
-            expires_at: now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now),
-        });
-        let consents = consents.into_iter().collect();
-        // And the codes asked for are those whose rows are granted.
-        let fits = |grant: &&Grant| grant.service == service && grant.purposes.contains(&purpose) && grant.roles.contains(&role);
-        let rows = consumer.grants.iter().filter(fits).flat_map(|grant| grant.rows.iter());
-        let codes = rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect();
-        let ask = Ask {
-            service,
-            subject,
-            purpose: purpose.clone(),
-            case: CaseId::new("explain")?,
-            official: Official::Person("AZ-0001".to_owned()),
-            role,
-            assertion: None,
-            consents,
-            codes,
-            fields: None,
-        };
-        let case = CaseView::sound(purpose);
-        let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), policy::Powers::UNKNOWN, profile, now);
+        let explanation = explained(snapshot, consumer, &service, &purpose, &role, profile, now);
         say(&if self.json { serde_json::to_string_pretty(&explanation)? } else { explanation.to_string() })?;
         Ok(if explanation.allowed { Ended::Well } else { Ended::Badly })
     }
 
     /// The plan of a dossier.
-    fn draw(&self, snapshot: &Snapshot) -> anyhow::Result<Ended> {
-        let dossier = snapshot.dossiers.values().find(|dossier| dossier.id.as_str() == self.consumer);
+    fn draw(&self, name: &str, snapshot: &Snapshot) -> anyhow::Result<Ended> {
+        let dossier = snapshot.dossiers.values().find(|dossier| dossier.id.as_str() == name);
         let Some(dossier) = dossier else {
             let known: Vec<&str> = snapshot.dossiers.keys().map(DossierId::as_str).collect();
-            let why =
-                format!("there is no dossier `{}`; accepted: {}; for a consumer add provider/service", self.consumer, known.join(", "));
+            let why = format!("there is no dossier `{name}`; accepted: {}; for a consumer add provider/service", known.join(", "));
             return Err(Usage(why).into());
         };
         say(&if self.mermaid { plan_view::mermaid(dossier) } else { plan_view::text(dossier) })?;
         Ok(Ended::Well)
     }
+}
+
+/// What a consumer may be given of a service for a purpose in a role. Case, person, consent and the codes asked for
+/// are taken as given: this is about rights, not about one person.
+///
+/// # Panics
+/// Never: the name of the case is a valid one.
+#[must_use]
+pub fn explained(
+    snapshot: &Snapshot,
+    consumer: &Consumer,
+    service: &ServiceId,
+    purpose: &PurposeId,
+    role: &RoleId,
+    profile: Profile,
+    now: Timestamp,
+) -> Explanation {
+    let grants = || consumer.grants.iter().filter(|grant| grant.service == *service);
+    let fits = |grant: &&Grant| grant.purposes.contains(purpose) && grant.roles.contains(role);
+    let forms = match grants().find(fits).or_else(|| grants().next()) {
+        Some(grant) => grant.subject.as_slice(),
+        None => snapshot.services.get(service).map_or(&[SubjectForm::Fin][..], |service| &service.subject),
+    };
+    let subject = forms.first().map(|form| somebody(*form, profile));
+    let consents = ProviderId::new(service.provider()).ok().zip(subject.clone()).map(|(provider, subject)| Consent {
+        provider,
+        subject,
+        reference: "explain".to_owned(),
+        sha256: String::new(),
+        signed_at: now,
+        expires_at: now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now),
+    });
+    let rows = grants().filter(fits).flat_map(|grant| grant.rows.iter());
+    let ask = Ask {
+        service: service.clone(),
+        subject,
+        purpose: purpose.clone(),
+        case: CaseId::new("explain").expect("a valid name of a case"),
+        official: Official::Person("AZ-0001".to_owned()),
+        role: role.clone(),
+        assertion: None,
+        consents: consents.into_iter().collect(),
+        codes: rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect(),
+        fields: None,
+    };
+    let case = CaseView::sound(purpose.clone());
+    policy::explain(&ask, consumer, snapshot, Some(&case), policy::Powers::UNKNOWN, profile, now)
 }
