@@ -62,6 +62,12 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/v1/journal/search", offices: READERS, handler: || post(journal::search) },
     Route { method: Method::GET, path: "/v1/journal/entries/{origin}/{index}", offices: READERS, handler: || get(journal::entry) },
     Route { method: Method::GET, path: "/v1/journal/entries/{origin}/{index}/proof", offices: READERS, handler: || get(journal::proof) },
+    Route {
+        method: Method::GET,
+        path: "/v1/journal/entries/{origin}/{index}/explanation",
+        offices: READERS,
+        handler: || get(journal::explanation),
+    },
     Route { method: Method::POST, path: "/v1/journal/export", offices: READERS, handler: || post(export::export) },
     Route {
         method: Method::POST,

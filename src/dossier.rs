@@ -278,6 +278,7 @@ pub fn question<'a>(
         configuration: &active.hash,
         assurance: presence.identity.level(),
         assertion_sha256: presence.assertion_sha256.as_deref(),
+        premises: None,
     }
 }
 

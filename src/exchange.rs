@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::cache::Asked;
 use crate::data::Active;
 use crate::envelope::Envelope;
+use crate::premises::Premises;
 use crate::record::Question;
 
 /// Someone asks something: what identify and parse made of a request, or what a dossier's plan wants.
@@ -63,9 +64,10 @@ pub struct Freshness {
 }
 
 impl Exchange {
-    /// The part of every entry that says who asks what for what, under which act, and by which emergency override.
+    /// The part of every entry that says who asks what for what, under which act, by which emergency override, and what
+    /// the decision was made from.
     #[must_use]
-    pub fn question<'a>(&'a self, act: &'a str, emergency: Option<&'a str>) -> Question<'a> {
+    pub fn question<'a>(&'a self, act: &'a str, emergency: Option<&'a str>, premises: Option<&'a Premises>) -> Question<'a> {
         Question {
             request_id: self.request_id,
             dossier_id: self.dossier_id,
@@ -82,6 +84,7 @@ impl Exchange {
             configuration: &self.active.hash,
             assurance: self.presence.identity.level(),
             assertion_sha256: self.presence.assertion_sha256.as_deref(),
+            premises,
         }
     }
 

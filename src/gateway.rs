@@ -91,6 +91,8 @@ pub struct Gateway {
     /// Fills the search index; taken when the gateway stops.
     following: Mutex<Option<Following>>,
     verifying_key: VerifyingKey,
+    /// Held while a past decision is explained: the data of then may have to be read.
+    pub explaining: tokio::sync::Mutex<()>,
     /// Held while a bundle is activated or looked for.
     changing: tokio::sync::Mutex<()>,
     /// Told when a bundle that is to become active later has come to lie ready.
@@ -180,6 +182,7 @@ impl Gateway {
             metrics: Metrics::default(),
             exchanges: TaskTracker::new(),
             verifying_key,
+            explaining: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             upcoming: Notify::new(),
             drifted: Mutex::default(),
@@ -198,6 +201,12 @@ impl Gateway {
     #[must_use]
     pub fn active(&self) -> Guard<Arc<Active>> {
         self.active.load()
+    }
+
+    /// The signed bundles, where they are configured.
+    #[must_use]
+    pub fn bundles(&self) -> Option<&Bundles> {
+        self.config.change.as_ref()
     }
 
     /// Test or production.

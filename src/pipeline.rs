@@ -37,6 +37,7 @@ use crate::gateway::Gateway;
 use crate::limit::retry::jitter;
 use crate::limit::{Attempt, Observed, Spent, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
+use crate::premises::Premises;
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
@@ -90,17 +91,19 @@ pub enum Stopped {
 /// When the journal could not take it, or the store did not say whether it may be asked: nothing was
 /// asked, or nothing is told.
 pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Instant) -> Result<Ending, Stopped> {
-    let authorised = match authorise(gateway, exchange).await? {
+    let Judged { decision, premises } = authorise(gateway, exchange).await?;
+    let authorised = match decision {
         Decision::Authorised(authorised) => authorised,
         Decision::Denied(denial) => {
-            let denied = gateway.recorder.denied(&exchange.question("", None), exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+            let question = exchange.question("", None, Some(&premises));
+            let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
             return Ok(Ending::Denied(denial, denied));
         }
     };
     allow(gateway, &authorised)?;
-    let mut asking = Asking::begin(gateway, exchange, &authorised, deadline);
+    let mut asking = Asking::begin(gateway, exchange, &authorised, Arc::clone(&premises), deadline);
     let obtained = asking.until(deadline).await;
-    let disclosed = disclose(gateway, exchange, &authorised, &obtained).await?;
+    let disclosed = disclose(gateway, exchange, &authorised, &premises, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
     store_access::remember(gateway, exchange, authorised.sight(), &obtained).await?;
     Ok(Ending::Answered(Box::new(Answered { authorised, obtained, disclosed, landed: asking.landed })))
@@ -115,28 +118,44 @@ pub fn allow(gateway: &Gateway, authorised: &Authorised) -> Result<(), Spent> {
     gateway.sources.count_use(authorised).inspect_err(|_| gateway.metrics.over_volume(authorised.consumer(), authorised.service()))
 }
 
+/// A decision and what it was made from.
+#[derive(Debug)]
+pub struct Judged {
+    /// The decision.
+    pub decision: Decision,
+    /// What it was made from, for the entries that rest on it.
+    pub premises: Arc<Premises>,
+}
+
 /// AUTHORISE: agreement ∩ function ∩ powers, for this purpose, act, case, person and role, with the
 /// person's consent where the contract wants it, and identifying inputs only where an answer in the
 /// same case gave them.
 ///
 /// # Errors
 /// When the store does not say what stands in the case, or the journal takes no entry of a consent's first use.
-pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Decision, Stopped> {
+pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Judged, Stopped> {
     let case = store_access::case_view(gateway, exchange).await?;
+    let (ask, powers, profile, now) = (exchange.ask(), exchange.powers(), gateway.profile(), clock::now());
+    let mut premises = Premises::of(&ask, &exchange.service, case, powers, profile, now);
     let snapshot = &exchange.active.snapshot;
     // A dossier may outlive its consumer's place in the data.
     let Some(consumer) = snapshot.consumers.get(&exchange.consumer) else {
-        return Ok(Decision::Denied(Denial::of(DenialReason::NoGrant)));
+        return Ok(Judged { decision: Decision::Denied(Denial::of(DenialReason::NoGrant)), premises: Arc::new(premises) });
     };
-    let decision = policy::decide(&exchange.ask(), consumer, snapshot, case.as_ref(), exchange.powers(), gateway.profile(), clock::now());
-    Ok(match decision {
+    let decision = policy::decide(&ask, consumer, snapshot, premises.case(), powers, profile, now);
+    let decision = match decision {
         // From its first use on, a consent is what it was then, and can be withdrawn.
         Decision::Authorised(authorised) => match store_access::register_consent(gateway, exchange, authorised.consent()).await? {
             Ok(()) => Decision::Authorised(authorised),
-            Err(reason) => Decision::Denied(Denial::of(reason)),
+            Err(reason) => {
+                // Found out only now, and the decision's ground all the same.
+                premises.refuse_consent(&ask, authorised.consent(), reason);
+                Decision::Denied(Denial::of(reason))
+            }
         },
         denied @ Decision::Denied(_) => denied,
-    })
+    };
+    Ok(Judged { decision, premises: Arc::new(premises) })
 }
 
 /// An authorised question on its way to an answer: a kept one, or a flight's.
@@ -171,6 +190,7 @@ struct Errand {
     // Whom the policy decided about is whom the question names; the envelope is not looked at again.
     subject: Option<Subject>,
     act: ActId,
+    premises: Arc<Premises>,
     emergency: Option<Box<str>>,
     consent: Option<Consent>,
     /// What the right shows of an answer.
@@ -184,11 +204,18 @@ struct Errand {
 impl Asking {
     /// Takes a kept answer that is fresh enough, or joins or begins a flight to the source.
     #[must_use]
-    pub fn begin(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, authorised: &Authorised, deadline: Instant) -> Self {
+    pub fn begin(
+        gateway: &Arc<Gateway>,
+        exchange: &Arc<Exchange>,
+        authorised: &Authorised,
+        premises: Arc<Premises>,
+        deadline: Instant,
+    ) -> Self {
         let errand = Arc::new(Errand {
             exchange: Arc::clone(exchange),
             subject: authorised.subject().cloned(),
             act: authorised.act().clone(),
+            premises,
             emergency: authorised.emergency().map(Box::from),
             consent: authorised.consent().cloned(),
             sight: authorised.sight().clone(),
@@ -337,8 +364,10 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // INTENT: durable before any byte that names the subject leaves (R1).
     let consented = consent.as_ref().map(|consent| &*consent.reference);
     let payload = IntentPayload { subject, input: &envelope.inputs, consent: consented };
-    let intent =
-        gateway.recorder.intent(&exchange.question(errand.act.as_str(), errand.emergency.as_deref()), &service.id, &payload).await?;
+    let intent = gateway
+        .recorder
+        .intent(&exchange.question(errand.act.as_str(), errand.emergency.as_deref(), Some(&errand.premises)), &service.id, &payload)
+        .await?;
     errand.intent.get_or_init(|| intent.place());
 
     // CALL, again where the contract and the source's budget allow it.
@@ -535,10 +564,12 @@ async fn disclose(
     gateway: &Arc<Gateway>,
     exchange: &Exchange,
     authorised: &Authorised,
+    premises: &Premises,
     obtained: &Obtained,
 ) -> Result<Journalled<Disclosed>, NoRecord> {
     let given = given(None, authorised, obtained);
-    let disclosure = Disclosure { question: &exchange.question(authorised.act().as_str(), authorised.emergency()), given: vec![given] };
+    let question = exchange.question(authorised.act().as_str(), authorised.emergency(), Some(premises));
+    let disclosure = Disclosure { question: &question, given: vec![given] };
     gateway.recorder.disclosed(&disclosure).await
 }
 

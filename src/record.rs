@@ -41,6 +41,7 @@ pub use self::disclosure::{Disclosure, Given};
 pub use self::payload::IntentPayload;
 use crate::cache::Source;
 use crate::clock;
+use crate::premises::Premises;
 
 /// Most tokens of related persons that an outcome in its place set aside may carry, at 25 bytes each.
 const RELATED_IN_PLACE_MAX: usize = 32;
@@ -141,6 +142,8 @@ kinds! {
     BundleActivated = 70, "bundle-activated";
     /// Files of the active bundle, or the data folders beside it, are not as they were signed, or are so again.
     BundleDrifted = 71, "bundle-drifted";
+    /// An auditor has the decision of one entry explained; written before he is told.
+    EntryExplained = 56, "entry-explained";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }
@@ -260,6 +263,9 @@ pub struct Question<'a> {
     /// SHA-256 of his assertion in base64, where one was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assertion_sha256: Option<&'a str>,
+    /// What the policy decided from; none where it did not decide (a dossier as a whole, a refused assertion).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub premises: Option<&'a Premises>,
 }
 
 impl fmt::Debug for Question<'_> {

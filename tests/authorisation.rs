@@ -53,6 +53,7 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("POST", "/v1/journal/search"), readers()),
         (("GET", "/v1/journal/entries/{origin}/{index}"), readers()),
         (("GET", "/v1/journal/entries/{origin}/{index}/proof"), readers()),
+        (("GET", "/v1/journal/entries/{origin}/{index}/explanation"), readers()),
         (("POST", "/v1/journal/export"), readers()),
         (("POST", "/v1/journal/suppressions"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
         (("GET", "/v1/overrides"), readers()),

@@ -1,6 +1,7 @@
 //! Change control over the wire: bundles made, signed, placed and taken by the program, altered behind its back, and
 //! killed in the middle.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use journal::{Origin, SigningKey};
 use model::Problems;
 use qovsaq::change::making::{self, Making};
 use qovsaq::change::{Bundles, Pointer, Signers};
+use qovsaq::client::Answer;
 use qovsaq::config::Config;
-use qovsaq::demo::CONSUMER;
+use qovsaq::demo::{AUDITOR, CONSUMER, ca_file, person_files};
 use qovsaq::record::Kind;
 use serde_json::{Value as Json, json};
 
 use crate::child::{Child, Site};
-use crate::house::{envelope, fresh_case, until};
+use crate::house::{Asker, envelope, fresh_case, until};
 use crate::ledger::{self, Line};
 use crate::program::{Ran, run};
 
@@ -24,6 +26,21 @@ const AID: &str = "contracts/consumers/targeted-aid.yaml";
 /// A site that serves bundles: two signers with keys, a document, no active bundle yet.
 pub(crate) struct Office {
     pub(crate) site: Site,
+    desk: Desk,
+}
+
+/// Its folder, from which bundles are brought.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    dir: PathBuf,
+}
+
+impl Deref for Office {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
 }
 
 impl Office {
@@ -37,7 +54,8 @@ impl Office {
         std::fs::write(site.dir().join("order-12.pdf"), "the order").expect("written");
         let change = "change: {bundles: bundles, signers: {aysel: {key: signers/aysel.pub}, kamran: {key: signers/kamran.pub}}}\n";
         site.change_config("data: {contracts: contracts, mappings: mappings}\n", change);
-        Self { site }
+        let desk = Desk { dir: site.dir().to_path_buf() };
+        Self { site, desk }
     }
 
     /// The same with the data as prepared active from the start.
@@ -46,12 +64,14 @@ impl Office {
         office.bring("first", &[]);
         office
     }
+}
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.site.dir().join(name)
+impl Desk {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
-    pub(crate) fn bundles(&self) -> Bundles {
+    fn bundles(&self) -> Bundles {
         Bundles { dir: self.path("bundles"), signers: Signers::new() }
     }
 
@@ -68,9 +88,9 @@ impl Office {
     }
 
     /// Makes a bundle of the site's data that follows the active one.
-    pub(crate) fn make(&self, name: &str, more: &[&str]) -> PathBuf {
+    fn make(&self, name: &str, more: &[&str]) -> PathBuf {
         let out = self.path(name);
-        let mut arguments = vec!["bundle".to_owned(), "make".to_owned(), text(self.site.dir()), text(&out)];
+        let mut arguments = vec!["bundle".to_owned(), "make".to_owned(), text(&self.dir), text(&out)];
         if self.active().is_some() {
             arguments.extend(["--bundles".to_owned(), text(&self.path("bundles"))]);
         }
@@ -80,7 +100,7 @@ impl Office {
         out
     }
 
-    pub(crate) fn sign(&self, bundle: &Path, signers: &[&str]) {
+    fn sign(&self, bundle: &Path, signers: &[&str]) {
         for signer in signers {
             let key = text(&self.path("signers").join(signer));
             expect(0, &run(&["bundle", "sign", &text(bundle), "--name", signer, "--key", &key]));
@@ -90,7 +110,7 @@ impl Office {
     /// Puts a bundle into its place; with a process, tells that.
     fn activate(&self, bundle: &Path, pid: Option<u32>) -> Ran {
         let mut arguments =
-            vec!["bundle".to_owned(), "activate".to_owned(), text(bundle), "--config".to_owned(), text(&self.site.config())];
+            vec!["bundle".to_owned(), "activate".to_owned(), text(bundle), "--config".to_owned(), text(&self.path("qovsaq.yaml"))];
         if let Some(pid) = pid {
             arguments.extend(["--pid".to_owned(), pid.to_string()]);
         }
@@ -98,7 +118,7 @@ impl Office {
     }
 
     /// Makes, signs and places a bundle of the site's data.
-    pub(crate) fn bring(&self, name: &str, more: &[&str]) -> PathBuf {
+    fn bring(&self, name: &str, more: &[&str]) -> PathBuf {
         let bundle = self.make(name, more);
         self.sign(&bundle, &["aysel", "kamran"]);
         expect(0, &self.activate(&bundle, None));
@@ -129,15 +149,15 @@ impl Office {
 
     /// The bundles with their signers.
     fn signed_bundles(&self) -> Bundles {
-        Config::load(&self.site.config(), &mut Problems::default()).and_then(|config| config.change).expect("bundles")
+        Config::load(&self.path("qovsaq.yaml"), &mut Problems::default()).and_then(|config| config.change).expect("bundles")
     }
 
     fn verify(&self) -> Ran {
-        run(&["bundle", "verify", &text(&self.path("bundles")), "--config", &text(&self.site.config())])
+        run(&["bundle", "verify", &text(&self.path("bundles")), "--config", &text(&self.path("qovsaq.yaml"))])
     }
 
     fn lines(&self) -> Vec<Line> {
-        ledger::read(self.site.dir(), 0)
+        ledger::read(&self.dir, 0)
     }
 
     fn activations(&self) -> Vec<Json> {
@@ -421,4 +441,99 @@ async fn the_production_profile_starts_from_bundles_alone() {
     let child = office.site.serve().await;
     assert_eq!(child.look("/readyz").await.0, 200);
     assert!(child.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_from_before_a_change_is_explained_by_the_rules_of_then() {
+    let office = Office::with_first().await;
+    let desk = office.desk.clone();
+    let house = office.site.up().await;
+    let (client, auditor) = (house.client(), house.environment.auditor().expect("an auditor"));
+    let asker = Asker::start(&client, &house.applicant().fin).await;
+    let receipt = |answer: &Answer| answer.json().expect("JSON")["receipt"].clone();
+    let before = receipt(&asker.ask("interior/person-identity").await);
+    let mut unknown = asker.body("interior/person-identity");
+    unknown["role"] = json!("no-role");
+    let denied = receipt(&client.post("/v1/services/interior/person-identity", &unknown, "en").await.expect("an answer"));
+    house.change(AID, |text| text.replace(WHOLE, NARROW));
+    desk.bring_quickly("second");
+    house.reload().await;
+    let after = receipt(&asker.ask("interior/person-identity").await);
+    let explain = async |receipt: &Json| {
+        let path = format!("/v1/journal/entries/{}/{}/explanation", receipt["origin"].as_str().expect("an origin"), receipt["index"]);
+        let answer = auditor.get(&path, "en").await.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json().expect("JSON")
+    };
+
+    // The same question, by the rules of two versions.
+    for (receipt, sequence, sees) in [(&before, 1, true), (&after, 2, false)] {
+        let told = explain(receipt).await;
+        assert_eq!((&told["bundle"]["sequence"], &told["explained"]["agrees"]), (&json!(sequence), &json!(true)), "{told}");
+        let delivered = told["explained"]["decision"]["delivered"].as_array().expect("fields");
+        assert_eq!(delivered.contains(&json!("birth_place")), sees, "{told}");
+        assert!(told["text"]["en"].as_str().is_some_and(|text| text.contains("what was recorded agrees with the rules of then")));
+        assert!(told["text"]["az"].as_str().is_some_and(|text| text.contains("qeyd o vaxtın qaydalarına uyğundur")));
+        assert_eq!(told["bundle"]["document"]["reference"], if sequence == 1 { json!("Order 12") } else { json!("second") });
+    }
+    let told = explain(&denied).await;
+    assert_eq!((&told["kind"], &told["explained"]["agrees"]), (&json!("denied"), &json!(true)), "{told}");
+    assert!(
+        told["text"]["en"].as_str().is_some_and(|text| text.contains("FAILS · function · this consumer has no such role (role-unknown)")),
+        "{told}"
+    );
+    // Of an answer the question's decision is explained.
+    let lines = house.lines();
+    let answered = lines.iter().find(|line| line.is(Kind::Answered)).expect("an answer");
+    let told = explain(&json!({"origin": before["origin"], "index": answered.index})).await;
+    assert_eq!((&told["kind"], &told["explained"]["agrees"]), (&json!("intent"), &json!(true)), "{told}");
+    assert_ne!(told["index"], told["decided_in"]);
+    let opened = lines.iter().find(|line| line.is(Kind::CaseOpened)).expect("a case");
+    let told = explain(&json!({"origin": before["origin"], "index": opened.index})).await;
+    assert_eq!((&told["unexplained"], &told["explained"]), (&json!("no-decision"), &Json::Null));
+
+    // The command says the same.
+    let run = |index: &Json| {
+        let place = house.environment.console().expect("a console");
+        let files = person_files(house.dir(), AUDITOR);
+        let (ca, cert, key) = (text(&ca_file(house.dir())), text(&files.0), text(&files.1));
+        let origin = before["origin"].as_str().expect("an origin");
+        let arguments = [
+            "journal",
+            "explain",
+            origin,
+            &index.to_string(),
+            "--console",
+            &place,
+            "--ca",
+            &ca,
+            "--cert",
+            &cert,
+            "--key",
+            &key,
+            "--lang",
+            "az",
+        ];
+        run(&arguments)
+    };
+    let (index, moved) = (before["index"].clone(), tokio::task::block_in_place(|| run(&before["index"])));
+    expect(0, &moved);
+    assert!(moved.stdout.contains("qərar: icazə verilir") && moved.stdout.contains("uyğundur"), "{}", moved.stdout);
+
+    // Each explanation is an entry of its own, before it is told.
+    let told = house.lines().into_iter().filter(|line| line.is(Kind::EntryExplained)).map(|line| line.metadata);
+    assert_eq!(told.filter(|entry| entry["index"] == index && entry["auditor"] == "auditor-1").count(), 2);
+
+    // Data of then that are altered, or gone, explain nothing.
+    let kept = desk.path("bundles/000001").join(AID);
+    let whole = std::fs::read_to_string(&kept).expect("a consumer");
+    std::fs::write(&kept, whole.replace("per_second", "per_Second")).expect("written");
+    let told = explain(&before).await;
+    assert_eq!((&told["unexplained"], &told["explained"]), (&json!("data-unsound"), &Json::Null));
+    assert!(told["text"]["en"].as_str().is_some_and(|text| text.contains("was altered after signing")), "{told}");
+    std::fs::remove_dir_all(desk.path("bundles/000001")).expect("removed");
+    assert_eq!(explain(&before).await["unexplained"], json!("data-gone"));
+    expect(1, &tokio::task::block_in_place(|| run(&index)));
+    assert_eq!(explain(&after).await["explained"]["agrees"], json!(true), "the present data are not touched by that");
+    house.stop().await;
 }

@@ -136,6 +136,7 @@ fn question() -> Question<'static> {
         configuration: "none",
         assurance: None,
         assertion_sha256: None,
+        premises: None,
     }
 }
 

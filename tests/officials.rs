@@ -332,7 +332,7 @@ async fn a_dossier_is_read_in_the_name_of_who_opened_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_production_profile_works_with_assertions_and_not_without() {
     // In production the data come from a bundle.
-    let Office { site } = Office::with_first().await;
+    let Office { site, .. } = Office::with_first().await;
     site.change_config("profile: test", "profile: production");
     // A form that belongs to no synthetic person; nobody real is asked about it, nor is any real source.
     let unmarked = "1A2B3C4";

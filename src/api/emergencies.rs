@@ -141,6 +141,7 @@ async fn refuse(
         configuration: &asked.active.hash,
         assurance: presence.identity.level(),
         assertion_sha256: presence.assertion_sha256.as_deref(),
+        premises: None,
     };
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
     let denied = gateway.recorder.denied(&question, None, &codes).await.map_err(|error| asked.stopped(&error.into()))?;

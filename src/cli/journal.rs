@@ -1,4 +1,4 @@
-//! `qovsaq journal verify|show|prove|search|export`
+//! `qovsaq journal verify|show|prove|search|explain|export`
 //!
 //! - `journal/console.rs`: what is asked of a running gateway's console.
 //! - `journal/succession.rs`: how the logs of a folder follow each other.
@@ -70,6 +70,7 @@ enum Action {
         since: Option<PathBuf>,
     },
     Search(console::Search),
+    Explain(console::Explain),
     Export(console::Export),
 }
 
@@ -81,6 +82,7 @@ impl JournalCommand {
     pub async fn run(self) -> anyhow::Result<Ended> {
         match self.action {
             Action::Search(search) => search.run().await,
+            Action::Explain(explain) => explain.run().await,
             Action::Export(export) => export.run().await,
             Action::Verify { dir } => run_verify(&dir),
             Action::Show { dir, index, json, node_key, key_table } => show(&dir, index, json, node_key.zip(key_table)),

@@ -16,6 +16,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Person;
 use crate::conversation::Conversation;
+use crate::data::Active;
+use crate::explanation::{self, Explained, Recorded, Said, Unexplained};
 use crate::gateway::Gateway;
 use crate::pipeline::Stopped;
 use crate::problem::{Code, Origin, Problem};
@@ -120,6 +122,109 @@ pub async fn entry(
     let event = json!({"request_id": conversation.request_id, "auditor": person.name, "origin": origin, "index": index});
     journalled(&gateway, &conversation, Kind::EntryRead, &event).await?;
     Ok(conversation.answer(StatusCode::OK, serde_json::to_vec(&entry_body(&opened)).unwrap_or_default()))
+}
+
+/// What is told of an entry's decision.
+#[derive(Serialize)]
+struct ExplanationBody<'a> {
+    request_id: String,
+    origin: &'a str,
+    index: u64,
+    /// The entry that holds the decision: the intent, where an outcome was asked about.
+    decided_in: u64,
+    kind: &'static str,
+    at: String,
+    configuration: Option<&'a str>,
+    bundle: Json,
+    explained: Option<&'a Explained>,
+    /// Why nothing is explained.
+    unexplained: Option<&'static str>,
+    text: Texts,
+}
+
+#[derive(Serialize)]
+struct Texts {
+    az: String,
+    en: String,
+}
+
+impl Texts {
+    fn of(lines: &[Said]) -> Self {
+        let joined = |words: fn(&Said) -> &str| lines.iter().map(words).collect::<Vec<_>>().join("\n");
+        Self { az: joined(|said| &said.az), en: joined(|said| &said.en) }
+    }
+}
+
+/// A decision made again, or why not.
+type Again = Result<(Recorded, Arc<Active>, Explained), (Option<Recorded>, Unexplained)>;
+
+/// Explains the decision of one entry by the data of then.
+///
+/// # Errors
+/// When there is no such entry, or it cannot be read.
+pub async fn explanation(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(conversation): Extension<Conversation>,
+    Extension(person): Extension<Person>,
+    Path((origin, index)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let index = numbered(&conversation, &index)?;
+    let size = gateway.search.catch_up().await;
+    // One at a time: data of then may have to be read.
+    let _turn = gateway.explaining.lock().await;
+    let read = {
+        let (gateway, origin) = (Arc::clone(&gateway), origin.clone());
+        tokio::task::spawn_blocking(move || explain(&gateway, &origin, index, size)).await
+    };
+    let (opened, again) = found(&conversation, read)?.ok_or_else(|| no_entry(&conversation))?;
+    let event = json!({"request_id": conversation.request_id, "auditor": person.name, "origin": origin, "index": index});
+    journalled(&gateway, &conversation, Kind::EntryExplained, &event).await?;
+    let lines = match &again {
+        Ok((_, _, explained)) => explained.lines.clone(),
+        Err((_, why)) => vec![why.said()],
+    };
+    let (recorded, bundle, explained, unexplained) = match &again {
+        Ok((recorded, data, explained)) => (Some(recorded), explanation::bundle_facts(data), Some(explained), None),
+        Err((recorded, why)) => (recorded.as_ref(), Json::Null, None, Some(why.word())),
+    };
+    let body = ExplanationBody {
+        request_id: conversation.request_id.to_string(),
+        origin: &origin,
+        index,
+        decided_in: opened.entry.index,
+        kind: Kind::name_of(opened.entry.kind),
+        at: model::time::rfc3339(opened.at),
+        configuration: recorded.map(|recorded| &*recorded.configuration),
+        bundle,
+        explained,
+        unexplained,
+        text: Texts::of(&lines),
+    };
+    Ok(conversation.answer(StatusCode::OK, serde_json::to_vec(&body).unwrap_or_default()))
+}
+
+/// The entry with the decision and what it comes to; none where there is no such entry. Blocking.
+fn explain(gateway: &Gateway, origin: &str, index: u64, size: u64) -> Result<Option<(Opened, Again)>, SearchError> {
+    let Some(mut opened) = gateway.search.entry(origin, index, size)? else { return Ok(None) };
+    // What a source said, or did not, was asked under its intent's decision.
+    if let Role::Closes(intent) = opened.entry.role {
+        opened = match gateway.search.entry(origin, intent, size)? {
+            Some(intent) => intent,
+            None => return Ok(None),
+        };
+    }
+    let (kind, metadata) = (opened.entry.kind, opened.metadata.as_deref().map(RawValue::get));
+    let again = match explanation::recorded(kind, metadata) {
+        Err(why) => Err((None, why)),
+        Ok(recorded) => match explanation::data_of(&recorded, &gateway.active(), gateway.bundles()) {
+            Err(why) => Err((Some(recorded), why)),
+            Ok(data) => {
+                let explained = explanation::explain(kind, &recorded, &data.snapshot);
+                Ok((recorded, data, explained))
+            }
+        },
+    };
+    Ok(Some((opened, again)))
 }
 
 /// Proves one entry under the newest checkpoint: hashes alone, so nothing is journalled.

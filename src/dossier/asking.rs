@@ -16,7 +16,8 @@ use crate::dossier::{OpenDossier, Person, lock, plan};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
-use crate::pipeline::{self, Asking};
+use crate::pipeline::{self, Asking, Judged};
+use crate::premises::Premises;
 use crate::record::Place;
 use crate::store_access;
 
@@ -126,7 +127,7 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
             Vec::new()
         }
         Prepared::Denied => {
-            let obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied]);
+            let obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied], None);
             dossier.settle(place, round.number, Known::state(obtained, None, Arc::new(exchange)));
             Vec::new()
         }
@@ -136,12 +137,14 @@ async fn ask_slot(gateway: &Arc<Gateway>, dossier: &Arc<OpenDossier>, place: usi
 /// Authorises an element and begins to ask, or says why not.
 async fn begin(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Instant) -> Result<Asking, Obtained> {
     match pipeline::authorise(gateway, exchange).await {
-        Ok(Decision::Authorised(authorised)) => match pipeline::allow(gateway, &authorised) {
-            Ok(()) => Ok(Asking::begin(gateway, exchange, &authorised, deadline)),
+        Ok(Judged { decision: Decision::Authorised(authorised), premises }) => match pipeline::allow(gateway, &authorised) {
+            Ok(()) => Ok(Asking::begin(gateway, exchange, &authorised, premises, deadline)),
             // Asked again by a later round: the dossier may outlast the day.
             Err(spent) => Err(Obtained::not_asked(Trouble::Busy { retry_after: spent.retry_after })),
         },
-        Ok(Decision::Denied(denial)) => Err(deny_element(gateway, exchange, denial.reasons().to_vec())),
+        Ok(Judged { decision: Decision::Denied(denial), premises }) => {
+            Err(deny_element(gateway, exchange, denial.reasons().to_vec(), Some(&premises)))
+        }
         Err(error) => {
             tracing::error!(error = %error, "the gateway's own parts failed; an element was not asked");
             Err(Obtained::not_asked(Trouble::Gateway))
@@ -183,7 +186,7 @@ async fn take_up(
                 Err(trouble) => obtained = Obtained::without_answer(Outcome::Unavailable, trouble, obtained.entry),
             },
             // A dossier about a part of the family would pass for one about all of it.
-            None => obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied]),
+            None => obtained = deny_element(gateway, &exchange, vec![DenialReason::AnswerDenied], None),
         }
     }
     dossier.settle(place, round, Known::state(obtained, sight, exchange));
@@ -248,9 +251,14 @@ async fn discover(
 }
 
 /// A refused element with its entry; without one nothing is told, not even the refusal.
-pub(crate) fn deny_element(gateway: &Arc<Gateway>, exchange: &Exchange, reasons: Vec<DenialReason>) -> Obtained {
+pub(crate) fn deny_element(
+    gateway: &Arc<Gateway>,
+    exchange: &Exchange,
+    reasons: Vec<DenialReason>,
+    premises: Option<&Premises>,
+) -> Obtained {
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
-    match gateway.recorder.denied_element(&exchange.question("", None), exchange.envelope.subject.as_ref(), &codes) {
+    match gateway.recorder.denied_element(&exchange.question("", None, premises), exchange.envelope.subject.as_ref(), &codes) {
         Ok(entry) => Obtained::denied(reasons, entry),
         Err(error) => {
             tracing::error!(error = %error, "an element's refusal could not be journalled");

@@ -20,7 +20,7 @@ use crate::dossier::{OpenDossier, lock, opens_document, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble, Via};
-use crate::pipeline::{self, Stopped};
+use crate::pipeline::{self, Judged, Stopped};
 use crate::problem::{FieldError, Language};
 use crate::record::{Disclosed, Disclosure, Given, Journalled, NoRecord, Place};
 use crate::refusal;
@@ -162,7 +162,8 @@ impl OpenDossier {
                 && known.obtained.entry.is_some()
             {
                 let exchange = Exchange { active: Arc::clone(&active), ..Exchange::clone(&known.exchange) };
-                match pipeline::authorise(gateway, &exchange).await? {
+                let Judged { decision, premises } = pipeline::authorise(gateway, &exchange).await?;
+                match decision {
                     Decision::Authorised(right) => {
                         known.obtained = known.obtained.clone().seen(right.sight(), element.absence);
                         authorised = Some(right);
@@ -171,7 +172,7 @@ impl OpenDossier {
                     // decision of its own.
                     Decision::Denied(denial) if known.obtained.outcome != Outcome::Denied => {
                         let exchange = Exchange { request_id, ..exchange };
-                        known.obtained = deny_element(gateway, &exchange, denial.reasons().to_vec());
+                        known.obtained = deny_element(gateway, &exchange, denial.reasons().to_vec(), Some(&premises));
                         open = false;
                     }
                     Decision::Denied(_) => {}

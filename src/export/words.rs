@@ -85,6 +85,7 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         SuppressionDecided => "işdə məlumatdan istifadənin şəxsə bildirilməsi barədə qərar", "a decision on whether a person is told of the use of his data in a case";
         BundleActivated => "iki nəfərin imzaladığı dəyişiklik toplusu qüvvəyə minir", "a bundle of changes that two persons signed becomes active";
         BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";
+        EntryExplained => "auditor qeyddəki qərarın izahını alır", "an auditor has an entry's decision explained";
         RefusalsSummarised => "rədd edilmiş qoşulmaların sayı", "refused connections, counted";
     }
 }

@@ -38,6 +38,7 @@ fn question(text: &str) -> Question<'_> {
         configuration: text,
         assurance: None,
         assertion_sha256: None,
+        premises: None,
     }
 }
 

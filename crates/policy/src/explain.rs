@@ -27,6 +27,9 @@ pub struct Explanation {
     pub role: RoleId,
     /// The act it would rest on.
     pub act: Option<ActId>,
+    /// The emergency override that it needs and has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Box<str>>,
     /// What the consents come to.
     pub consent: ConsentUse,
     /// Whether it is allowed.
@@ -120,6 +123,7 @@ pub fn explain(
         purpose: ask.purpose.clone(),
         role: ask.role.clone(),
         act: findings.basis.map(|basis| basis.act.clone()),
+        emergency: findings.emergency.map(|emergency| emergency.id.clone()),
         consent: match findings.consent {
             ConsentFound::NotNeeded => ConsentUse::NotNeeded,
             ConsentFound::Missing => ConsentUse::Missing,

@@ -149,6 +149,49 @@ fn row(entry: &Json) -> Vec<String> {
 }
 
 /// What a file is written as.
+/// Explain the decision of one entry by the rules of then, and compare it with what was recorded
+#[derive(Debug, Args)]
+#[command(after_help = "The explanation itself is journalled. Of an answer or a failure the question's decision is explained.\n\n\
+  qovsaq journal explain node-1.example.2026h2 41 --lang az\n\n\
+Exit codes: 0 explained, and what was recorded agrees; 1 it does not, cannot be explained, or was refused; 2 wrong usage.")]
+pub(super) struct Explain {
+    /// The log's name, as receipts and searches have it
+    origin: String,
+    /// Index of the entry
+    index: u64,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    console: Console,
+}
+
+impl Explain {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When no console answers.
+    pub(super) async fn run(self) -> anyhow::Result<Ended> {
+        // It becomes part of a path.
+        let origin = journal::Origin::new(&self.origin).map_err(|error| Usage(error.to_string()))?;
+        let client = self.console.client()?;
+        let answer = client.get(&format!("/v1/journal/entries/{origin}/{}/explanation", self.index), &self.console.lang).await?;
+        let body = answer.json()?;
+        if answer.status != 200 {
+            complain(&refusal(&body));
+            return Ok(Ended::Badly);
+        }
+        if self.json {
+            say(&serde_json::to_string_pretty(&body)?)?;
+        } else {
+            let text = &body["text"];
+            let text = if self.console.lang == "en" { &text["en"] } else { &text["az"] };
+            say(text.as_str().unwrap_or_default())?;
+        }
+        Ok(if body["explained"]["agrees"] == true { Ended::Well } else { Ended::Badly })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// A line of JSON per entry: evidence, and for programs

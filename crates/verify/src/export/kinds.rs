@@ -35,6 +35,7 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         53 => "export-finished",
         54 => "access-list-told",
         55 => "suppression-decided",
+        56 => "entry-explained",
         70 => "bundle-activated",
         71 => "bundle-drifted",
         _ => return None,
