@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::bundle::Of;
 use crate::change::{Bundle, BundleError, Bundles, Digest};
 use crate::data::{self, Active};
+use crate::pipeline::ANSWER;
 use crate::premises::Premises;
 use crate::record::Kind;
 
@@ -198,24 +199,27 @@ pub fn explain(kind: u8, recorded: &Recorded, snapshot: &Snapshot) -> Explained 
     let decision = snapshot.consumers.get(&recorded.consumer).map(|consumer| {
         policy::explain(&ask, consumer, snapshot, premises.case(), premises.powers(), premises.profile(), premises.decided_at())
     });
-    let disagreements = disagreements(kind, recorded, decision.as_ref(), snapshot);
-    let lines = words::lines(recorded, premises, decision.as_ref(), snapshot, &disagreements);
+    let disagreements = disagreements(kind, recorded, decision.as_ref());
+    let lines = words::lines(recorded, premises, decision.as_ref(), &disagreements);
     Explained { agrees: disagreements.is_empty(), decision, disagreements, lines }
 }
 
 /// Where what was recorded is not what the policy says.
-fn disagreements(kind: u8, recorded: &Recorded, decision: Option<&Explanation>, snapshot: &Snapshot) -> Vec<Said> {
+fn disagreements(kind: u8, recorded: &Recorded, decision: Option<&Explanation>) -> Vec<Said> {
     let was_denied = kind == Kind::Denied.number();
     let mut found = Vec::new();
-    let reasons: Vec<DenialReason> = match decision {
+    let mut told = recorded.reasons.clone();
+    told.sort_unstable();
+    let mut reasons: Vec<DenialReason> = match decision {
         // A consumer that the data do not have has no grant.
         None => vec![DenialReason::NoGrant],
         Some(decision) => decision.checks.iter().filter(|check| !check.passed).map(|check| check.reason).collect(),
     };
+    reasons.sort_unstable();
     match (was_denied, reasons.is_empty()) {
         (true, true) => found.push(words::denied_though_allowed(&recorded.reasons)),
         (false, false) => found.push(words::allowed_though_denied(&reasons)),
-        (true, false) if recorded.reasons != reasons => found.push(words::other_reasons(&recorded.reasons, &reasons)),
+        (true, false) if told != reasons => found.push(words::other_reasons(&told, &reasons)),
         _ => {}
     }
     let Some(decision) = decision.filter(|_| !was_denied) else { return found };
@@ -231,14 +235,9 @@ fn disagreements(kind: u8, recorded: &Recorded, decision: Option<&Explanation>, 
         found.push(words::other_version(&recorded.version, &version));
     }
     // What a kept answer of an older contract held may be less than the right shows, never more.
-    let contract = snapshot.services.get(&decision.service);
-    let beyond: Vec<&str> = recorded
-        .given
-        .iter()
-        .flat_map(|given| &given.fields)
-        .filter(|field| !decision.delivered.contains(field) || contract.is_none_or(|contract| contract.leaf(field).is_none()))
-        .map(|field| &**field)
-        .collect();
+    let allowed = |field: &str| decision.delivered.iter().any(|path| **path == *field) || (decision.answer.is_some() && field == ANSWER);
+    let given = recorded.given.iter().flat_map(|given| &given.fields);
+    let beyond: Vec<&str> = given.map(|field| &**field).filter(|field| !allowed(field)).collect();
     if !beyond.is_empty() {
         found.push(words::given_beyond(&beyond));
     }

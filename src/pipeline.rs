@@ -46,7 +46,7 @@ use crate::trace::Trace;
 const FLIGHTS_MAX: u32 = 3;
 
 /// What a disclosure's entry calls a yes or no, beside the paths of fields.
-const ANSWER: &str = "answer";
+pub const ANSWER: &str = "answer";
 
 /// An answer on its way out: facts, what may be seen of them, and the durable disclosure.
 #[derive(Debug)]

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use jiff::Timestamp;
-use model::contract::{Consumer, Grant, RowRule, SubjectForm};
+use model::contract::{Consumer, Grant, Hours, RowRule, SubjectForm, Volume};
 use model::subject::{Document, DocumentSubject};
 use model::{CaseId, Consent, ConsumerId, Profile, ProviderId, PurposeId, RoleId, Service, ServiceId, Snapshot, Subject};
-use policy::{Ask, CaseView, Official, Powers};
+use policy::{Ask, CaseView, DenialReason, Official, Powers};
 use serde::Serialize;
 
 use super::manifest::{Digest, Listed};
+use crate::pipeline::ANSWER;
 
 /// One thing that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,7 +113,14 @@ impl Found<'_> {
         }
         let described = |service: &Service| -> BTreeMap<Box<str>, (Box<str>, String)> {
             let leaves = service.leaves.iter();
-            leaves.map(|leaf| (leaf.path.clone(), (leaf.path.clone(), format!("{:?}, {}", leaf.class, agreed(leaf.agreed))))).collect()
+            leaves
+                .map(|leaf| {
+                    (
+                        leaf.path.clone(),
+                        (leaf.path.clone(), format!("{:?}, {}, {}", leaf.class, leaf.handling.as_str(), agreed(leaf.agreed))),
+                    )
+                })
+                .collect()
         };
         for (path, stands) in both(&described(old), &described(new)) {
             match stands {
@@ -161,7 +169,7 @@ impl Found<'_> {
                     );
                 }
                 Stands::Stays(old, new) if !same(old, new) => {
-                    self.say("act", format!("{id} aktının təsviri dəyişir"), format!("the description of the act {id} changes"));
+                    self.say("act", format!("{id} aktının başqa şərtləri dəyişir"), format!("other terms of the act {id} change"));
                 }
                 Stands::Stays(..) => {}
             }
@@ -218,10 +226,21 @@ impl Found<'_> {
                 format!("{id}: certificate names: from {from} to {to}"),
             );
         }
+        let is = |consumer: &Consumer| format!("{:?}", consumer.kind);
+        if is(old) != is(new) {
+            let (from, to) = (is(old), is(new));
+            self.say("consumer", format!("{id}: növü: əvvəl {from}, sonra {to}"), format!("{id}: type: from {from} to {to}"));
+        }
+        if old.special != new.special {
+            let (az, en) = if new.special { ("verilə bilər", "may be given") } else { ("verilmir", "is not given any more") };
+            self.say("consumer", format!("{id}: xüsusi kateqoriya məlumatı {az}"), format!("{id}: data of the special category: it {en}"));
+        }
         for (role, stands) in both(&old.roles, &new.roles) {
             let told = |role: &model::contract::Role| {
                 let (az, en) = if role.automated { (", avtomat", ", automated") } else { ("", "") };
-                (format!("{:?} sinfinədək{az}", role.class_max), format!("up to class {:?}{en}", role.class_max))
+                let (urgent_az, urgent_en) = if role.emergency { (", təcili hallarda", ", in emergencies") } else { ("", "") };
+                let (class, name) = (role.class_max, &role.name);
+                (format!("{}, {class:?} sinfinədək{az}{urgent_az}", name.az), format!("{}, up to class {class:?}{en}{urgent_en}", name.en))
             };
             match stands {
                 Stands::Gone(_) => self.say("role", format!("{id}: {role} rolu çıxarılır"), format!("{id}: the role {role} is removed")),
@@ -311,6 +330,18 @@ impl Found<'_> {
                 format!("{id}: {service}: the grant rests on: from {was} to {is}"),
             );
         }
+        for (az, en, term) in GRANT_TERMS {
+            let said = |grants: &[Grant]| -> BTreeSet<String> { grants.iter().filter_map(term).collect() };
+            let (was, is) = (said(&old_grants), said(&new_grants));
+            if was != is && !old_grants.is_empty() && !new_grants.is_empty() {
+                let (was, is) = (joined(&was), joined(&is));
+                self.say(
+                    "grant",
+                    format!("{id}: {service}: {az}: əvvəl [{was}], sonra [{is}]"),
+                    format!("{id}: {service}: {en}: from [{was}] to [{is}]"),
+                );
+            }
+        }
         if self.changes.len() == before && !same(&old_grants, &new_grants) {
             self.say(
                 "grant",
@@ -327,7 +358,13 @@ impl Found<'_> {
         let case = CaseView::sound(asked.purpose.clone());
         // In the test profile nobody has to prove who asks: the difference is about the data.
         let explanation = policy::explain(&ask, consumer, snapshot, Some(&case), Powers::UNKNOWN, Profile::Test, self.now);
-        if explanation.allowed { explanation.delivered.into_iter().collect() } else { Paths::new() }
+        // Hours are a term of their own: what may be asked in the morning is no other right in the evening.
+        let stands = explanation.checks.iter().all(|check| check.passed || check.reason == DenialReason::OutsideHours);
+        match &explanation.answer {
+            _ if !stands => Paths::new(),
+            Some(_) => Paths::from([ANSWER.into()]),
+            None => explanation.delivered.into_iter().collect(),
+        }
     }
 
     fn dossiers(&mut self) {
@@ -469,6 +506,32 @@ const TERMS: [(&str, &str, Term); 13] = [
         service.inputs.iter().map(|input| format!("{}{}", input.name, if input.required { "" } else { "?" })).collect::<Vec<_>>().join(", ")
     }),
 ];
+
+/// What a term of a grant says, where it says anything.
+type GrantTerm = fn(&Grant) -> Option<String>;
+
+/// The terms of a grant that the policy's answer does not show by itself.
+const GRANT_TERMS: [(&str, &str, GrantTerm); 4] = [
+    ("saatlar (1 = bazar ertəsi)", "hours (1 = Monday)", |grant| grant.hours.as_ref().map(hours)),
+    ("gündəlik həcm (sorğu/şəxs)", "volume a day (questions/persons)", |grant| grant.volume.as_ref().map(volume)),
+    ("bəli və ya yox cavabı", "answered with yes or no", |grant| {
+        grant.answer.as_ref().map(|answer| format!("{} / {}", answer.question.az, answer.question.en))
+    }),
+    ("xüsusi kateqoriya üçün akt", "act for the special category", |grant| {
+        (!grant.special.is_empty()).then(|| grant.special.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    }),
+];
+
+fn hours(hours: &Hours) -> String {
+    let days: Vec<String> = (1..).zip(hours.days).filter(|(_, covered)| *covered).map(|(day, _): (u8, bool)| day.to_string()).collect();
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    format!("{} {}–{}", days.join(","), time(hours.from), time(hours.to))
+}
+
+fn volume(volume: &Volume) -> String {
+    let bound = |bound: Option<u32>| bound.map_or_else(|| "…".to_owned(), |bound| bound.to_string());
+    format!("{}/{}", bound(volume.requests_per_day), bound(volume.persons_per_day))
+}
 
 fn quota(service: &Service) -> String {
     let days = service.quota_days.iter().map(|days| format!("; {}–{}: {}", days.from, days.to, rate(days.quota)));

@@ -453,7 +453,12 @@ fn rights_that_end_by_a_role_an_act_or_a_contract_are_told_too() {
     let file = "contracts/consumers/pension.yaml";
     // Nothing in the grants changes, and yet the officer sees less.
     let told = changes(&[(file, "class_max: S}", "class_max: C}")]);
-    assert!(told.iter().any(|line| line == "role: pension: the role case-officer: from up to class S to up to class C"), "{told:#?}");
+    assert!(
+        told.iter()
+            .any(|line| line
+                == "role: pension: the role case-officer: from Pension officer, up to class S to Pension officer, up to class C"),
+        "{told:#?}"
+    );
     let lost = "right: pension loses justice/enforcement-debt: ";
     assert!(
         told.iter().any(|line| line.starts_with(lost) && line.ends_with("(for labour-pension; as case-officer; subject by fin)")),
@@ -483,4 +488,23 @@ fn rights_that_end_by_a_role_an_act_or_a_contract_are_told_too() {
     let told = changes(&[("mappings/interior/person-identity@1.0.0.yaml", "\n", "\n# Looked at again.\n")]);
     assert_eq!(told.len(), 2, "{told:#?}");
     assert_eq!(told[0], "file: the file mappings/interior/person-identity@1.0.0.yaml changes");
+}
+
+#[test]
+fn conditions_of_a_grant_are_told_term_by_term() {
+    let pension = "contracts/consumers/pension.yaml";
+    let roles = "    purposes: [labour-pension]\n    acts: [law-labour-pensions]\n    roles: [case-officer]\n";
+    // At the moment of the comparison the hours do not hold: that is no loss of the right.
+    let bounded =
+        format!("{roles}    hours: {{days: [saturday], from: \"01:00\", to: \"02:00\"}}\n    volume: {{requests_per_day: 100}}\n");
+    let told = changes(&[(pension, roles, &bounded)]);
+    let expected = [
+        "grant: pension: interior/person-identity: hours (1 = Monday): from [] to [6 01:00–02:00]",
+        "pension: interior/person-identity: saatlar (1 = bazar ertəsi): əvvəl [], sonra [6 01:00–02:00]",
+        "grant: pension: interior/person-identity: volume a day (questions/persons): from [] to [100/…]",
+        "pension: interior/person-identity: gündəlik həcm (sorğu/şəxs): əvvəl [], sonra [100/…]",
+        "file: the file contracts/consumers/pension.yaml changes",
+        "contracts/consumers/pension.yaml faylı dəyişir",
+    ];
+    assert_eq!(told, expected);
 }

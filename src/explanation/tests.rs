@@ -64,7 +64,11 @@ fn decided(data: &Active, consumer: &str, ask: &Ask, case: Option<CaseView>, pow
             if let Some(emergency) = authorised.emergency() {
                 metadata["emergency"] = json!(emergency);
             }
-            let fields: Vec<&str> = authorised.field_paths().collect();
+            let mut fields: Vec<&str> = authorised.field_paths().collect();
+            if fields.is_empty() {
+                // A yes or no.
+                fields.push(ANSWER);
+            }
             metadata["given"] = json!([{"rests_on": 7, "outcome": "FOUND", "fields": fields}]);
             (Kind::Disclosed.number(), metadata)
         }
@@ -151,6 +155,28 @@ fn every_kind_of_decision_agrees_when_it_is_made_again() {
     let explained = again(&data, kind, &metadata);
     assert!(explained.agrees && said(&explained).contains("emergency override: 019c"), "{}", said(&explained));
     assert!(allowed >= 4 && denied >= 10, "{allowed} allowed, {denied} denied");
+}
+
+#[test]
+fn every_shipped_grant_is_explained_as_it_was_decided() {
+    let data = shipped();
+    let (mut allowed, mut answered) = (0, 0);
+    for consumer in data.snapshot.consumers.values() {
+        for grant in &consumer.grants {
+            let service = &data.snapshot.services[&grant.service];
+            let codes = grant.rows.iter().filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect();
+            let (purpose, role) = (grant.purposes[0].as_str(), grant.roles[0].as_str());
+            let subject = grant.subject.first().map(|form| somebody(*form, Profile::Test));
+            let ask = Ask { subject, codes, ..ask(service.id.as_str(), purpose, role) };
+            let case = CaseView::sound(grant.purposes[0].clone());
+            let (kind, metadata) = decided(&data, consumer.id.as_str(), &ask, Some(case), Powers::UNKNOWN, Profile::Test);
+            allowed += usize::from(kind == Kind::Disclosed.number());
+            let explained = again(&data, kind, &metadata);
+            assert!(explained.agrees, "{metadata}\n{}", said(&explained));
+            answered += usize::from(said(&explained).contains("answered with yes or no alone"));
+        }
+    }
+    assert!(allowed > 20 && answered >= 1, "{allowed} allowed, {answered} answered with yes or no");
 }
 
 #[test]

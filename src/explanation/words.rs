@@ -1,20 +1,13 @@
 //! An explanation in words. Every reason of a denial has its sentence in both languages with the policy; whatever check
 //! or step is added there is told here by the same lists.
 
-use model::Snapshot;
 use policy::{ConsentUse, DenialReason, Explanation, Step};
 
 use super::{Recorded, Said, Unexplained};
 use crate::premises::Premises;
 
 /// The whole, a line for each thing said.
-pub(super) fn lines(
-    recorded: &Recorded,
-    premises: &Premises,
-    decision: Option<&Explanation>,
-    snapshot: &Snapshot,
-    disagreements: &[Said],
-) -> Vec<Said> {
+pub(super) fn lines(recorded: &Recorded, premises: &Premises, decision: Option<&Explanation>, disagreements: &[Said]) -> Vec<Said> {
     let Recorded { consumer, service, purpose, role, configuration, .. } = recorded;
     let at = model::time::rfc3339(premises.decided_at());
     let mut lines = vec![
@@ -51,10 +44,18 @@ pub(super) fn lines(
     if let Some(emergency) = &decision.emergency {
         lines.push(Said::new(format!("  təcili hal üzrə icazə: {emergency}"), format!("  emergency override: {emergency}")));
     }
-    lines.extend(decision.steps.iter().map(|step| told(step, recorded, decision, snapshot)));
-    if decision.allowed {
+    lines.extend(decision.steps.iter().map(told));
+    if let Some(question) = &decision.answer {
+        lines.push(Said::new(
+            format!("  yalnız bəli və ya yox cavabı verilir: {}", question.az),
+            format!("  answered with yes or no alone: {}", question.en),
+        ));
+    } else if decision.allowed {
         let delivered = decision.delivered.join(", ");
         lines.push(Said::new(format!("  verilə bilər: {delivered}"), format!("  may be delivered: {delivered}")));
+    }
+    if let Some(handling) = decision.handling {
+        lines.push(Said::new(format!("  istifadə qeydi: {}", handling.as_str()), format!("  handling mark: {}", handling.as_str())));
     }
     for withheld in &decision.withheld {
         let (az, en) = step_name(withheld.reason.as_str());
@@ -74,7 +75,7 @@ fn verdict(disagreements: &[Said]) -> Vec<Said> {
 }
 
 /// What one party lets through.
-fn told(step: &Step, recorded: &Recorded, decision: &Explanation, snapshot: &Snapshot) -> Said {
+fn told(step: &Step) -> Said {
     let (name_az, name_en) = step_name(step.name);
     let (passing, all) = (step.allowed.len(), step.allowed.len() + step.withheld.len());
     let (kept_az, kept_en) = if step.withheld.is_empty() {
@@ -83,36 +84,10 @@ fn told(step: &Step, recorded: &Recorded, decision: &Explanation, snapshot: &Sna
         let kept = step.withheld.join(", ");
         (format!("; keçmir: {kept}"), format!("; do not pass: {kept}"))
     };
-    let basis = basis(step, recorded, decision, snapshot);
     Said::new(
-        format!("  {name_az}: {}: {all} sahədən {passing} keçir{kept_az}", basis.az),
-        format!("  {name_en}: {}: {passing} of {all} fields pass{kept_en}", basis.en),
+        format!("  {name_az}: {}: {all} sahədən {passing} keçir{kept_az}", step.basis_az),
+        format!("  {name_en}: {}: {passing} of {all} fields pass{kept_en}", step.basis),
     )
-}
-
-/// What a step rests on.
-fn basis(step: &Step, recorded: &Recorded, decision: &Explanation, snapshot: &Snapshot) -> Said {
-    let (role, purpose) = (&recorded.role, &recorded.purpose);
-    let az = match step.name {
-        "agreement" => snapshot.services.get(&decision.service).map(|service| {
-            let agreement = &service.agreement;
-            format!("{} nömrəli razılaşma, {} – {}", agreement.number, agreement.signed_on, agreement.valid_until)
-        }),
-        "function" => decision.act.as_ref().map(|act| {
-            let name = snapshot.acts.get(act).map_or_else(|| act.to_string(), |act| act.name.az.clone());
-            format!("istehlakçının {purpose} məqsədi üçün icazəsi; əsası: {name}")
-        }),
-        "class" => snapshot
-            .consumers
-            .get(&recorded.consumer)
-            .and_then(|consumer| consumer.roles.get(role))
-            .map(|found| format!("{role} rolu {:?} sinfinədək görür", found.class_max)),
-        "powers" => Some(format!("{role} rolunun səlahiyyəti")),
-        "fields" => Some("sorğu özü sahələri məhdudlaşdırıb".to_owned()),
-        _ => None,
-    };
-    // A step without words of its own here is told by the policy's.
-    Said::new(az.unwrap_or_else(|| step.basis.clone()), step.basis.clone())
 }
 
 fn part(part: &'static str) -> (&'static str, &'static str) {

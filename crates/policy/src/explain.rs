@@ -92,8 +92,10 @@ pub struct Check {
 pub struct Step {
     /// `agreement`, `function`, `class`, `powers` or `fields`.
     pub name: &'static str,
-    /// What it rests on, in words.
+    /// What it rests on, in English.
     pub basis: String,
+    /// The same in Azerbaijani.
+    pub basis_az: String,
     /// Paths that pass this step and all before it.
     pub allowed: Vec<Box<str>>,
     /// Paths that end here.
@@ -153,28 +155,48 @@ fn steps(ask: &Ask, consumer: &Consumer, service: &Service, basis: Basis<'_>, fi
     let sets = &findings.sets;
     let agreement = &service.agreement;
     let class_max = findings.role.map(|role| format!("{:?}", role.class_max.min(consumer.kind.class_max()))).unwrap_or_default();
-    let special = match (&basis.grant.special[..], sets.special) {
-        ([], _) => String::new(),
-        (acts, true) => format!(", special category under {}", acts.iter().map(ActId::as_str).collect::<Vec<_>>().join(", ")),
-        (_, false) => ", no act for the special category in force".to_owned(),
+    let (special, special_az) = match (&basis.grant.special[..], sets.special) {
+        ([], _) => (String::new(), String::new()),
+        (acts, true) => {
+            let acts = acts.iter().map(ActId::as_str).collect::<Vec<_>>().join(", ");
+            (format!(", special category under {acts}"), format!(", xüsusi kateqoriya üçün əsas: {acts}"))
+        }
+        (_, false) => {
+            (", no act for the special category in force".to_owned(), ", xüsusi kateqoriya üçün qüvvədə olan akt yoxdur".to_owned())
+        }
     };
-    let kept =
-        if basis.grant.role_withholds.contains_key(&ask.role) { "some fields kept from it by the grant" } else { "nothing kept from it" };
+    let (kept, kept_az) = if basis.grant.role_withholds.contains_key(&ask.role) {
+        ("some fields kept from it by the grant", "icazə bəzi sahələri ondan gizlədir")
+    } else {
+        ("nothing kept from it", "ondan heç nə gizlədilmir")
+    };
+    let (number, from, until) = (&agreement.number, agreement.signed_on, agreement.valid_until);
+    let (purpose, act, role) = (&ask.purpose, basis.act, &ask.role);
     let mut parts = vec![
-        ("agreement", sets.agreed, format!("{}, in force {} to {}", agreement.number, agreement.signed_on, agreement.valid_until)),
-        ("function", sets.granted, format!("the consumer's grant for {} under {}", ask.purpose, basis.act)),
-        ("class", sets.class, format!("role {} sees up to class {class_max}{special}", ask.role)),
-        ("powers", sets.powers, format!("role {}: {kept}", ask.role)),
+        ("agreement", sets.agreed, format!("{number}, in force {from} to {until}"), format!("{number}, {from} – {until} arası qüvvədədir")),
+        (
+            "function",
+            sets.granted,
+            format!("the consumer's grant for {purpose} under {act}"),
+            format!("istehlakçının {purpose} məqsədi üçün icazəsi, əsası {act}"),
+        ),
+        (
+            "class",
+            sets.class,
+            format!("role {role} sees up to class {class_max}{special}"),
+            format!("{role} rolu {class_max} sinfinədək görür{special_az}"),
+        ),
+        ("powers", sets.powers, format!("role {role}: {kept}"), format!("{role} rolu: {kept_az}")),
     ];
     if ask.fields.is_some() {
-        parts.push(("fields", sets.asked, "the ask narrows".to_owned()));
+        parts.push(("fields", sets.asked, "the ask narrows".to_owned(), "sorğu özü məhdudlaşdırır".to_owned()));
     }
     let mut passing = FieldSet::first(service.leaves.len());
     let mut steps = Vec::with_capacity(parts.len());
-    for (name, allowed, basis) in parts {
+    for (name, allowed, basis, basis_az) in parts {
         let withheld = passing.difference(allowed);
         passing = passing.intersection(allowed);
-        steps.push(Step { name, basis, allowed: paths(service, passing), withheld: paths(service, withheld) });
+        steps.push(Step { name, basis, basis_az, allowed: paths(service, passing), withheld: paths(service, withheld) });
     }
     steps
 }
