@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Dossier, Element, Need, PERSONS_MAX, PersonRole};
 use model::{Absence, CaseId, ConsumerId, Outcome, Subject};
+use policy::{Official, Standing};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -222,6 +223,13 @@ impl OpenDossier {
                 return;
             }
         }
+    }
+
+    /// What the register of rights says of who asked for it, at this moment.
+    #[must_use]
+    pub fn standing(&self, gateway: &Gateway) -> Standing {
+        let official = Official::parse(&self.envelope.official, self.envelope.responsible.as_deref());
+        gateway.rights.standing(&self.consumer, &official, &self.envelope.role, clock::now())
     }
 
     /// The case it belongs to.
