@@ -1,6 +1,7 @@
 //! The internal API: every route on this page; each handler in a file of its own under `api/`.
 
 pub mod accesses;
+pub mod acknowledgements;
 pub mod cases;
 pub mod catalogue;
 pub mod consents;
@@ -50,6 +51,7 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/v1/dossiers/{dossier}/{id}", handler: || get(dossiers::read) },
     Route { method: Method::POST, path: "/v1/subject-accesses", handler: || post(accesses::list) },
     Route { method: Method::POST, path: "/v2/findUsage", handler: || post(accesses::find_usage) },
+    Route { method: Method::POST, path: "/v1/acknowledgements", handler: || post(acknowledgements::acknowledge) },
     Route { method: Method::GET, path: "/v1/catalogue", handler: || get(catalogue::catalogue) },
     Route { method: Method::GET, path: "/checkpoint", handler: || get(log::checkpoint) },
     Route { method: Method::GET, path: "/tile/{*path}", handler: || get(log::tile) },

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 problems were found or the answer is bad; 2 wrong usage. What a command is
 //! for goes to standard output, everything else (logs, progress, prompts) to standard error.
 
+pub mod access;
 pub mod accesses;
 pub mod ask;
 pub mod bundle;
@@ -50,6 +51,8 @@ enum Command {
     Try(try_service::Try),
     /// Ask a service or a dossier as a consumer, over mutual TLS
     Ask(ask::Ask),
+    /// Look at and change who may act in which role
+    Access(access::Access),
     /// List who used a person's data, as he asks it himself
     Accesses(accesses::Accesses),
     /// Look at the emergencies in which an official acted beyond his own case
@@ -76,6 +79,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Try(command) => on_runtime(command.run()),
         Command::Ask(command) => on_runtime(command.run()),
+        Command::Access(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
         Command::Overrides(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),

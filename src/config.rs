@@ -10,13 +10,12 @@ use std::time::Duration;
 use journal::VerifyingKey;
 use model::contract::Assurance;
 use model::document::Document;
-use model::{Office, Problems, Profile, ProviderId};
+use model::{Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::bundle::SIGNERS_MIN;
 use crate::change::{Bundles, Signer, Signers};
-use crate::console::Person;
 use crate::jws::AUDIENCE;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
@@ -55,9 +54,9 @@ pub struct RawConfig {
     /// The identity provider of officials, whose assertions the production profile demands.
     #[serde(default)]
     officials: Option<RawOfficials>,
-    /// The gateway's own people, by name, such as `auditor-1`.
+    /// The register of rights: who may act in which role, and who uses the console. Required in production.
     #[serde(default)]
-    people: BTreeMap<String, RawPerson>,
+    access: Option<RawAccess>,
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
@@ -144,15 +143,12 @@ struct RawOfficials {
     keys_age_max: Option<String>,
 }
 
-/// Somebody who uses the console.
+/// The register of rights, which is kept in the store.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawPerson {
-    /// The DNS name in his certificate.
-    certificate_name: String,
-    /// What he may do there.
-    #[schemars(length(min = 1))]
-    offices: Vec<Office>,
+struct RawAccess {
+    /// File with the accounts and rights to begin with. Read once, when no register is kept yet.
+    initial: PathBuf,
 }
 
 /// A listener with mutual TLS.
@@ -425,8 +421,8 @@ pub struct Config {
     pub officials: Option<OfficialsConfig>,
     /// The listener of the gateway's own people.
     pub console: Option<TlsListener>,
-    /// Who uses the console, by the name in his certificate, in lower case.
-    pub people: BTreeMap<String, Person>,
+    /// File of the initial register of rights; none where no register is kept.
+    pub access: Option<PathBuf>,
     /// Address of the operations listener.
     pub ops: SocketAddr,
     /// Folder of the journal.
@@ -592,7 +588,15 @@ impl Checker<'_> {
         let internal = self.tls_listener("/listeners/internal", &raw.listeners.internal);
         let console = raw.listeners.console.as_ref().map(|console| self.tls_listener("/listeners/console", console));
         let ops = self.address("/listeners/ops/address", &raw.listeners.ops.address);
-        let people = self.people(&raw.people);
+        let access = raw.access.as_ref().map(|raw| self.base.join(&raw.initial));
+        if access.is_none() && raw.profile == Profile::Production {
+            self.refuse(
+                "/profile",
+                "no-register-of-rights",
+                "production needs a register of rights",
+                "access: {initial: FILE}; nobody acts in a role that nobody gave him",
+            );
+        }
         let citizens = raw.citizens.as_ref().map(|raw| (raw.issuer.clone(), self.file("/citizens/keys", &raw.keys)));
         if raw.profile == Profile::Production && raw.officials.is_none() {
             self.refuse(
@@ -676,7 +680,7 @@ impl Checker<'_> {
             console,
             citizens,
             officials,
-            people,
+            access,
             ops: ops?,
             journal_dir,
             journal_segment_bytes: raw.journal.segment_bytes,
@@ -757,23 +761,6 @@ impl Checker<'_> {
             refresh_every,
             keys_age_max,
         })
-    }
-
-    fn people(&mut self, raw: &BTreeMap<String, RawPerson>) -> BTreeMap<String, Person> {
-        let mut people = BTreeMap::new();
-        for (name, person) in raw {
-            let at = format!("/people/{name}");
-            if let Err(error) = model::ConsumerId::new(name) {
-                self.problems.push(self.document.problem_at_key(&at, "wrong-person", error.to_string(), error.accepted));
-                self.sound = false;
-            }
-            let known = Person { name: name.clone(), offices: person.offices.iter().copied().collect() };
-            if people.insert(person.certificate_name.to_ascii_lowercase(), known).is_some() {
-                let at = format!("{at}/certificate_name");
-                self.refuse(&at, "certificate-name-twice", "the name belongs to another person", "a name of his own for each");
-            }
-        }
-        people
     }
 
     fn change(&mut self, raw: &RawChange) -> Bundles {

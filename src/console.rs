@@ -1,12 +1,13 @@
 //! The console: what the gateway's own people ask of it, each known by the certificate of the connection, and each
 //! in his office alone. What they ask of the journal is itself journalled before they are told anything.
 
+pub mod access;
 pub mod export;
 pub mod journal;
 pub mod overrides;
 pub mod suppression;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::conversation::Conversation;
 use crate::envelope::BODY_BYTES_MAX;
 use crate::gateway::Gateway;
 use crate::problem::{Code, Origin, Problem};
+use crate::rights::Rights;
 use crate::tls::PeerCertificate;
 
 /// Persons that an auditor may look up at once, and again in a minute: enough for work, too few to try out identifiers.
@@ -57,6 +59,22 @@ impl std::fmt::Debug for Route {
 /// Those who read the journal. Administrators and operators never do (001, 3.1.10).
 const READERS: &[Office] = &[Office::Auditor, Office::DataProtectionOfficer];
 
+/// Those who decide on rights (004, 6.2–6.5).
+const DECIDERS: &[Office] = &[Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer];
+
+/// Those who may end a right in danger, and review what was taken in an emergency (004, 17.7).
+const GUARDS: &[Office] =
+    &[Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer, Office::DataProtectionOfficer];
+
+/// Those who see who holds what.
+const REGISTER_READERS: &[Office] = &[
+    Office::CentralAdministrator,
+    Office::TerritorialAdministrator,
+    Office::ConsumerOfficer,
+    Office::DataProtectionOfficer,
+    Office::Assessor,
+];
+
 /// Every route of the `console` listener with the offices that may use it. Nothing is served that is not here.
 pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/v1/journal/search", offices: READERS, handler: || post(journal::search) },
@@ -82,6 +100,29 @@ pub const ROUTES: &[Route] = &[
         offices: &[Office::DataProtectionOfficer],
         handler: || post(overrides::review),
     },
+    // The register of rights: what an office reaches there, the register decides.
+    Route { method: Method::GET, path: "/v1/access/me", offices: &[], handler: || get(access::me) },
+    Route { method: Method::POST, path: "/v1/access/acknowledgements", offices: &[], handler: || post(access::acknowledge) },
+    Route { method: Method::GET, path: "/v1/access/accounts", offices: REGISTER_READERS, handler: || get(access::accounts) },
+    Route { method: Method::POST, path: "/v1/access/accounts", offices: DECIDERS, handler: || post(access::open_account) },
+    Route { method: Method::POST, path: "/v1/access/leavers", offices: GUARDS, handler: || post(access::leave) },
+    Route { method: Method::POST, path: "/v1/access/returns", offices: &[Office::CentralAdministrator], handler: || post(access::reopen) },
+    Route { method: Method::GET, path: "/v1/access/requests", offices: &[], handler: || get(access::requests) },
+    Route { method: Method::POST, path: "/v1/access/requests", offices: &[], handler: || post(access::request) },
+    Route { method: Method::POST, path: "/v1/access/requests/{request}/approve", offices: DECIDERS, handler: || post(access::approve) },
+    Route { method: Method::POST, path: "/v1/access/requests/{request}/refuse", offices: DECIDERS, handler: || post(access::refuse) },
+    Route { method: Method::POST, path: "/v1/access/requests/{request}/cancel", offices: &[], handler: || post(access::cancel) },
+    Route { method: Method::POST, path: "/v1/access/withdrawals", offices: GUARDS, handler: || post(access::withdraw) },
+    Route { method: Method::GET, path: "/v1/access/break-glass", offices: GUARDS, handler: || get(access::notices) },
+    Route { method: Method::POST, path: "/v1/access/break-glass", offices: &[], handler: || post(access::break_glass) },
+    Route {
+        method: Method::POST,
+        path: "/v1/access/break-glass/{right}/review",
+        offices: GUARDS,
+        handler: || post(access::review_break_glass),
+    },
+    Route { method: Method::GET, path: "/v1/access/review", offices: GUARDS, handler: || get(access::review) },
+    Route { method: Method::POST, path: "/v1/access/review/{right}/confirm", offices: DECIDERS, handler: || post(access::confirm) },
     // Hashes alone.
     Route { method: Method::GET, path: "/checkpoint", offices: &[], handler: || get(log::checkpoint) },
     Route { method: Method::GET, path: "/tile/{*path}", offices: &[], handler: || get(log::tile) },
@@ -101,29 +142,22 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-/// Who may use the console, and how many persons he may still look up.
+/// What the console's people may still do at once: exports, and looking up persons.
 #[derive(Debug)]
 pub struct People {
-    /// By the name in the certificate, in lower case.
-    by_certificate: BTreeMap<String, Person>,
     look_ups: DefaultKeyedRateLimiter<String>,
     clock: DefaultClock,
     exports: Arc<Semaphore>,
 }
 
-impl People {
-    /// The people of a configuration, by the names in their certificates.
-    #[must_use]
-    pub fn new(by_certificate: &BTreeMap<String, Person>) -> Self {
+impl Default for People {
+    fn default() -> Self {
         let look_ups = DefaultKeyedRateLimiter::keyed(Quota::per_minute(LOOK_UPS_A_MINUTE));
-        Self {
-            by_certificate: by_certificate.clone(),
-            look_ups,
-            clock: DefaultClock::default(),
-            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
-        }
+        Self { look_ups, clock: DefaultClock::default(), exports: Arc::new(Semaphore::new(EXPORTS_MAX)) }
     }
+}
 
+impl People {
     /// Leave to write one more export; none while there are too many.
     fn may_export(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.exports).try_acquire_owned().ok()
@@ -148,9 +182,9 @@ impl People {
 /// Who asks, known by his certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// His name in the journal.
+    /// His number, in the register of rights and in the journal.
     pub name: String,
-    /// What he may do.
+    /// The offices that he holds at this moment.
     pub offices: BTreeSet<Office>,
 }
 
@@ -159,7 +193,7 @@ async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: Next
     let (mut parts, body) = request.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
     let conversation = Conversation::begin(&parts.headers);
-    let person = match identify(parts.extensions.get::<Arc<PeerCertificate>>(), &gateway.people, &conversation) {
+    let person = match identify(parts.extensions.get::<Arc<PeerCertificate>>(), &gateway.rights, &conversation) {
         Ok(person) => person,
         Err(problem) => return problem.into_response(),
     };
@@ -180,7 +214,7 @@ async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: Next
     refused.into_response()
 }
 
-fn identify(peer: Option<&Arc<PeerCertificate>>, people: &People, conversation: &Conversation) -> Result<Person, Problem> {
+fn identify(peer: Option<&Arc<PeerCertificate>>, rights: &Rights, conversation: &Conversation) -> Result<Person, Problem> {
     let Some(peer) = peer else {
         let (az, en) = ("Öz sertifikatınızla qoşulun", "Connect with your own certificate");
         return Err(conversation.problem(Code::NoCertificate, Origin::Consumer, az, en));
@@ -188,15 +222,18 @@ fn identify(peer: Option<&Arc<PeerCertificate>>, people: &People, conversation: 
     if peer.expired(clock::now()) {
         return Err(conversation.problem(Code::CertificateExpired, Origin::Consumer, "Sertifikatı yeniləyin", "Renew the certificate"));
     }
-    let person = peer.names.iter().find_map(|name| people.by_certificate.get(name));
-    let Some(person) = person else {
+    let (register, now) = (rights.register(), clock::now());
+    let known = peer.names.iter().find_map(|name| Some((name, register.by_certificate(name)?)));
+    let Some((certificate_name, number)) = known else {
         let (az, en) = (
-            "Sertifikatdakı ad heç kimdə qeyd olunmayıb; operatora müraciət edin",
-            "Nobody is registered with a name of this certificate; ask the operator",
+            "Sertifikatdakı adla açıq hesab yoxdur; inzibatçıya müraciət edin",
+            "No active account has a name of this certificate; ask an administrator",
         );
         return Err(conversation.problem(Code::UnknownPerson, Origin::Consumer, az, en));
     };
-    Ok(person.clone())
+    let held: Vec<_> = register.offices(certificate_name, now).filter_map(|right| Some((right.power.office()?, right.id))).collect();
+    held.iter().for_each(|(_, right)| rights.office_used(*right, now));
+    Ok(Person { name: number.to_string(), offices: held.into_iter().map(|(office, _)| office).collect() })
 }
 
 /// Lets through who holds one of the route's offices.

@@ -14,6 +14,7 @@ use model::{Problems, ServiceId, Snapshot};
 use crate::call::Calls;
 use crate::change::{Bundle, BundleError, Digest, Listed};
 use crate::config::Config;
+use crate::rights::Initial;
 
 /// Most files read from a data folder.
 const FILES_MAX: usize = 10_000;
@@ -95,6 +96,15 @@ pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
         let known: Vec<&str> = active.snapshot.providers.keys().map(model::ProviderId::as_str).collect();
         let message = format!("the data know no provider {provider}");
         problems.push_file(&config.file, "provider-without-contract", message, known.join(", "));
+    }
+}
+
+/// Whether the initial register of rights would be taken over with these data.
+pub fn check_access(config: &Config, active: &Active, problems: &mut Problems) {
+    let Some(file) = &config.access else { return };
+    match Initial::read(file) {
+        Ok(initial) => initial.check(&active.snapshot, problems),
+        Err(problem) => problems.push(problem),
     }
 }
 

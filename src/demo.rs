@@ -17,6 +17,7 @@ use mock_agencies::{
     Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls, start_identity_provider,
 };
 use model::contract::Grant;
+use model::document::Document;
 use model::{Office, Problems, Service, Snapshot, Type};
 use serde_json::{Value as Json, json};
 
@@ -53,6 +54,14 @@ pub const PEOPLE: &[(&str, Office)] = &[
     ("operator-1", Office::Operator),
     ("officer-1", Office::ConsumerOfficer),
 ];
+/// The official as whom the demo asks.
+pub const OFFICIAL: &str = "AZ-0001";
+/// The demo's officials, each of whom may act in every role.
+pub const OFFICIALS: [&str; 3] = [OFFICIAL, "AZ-0002", "AZ-0003"];
+/// An official who has an account and holds nothing.
+pub const NEWCOMER: &str = "AZ-0010";
+/// What the territorial administrator of the demo administers.
+const TERRITORY: &str = "baku";
 /// The dossier that the demo asks.
 pub const DOSSIER: &str = "adsy-means-test";
 
@@ -361,7 +370,7 @@ impl Environment {
 pub fn body(family: &Family, case: &str, input: &Json) -> Json {
     json!({
         "subject": {"fin": &*family.applicant().fin}, "input": input, "purpose": "adsy-means-test", "case": case,
-        "official": "AZ-0001", "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": consents(family),
+        "official": OFFICIAL, "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": consents(family),
     })
 }
 
@@ -631,15 +640,53 @@ fn write_secret(path: &Path, secret: &[u8]) -> anyhow::Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
 }
 
-/// Writes `qovsaq.yaml` for agencies and an identity provider that are up.
+/// Writes the register of rights that the demo begins with: its people with their offices, and its officials, who hold every
+/// role of every consumer, so that whatever is tried finds somebody who may, but for one who holds nothing yet.
+///
+/// # Errors
+/// When a consumer's file cannot be read, or the file cannot be written.
+pub fn write_register(dir: &Path) -> anyhow::Result<()> {
+    use std::fmt::Write as _;
+    let mut text = "# yaml-language-server: $schema=contracts/schema/access.schema.json\n\
+                    # Who may act in which role when the register of rights begins. Read once.\n\
+                    accounts:\n"
+        .to_owned();
+    for (place, (name, office)) in PEOPLE.iter().enumerate() {
+        let scope = match office {
+            Office::TerritorialAdministrator => format!(", territory: {TERRITORY}"),
+            Office::ConsumerOfficer => format!(", consumer: {CONSUMER}"),
+            Office::CentralAdministrator | Office::Auditor | Office::Assessor | Office::DataProtectionOfficer | Office::Operator => {
+                String::new()
+            }
+        };
+        writeln!(
+            text,
+            "  {name}: {{person: TEST-P-{place}, certificate_name: {name}.meis.test, acknowledged: true, rights: [{{office: {office}{scope}}}]}}"
+        )?;
+    }
+    let mut every_role = String::new();
+    for consumer in consumers() {
+        let file = dir.join(format!("contracts/consumers/{consumer}.yaml"));
+        let document = Document::read(&file).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        for role in document.value["roles"].as_object().into_iter().flat_map(serde_json::Map::keys) {
+            writeln!(every_role, "      - {{consumer: {consumer}, role: {role}}}")?;
+        }
+    }
+    for official in OFFICIALS {
+        writeln!(text, "  {official}:\n    person: TEST-{official}\n    acknowledged: true\n    rights:\n{every_role}")?;
+    }
+    writeln!(text, "  {NEWCOMER}: {{person: TEST-{NEWCOMER}, rights: []}}")?;
+    write(&dir.join("access.yaml"), text.as_bytes())
+}
+
+/// Writes `qovsaq.yaml` for agencies and an identity provider that are up, and the register of rights to begin with.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
     use std::fmt::Write as _;
     let Outside { dir, agencies, identity, .. } = outside;
-    let person = |(name, office): &(&str, Office)| format!("{name}: {{certificate_name: {name}.meis.test, offices: [{office}]}}");
-    let people = PEOPLE.iter().map(person).collect::<Vec<_>>().join(", ");
+    write_register(dir)?;
     let mut text = format!(
         "# Written by `qovsaq demo`; serve it with `qovsaq serve --config qovsaq.yaml`.\n\
          profile: test\n\
@@ -670,7 +717,7 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
          \x20   http://eidas.europa.eu/LoA/low: low\n\
          \x20   http://eidas.europa.eu/LoA/substantial: substantial\n\
          \x20   http://eidas.europa.eu/LoA/high: high\n\
-         people: {{{people}}}\n\
+         access: {{initial: access.yaml}}\n\
          journal: {{dir: journal}}\n\
          keys: {{node: keys/node.key, signing: keys/signing, table: keys/epochs}}\n\
          store: {{path: store/cases.sqlite}}\n\

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Dossier, Element, Need, PERSONS_MAX, PersonRole};
 use model::{Absence, CaseId, ConsumerId, Outcome, Subject};
+use policy::{Official, Standing};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -188,8 +189,10 @@ impl OpenDossier {
             },
             // Whatever its need: it has not been asked yet, and is as soon as what it builds on is there.
             State::Known(known) if known.obtained.trouble == Some(Trouble::NotYet) => {
-                let needed = element.after.iter().filter_map(|needed| board.slot_of(*needed, slot.person));
-                needed.into_iter().any(|needed| self.is_open(board, needed))
+                let mut needed = element.after.iter().filter_map(|needed| board.slot_of(*needed, slot.person));
+                // What it builds on may have come just now: then it is about to be asked.
+                let has_come = |slot: &Slot| matches!(&slot.state, State::Known(known) if known.obtained.facts.is_some());
+                needed.any(|needed| self.is_open(board, needed) || has_come(needed))
             }
             State::Known(known) => self.is_unanswered(element, &known.obtained),
         }
@@ -222,6 +225,13 @@ impl OpenDossier {
                 return;
             }
         }
+    }
+
+    /// What the register of rights says of who asked for it, at this moment.
+    #[must_use]
+    pub fn standing(&self, gateway: &Gateway) -> Standing {
+        let official = Official::parse(&self.envelope.official, self.envelope.responsible.as_deref());
+        gateway.rights.standing(&self.consumer, &official, &self.envelope.role, clock::now())
     }
 
     /// The case it belongs to.

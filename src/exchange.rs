@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use model::contract::Type;
 use model::{Absence, ConsumerId, Service, Subject, Value};
 use policy::{Ask, Identity, Official, Powers, Standing};
@@ -14,6 +15,7 @@ use crate::data::Active;
 use crate::envelope::Envelope;
 use crate::premises::Premises;
 use crate::record::Question;
+use crate::rights::Rights;
 
 /// Someone asks something: what identify and parse made of a request, or what a dossier's plan wants.
 #[derive(Debug, Clone)]
@@ -117,7 +119,7 @@ impl Exchange {
             subject: envelope.subject.clone(),
             purpose: envelope.purpose.clone(),
             case: envelope.case.clone(),
-            official: Official::parse(&envelope.official, envelope.responsible.as_deref()),
+            official: self.official(),
             role: envelope.role.clone(),
             assertion: envelope.assertion.clone(),
             consents: envelope.consents.clone(),
@@ -126,10 +128,22 @@ impl Exchange {
         }
     }
 
-    /// What is known of who asks.
+    /// What is known of who asks, at this moment.
     #[must_use]
-    pub fn powers(&self) -> Powers {
-        Powers { identity: self.presence.identity, standing: Standing::NotKept }
+    pub fn powers(&self, rights: &Rights, now: Timestamp) -> Powers {
+        Powers { identity: self.presence.identity, standing: self.standing(rights, now) }
+    }
+
+    /// What the register says of him.
+    #[must_use]
+    pub fn standing(&self, rights: &Rights, now: Timestamp) -> Standing {
+        rights.standing(&self.consumer, &self.official(), &self.envelope.role, now)
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn official(&self) -> Official {
+        Official::parse(&self.envelope.official, self.envelope.responsible.as_deref())
     }
 
     /// What is asked with in the service's inputs of codes.

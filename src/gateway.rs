@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::officials::{KeySource, Officials};
 use crate::pipeline::Landed;
 use crate::record::{Kind, NoRecord, Recorder};
+use crate::rights::{Initial, Rights};
 use crate::search::Search;
 use crate::search::follow::Following;
 use crate::sources::Sources;
@@ -78,6 +79,8 @@ pub struct Gateway {
     pub citizens: Option<Citizens>,
     /// Who says that an official is present, where that is configured.
     pub officials: Option<Officials>,
+    /// Who may act in which role.
+    pub rights: Arc<Rights>,
     /// Cases.
     pub store: Arc<Store>,
     /// Writes of the last day that carried a key.
@@ -135,7 +138,8 @@ impl Gateway {
         let node_key = NodeKey::load_or_create(&config.node_key).map_err(anyhow::Error::new)?;
         let store_key = node_key.derive("qovsaq store");
         let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
-        let store = Store::open(&config.store, store_key).map_err(anyhow::Error::new)?;
+        let store = Arc::new(Store::open(&config.store, store_key).map_err(anyhow::Error::new)?);
+        let rights = Rights::open(Arc::clone(&store), node_key.derive("qovsaq rights"), config.access.is_some())?;
         let recorder = logs::open(&config, &node_key, clock::now()).await?;
         let verifying_key = recorder.journal().verifying_key().clone();
         let started = serde_json::json!({
@@ -159,12 +163,15 @@ impl Gateway {
         if let Some(officials) = &officials {
             officials.refresh(&recorder, clock::now()).await;
         }
+        let rights = Arc::new(rights);
+        begin_rights(&config, &rights, &recorder, &active).await?;
         let index_key = || IndexKey::new(&node_key);
         let (search, following) = Search::start(Arc::clone(&recorder), &config.journal_dir, index_key)?;
         let gateway = Arc::new(Self {
             search,
             following: Mutex::new(Some(following)),
-            people: People::new(&config.people),
+            people: People::default(),
+            rights,
             citizens,
             officials,
             sources: Sources::new(&config, &active),
@@ -177,7 +184,7 @@ impl Gateway {
             active: ArcSwap::from_pointee(active),
             transports,
             recorder,
-            store: Arc::new(store),
+            store,
             dossiers: Dossiers::default(),
             metrics: Metrics::default(),
             exchanges: TaskTracker::new(),
@@ -520,6 +527,22 @@ fn activation(active: &Active) -> serde_json::Value {
     serde_json::json!({"configuration": active.hash, "services": services})
 }
 
+/// Takes the initial register of rights over where none is kept yet, and does what has become due since the last run.
+async fn begin_rights(config: &Config, rights: &Arc<Rights>, recorder: &Arc<Recorder>, active: &Active) -> Result<(), StartError> {
+    let Some(file) = &config.access else { return Ok(()) };
+    let mut problems = Problems::default();
+    if rights.register().is_empty() {
+        match Initial::read(file) {
+            Ok(initial) => rights.take_over(recorder, &initial, &active.snapshot, &mut problems).await?,
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(StartError::Problems(problems));
+    }
+    rights.upkeep(recorder, &active.snapshot).await.map_err(|error| StartError::Other(error.into()))
+}
+
 /// The folders of what the gateway writes, open to their owner alone.
 fn make_folders(config: &Config) -> anyhow::Result<()> {
     let parents = [&config.node_key, &config.store].map(|file| file.parent());
@@ -710,6 +733,16 @@ async fn look_after_bundles(gateway: Arc<Gateway>) {
     }
 }
 
+/// Keeps the last days on which rights were used.
+async fn save_uses(gateway: &Arc<Gateway>) {
+    let rights = Arc::clone(&gateway.rights);
+    match tokio::task::spawn_blocking(move || rights.save_uses()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the days on which rights were used could not be kept; it is tried again"),
+        Err(error) => tracing::error!(%error, "the task that keeps the days of use ended abnormally"),
+    }
+}
+
 /// Looks after what ages: epochs and month keys, the revocation list, and refusals before a consumer
 /// was known, which are journalled as one entry a minute (a flood must not fill the log).
 async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
@@ -725,7 +758,12 @@ async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
         // Some rates are other on other days.
         if another_day {
             gateway.sources.activate(&gateway.active());
+            let active = Arc::clone(&gateway.active());
+            if let Err(error) = gateway.rights.upkeep(&gateway.recorder, &active.snapshot).await {
+                tracing::error!(%error, "the register of rights was not looked after; it is tried again tomorrow and at the next start");
+            }
         }
+        save_uses(&gateway).await;
         let log = gateway.recorder.journal().origin();
         if logs::observe(&gateway.config.base, log, now) && another_day {
             logs::warn_overdue(log);

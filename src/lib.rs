@@ -41,6 +41,7 @@ pub mod premises;
 pub mod problem;
 pub mod record;
 pub mod refusal;
+pub mod rights;
 pub mod rule;
 pub mod search;
 pub mod sources;

@@ -68,6 +68,8 @@ pub enum Ending {
     Answered(Box<Answered>),
     /// Refused by policy, journalled.
     Denied(Denial, Journalled<Denied>),
+    /// Asked, but who asked does not hold his right any more: nothing is told, journalled.
+    Withdrawn(Denial, Journalled<Denied>),
 }
 
 /// Why an exchange ended without an answer or a refusal of policy: the gateway's own parts failed, or the consumer
@@ -103,6 +105,14 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Ins
     allow(gateway, &authorised)?;
     let mut asking = Asking::begin(gateway, exchange, &authorised, Arc::clone(&premises), deadline);
     let obtained = asking.until(deadline).await;
+    // The source may have taken its time: what is disclosed is disclosed to who holds the right now (001, 3.1.20).
+    if exchange.standing(&gateway.rights, clock::now()).reason().is_some()
+        && let Judged { decision: Decision::Denied(denial), premises } = authorise(gateway, exchange).await?
+    {
+        let question = exchange.question("", authorised.emergency(), Some(&premises));
+        let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+        return Ok(Ending::Withdrawn(denial, denied));
+    }
     let disclosed = disclose(gateway, exchange, &authorised, &premises, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
     store_access::remember(gateway, exchange, authorised.sight(), &obtained).await?;
@@ -135,7 +145,8 @@ pub struct Judged {
 /// When the store does not say what stands in the case, or the journal takes no entry of a consent's first use.
 pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Judged, Stopped> {
     let case = store_access::case_view(gateway, exchange).await?;
-    let (ask, powers, profile, now) = (exchange.ask(), exchange.powers(), gateway.profile(), clock::now());
+    let (ask, profile, now) = (exchange.ask(), gateway.profile(), clock::now());
+    let powers = exchange.powers(&gateway.rights, now);
     let mut premises = Premises::of(&ask, &exchange.service, case, powers, profile, now);
     let snapshot = &exchange.active.snapshot;
     // A dossier may outlive its consumer's place in the data.
@@ -568,6 +579,7 @@ async fn disclose(
     obtained: &Obtained,
 ) -> Result<Journalled<Disclosed>, NoRecord> {
     let given = given(None, authorised, obtained);
+    gateway.rights.used(&exchange.consumer, &exchange.official(), &exchange.envelope.role, clock::now());
     let question = exchange.question(authorised.act().as_str(), authorised.emergency(), Some(premises));
     let disclosure = Disclosure { question: &question, given: vec![given] };
     gateway.recorder.disclosed(&disclosure).await

@@ -120,6 +120,10 @@ codes! {
     UnknownPerson = "unknown-person", FORBIDDEN, "Sertifikat konsoldan istifadə edən heç kimə aid deyil", "The certificate belongs to nobody who may use the console";
     /// None of his offices lets this person do that.
     OfficeMissing = "office-missing", FORBIDDEN, "Bunun üçün vəzifə səlahiyyəti yoxdur", "No office lets this person do that";
+    /// The register of rights does not let him decide that.
+    NotEntitled = "not-entitled", FORBIDDEN, "Bu qərar həmin şəxsin səlahiyyətində deyil", "This is not for this person to decide";
+    /// A rule of the register of rights stands against it.
+    RegisterRefuses = "register-refuses", CONFLICT, "Hüquqlar reyestrinin qaydası buna yol vermir", "A rule of the register of rights stands against it";
     /// Policy refused; `errors` lists every reason.
     Denied = "denied", FORBIDDEN, "Sorğuya icazə verilmir", "The request is not allowed";
     /// The citizen's assertion does not prove that he asks.

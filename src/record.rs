@@ -138,6 +138,26 @@ kinds! {
     AccessListTold = 54, "access-list-told";
     /// It was decided that a person is not told, or told again, of the use of his data in a case.
     SuppressionDecided = 55, "suppression-decided";
+    /// The initial register of rights was taken over.
+    RegisterTakenOver = 60, "register-taken-over";
+    /// An official's account was opened, deactivated, reopened or erased.
+    AccountChanged = 61, "account-changed";
+    /// A grant, a withdrawal or a transfer was asked for; a transfer has ended the old rights from its moment on.
+    RightRequested = 62, "right-requested";
+    /// A request was approved, refused or taken back.
+    RequestDecided = 63, "request-decided";
+    /// An official has acknowledged the duties of his right.
+    RightAcknowledged = 64, "right-acknowledged";
+    /// A right was ended at once.
+    RightWithdrawn = 65, "right-withdrawn";
+    /// An official has given himself a right in an emergency.
+    EmergencyRightTaken = 66, "emergency-right-taken";
+    /// A right that was taken in an emergency has been reviewed.
+    EmergencyRightReviewed = 67, "emergency-right-reviewed";
+    /// The quarterly review has confirmed a right, or let it lapse.
+    RightReviewed = 68, "right-reviewed";
+    /// What ended a year ago is not kept in the register of rights any more.
+    RegisterSwept = 69, "register-swept";
     /// A bundle of data becomes active; written before it does.
     BundleActivated = 70, "bundle-activated";
     /// Files of the active bundle, or the data folders beside it, are not as they were signed, or are so again.

@@ -105,6 +105,10 @@ pub enum Rule {
     Assertion(Unproven),
     /// A consumer of the active data.
     KnownConsumer,
+    /// A role of a consumer of the active data.
+    KnownRole,
+    /// An office with its scope, or a role of a consumer.
+    Power,
     /// A case that the journal knows.
     KnownCase,
     /// A moment that comes, for a delay and for nothing else.
@@ -172,6 +176,11 @@ impl Rule {
             },
             Self::Assertion(why) => why.text(language).to_owned(),
             Self::KnownConsumer => pick("belə istehlakçı yoxdur", "there is no such consumer"),
+            Self::KnownRole => pick("belə istehlakçı və ya rol yoxdur", "there is no such consumer or role"),
+            Self::Power => pick(
+                r#"{"office": …} (lazım olduqda `territory` və ya `consumer` ilə) və ya {"consumer": …, "role": …} olmalıdır"#,
+                r#"must be {"office": …} (with `territory` or `consumer` where it has one) or {"consumer": …, "role": …}"#,
+            ),
             Self::KnownCase => pick("jurnalda bu istehlakçının belə işi yoxdur", "the journal knows no such case of this consumer"),
             Self::DelayUntil => pick(
                 "`delay` üçün gələcək vaxt (RFC 3339, ofsetlə) olmalıdır, başqa hallarda göstərilmir",

@@ -39,6 +39,8 @@ fn internal() -> BTreeMap<(&'static str, &'static str), Judged> {
         (("GET", "/v1/dossiers/{dossier}/{id}"), Judged::OwnAlone),
         (("POST", "/v1/subject-accesses"), Judged::ByAssertion),
         (("POST", "/v2/findUsage"), Judged::ByAssertion),
+        // An official's own acknowledgement of a role of this consumer.
+        (("POST", "/v1/acknowledgements"), Judged::OwnAlone),
         (("GET", "/v1/catalogue"), Judged::OwnAlone),
         (("GET", "/checkpoint"), Judged::Public),
         (("GET", "/tile/{*path}"), Judged::Public),
@@ -49,6 +51,9 @@ fn internal() -> BTreeMap<(&'static str, &'static str), Judged> {
 /// The console's routes, and whom they are for; `None` is everybody who is known.
 fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>> {
     let readers = || Some(BTreeSet::from([Office::Auditor, Office::DataProtectionOfficer]));
+    let deciders = [Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer];
+    let decide = || Some(BTreeSet::from(deciders));
+    let guard = || Some([&deciders[..], &[Office::DataProtectionOfficer]].concat().into_iter().collect::<BTreeSet<_>>());
     BTreeMap::from([
         (("POST", "/v1/journal/search"), readers()),
         (("GET", "/v1/journal/entries/{origin}/{index}"), readers()),
@@ -58,6 +63,26 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("POST", "/v1/journal/suppressions"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
         (("GET", "/v1/overrides"), readers()),
         (("POST", "/v1/overrides/{id}/review"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
+        (("GET", "/v1/access/me"), None),
+        (("POST", "/v1/access/acknowledgements"), None),
+        (
+            ("GET", "/v1/access/accounts"),
+            Some([&deciders[..], &[Office::DataProtectionOfficer, Office::Assessor]].concat().into_iter().collect()),
+        ),
+        (("POST", "/v1/access/accounts"), decide()),
+        (("POST", "/v1/access/leavers"), guard()),
+        (("POST", "/v1/access/returns"), Some(BTreeSet::from([Office::CentralAdministrator]))),
+        (("GET", "/v1/access/requests"), None),
+        (("POST", "/v1/access/requests"), None),
+        (("POST", "/v1/access/requests/{request}/approve"), decide()),
+        (("POST", "/v1/access/requests/{request}/refuse"), decide()),
+        (("POST", "/v1/access/requests/{request}/cancel"), None),
+        (("POST", "/v1/access/withdrawals"), guard()),
+        (("GET", "/v1/access/break-glass"), guard()),
+        (("POST", "/v1/access/break-glass"), None),
+        (("POST", "/v1/access/break-glass/{right}/review"), guard()),
+        (("GET", "/v1/access/review"), guard()),
+        (("POST", "/v1/access/review/{right}/confirm"), decide()),
         (("GET", "/checkpoint"), None),
         (("GET", "/tile/{*path}"), None),
     ])

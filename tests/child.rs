@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mock_agencies::{IdentityProvider, Personas};
 use qovsaq::client::Client;
-use qovsaq::demo::{Environment, Outside, Ports, ca_file, consumer_files, write_config};
+use qovsaq::demo::{Environment, Outside, Ports, ca_file, consumer_files, person_files, write_config};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -237,12 +237,12 @@ impl Site {
                 log.push('\n');
             }
         });
-        let Ok((internal, ops)) = told.await else {
+        let Ok((internal, ops, console)) = told.await else {
             let status = process.wait().await.expect("it ends");
             let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
             return Err(Ended { status, log });
         };
-        Ok(Child { process, internal, ops, dir: self.dir().to_path_buf(), log, reader })
+        Ok(Child { process, internal, ops, console, dir: self.dir().to_path_buf(), log, reader })
     }
 }
 
@@ -258,10 +258,11 @@ fn set_key(file: &Path, key: &str, value: &str) {
     std::fs::write(file, lines.join("\n") + "\n").expect("writable");
 }
 
-/// `ready: internal https://A, ops http://B`
-fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let (internal, ops) = line.strip_prefix("ready: internal https://")?.split_once(", ops http://")?;
-    Some((internal.parse().ok()?, ops.parse().ok()?))
+/// `ready: internal https://A, ops http://B, console https://C`
+fn ready(line: &str) -> Option<(SocketAddr, SocketAddr, SocketAddr)> {
+    let (internal, rest) = line.strip_prefix("ready: internal https://")?.split_once(", ops http://")?;
+    let (ops, console) = rest.split_once(", console https://")?;
+    Some((internal.parse().ok()?, ops.parse().ok()?, console.parse().ok()?))
 }
 
 /// A program that ended: how, and all it wrote to standard error.
@@ -276,6 +277,7 @@ pub(crate) struct Child {
     process: tokio::process::Child,
     pub(crate) internal: SocketAddr,
     pub(crate) ops: SocketAddr,
+    console: SocketAddr,
     dir: PathBuf,
     log: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
@@ -290,6 +292,11 @@ impl Child {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.process.id().expect("it runs")
+    }
+
+    /// A client of the console as one of its people.
+    pub(crate) fn console_as(&self, person: &str) -> Client {
+        Client::new(&format!("https://{}", self.console), &ca_file(&self.dir), Some(person_files(&self.dir, person))).expect("a client")
     }
 
     /// Gets a path of the operations listener: status and body.

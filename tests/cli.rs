@@ -343,10 +343,10 @@ async fn what_a_running_demo_is_asked_stands_in_its_journal() {
     assert!(ran.stdout.starts_with("403 ") && ran.stdout.contains("case-unknown") && ran.stdout.contains("\nreceipt: "), "{}", ran.stdout);
     check_code(&run(&["ask", "interior/person-identity", "--dir", text(&dir), "nonsense"]), 2);
     // With an assertion of the demo's identity provider, at a level.
-    let ran = run(&["ask", "interior/person-identity", "--dir", text(&dir), "--official", "AZ-0007", "--level", "low"]);
+    let ran = run(&["ask", "interior/person-identity", "--dir", text(&dir), "--official", "AZ-0003", "--level", "low"]);
     check_code(&ran, 0);
     assert!(ran.stdout.contains("withheld: birth_date (class)"), "{}", ran.stdout);
-    let ran = run(&["ask", "taxes/person-income", "--dir", text(&dir), "--official", "AZ-0007", "--level", "low"]);
+    let ran = run(&["ask", "taxes/person-income", "--dir", text(&dir), "--official", "AZ-0003", "--level", "low"]);
     check_code(&ran, 1);
     assert!(ran.stdout.contains("assurance-too-low"), "{}", ran.stdout);
 

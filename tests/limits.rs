@@ -45,6 +45,7 @@ async fn a_sources_quota_is_kept_to_the_call_and_shared_by_all_consumers() {
     for consumer in consumers.iter().filter(|consumer| *consumer != "targeted-aid") {
         std::fs::write(site.dir().join(format!("contracts/consumers/{consumer}.yaml")), modest_contract(consumer)).expect("writable");
     }
+    qovsaq::demo::write_register(site.dir()).expect("a register for these consumers");
     let house = site.up().await;
     // Persons of their own: the same question of one consumer would be asked once.
     let persons: Vec<String> = house.environment.personas.people().map(|person| person.fin.to_string()).collect();

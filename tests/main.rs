@@ -39,6 +39,7 @@ mod officials;
 mod privacy;
 mod proofs;
 mod questions;
+mod rights;
 mod rows;
 mod rules;
 mod search;

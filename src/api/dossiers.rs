@@ -14,6 +14,7 @@ use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::DossierId;
 use model::contract::PERSONS_MAX;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -32,6 +33,9 @@ use crate::store_access;
 
 /// Time before 202 where the caller prefers none.
 const WAIT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How often an open stream looks whether a right has ended by its own term.
+const RIGHTS_LOOK: Duration = Duration::from_millis(500);
 
 /// Pause after which a silent stream sends a comment, so that nobody on the way takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -177,6 +181,8 @@ fn stream(gateway: &Arc<Gateway>, asked: &Asked, dossier: &Arc<OpenDossier>) -> 
         deadline: Instant::now() + asked.wait.unwrap_or(WAIT_MAX).min(WAIT_MAX),
         ready: VecDeque::new(),
         told_all: false,
+        rights: gateway.rights.changes(),
+        stood: dossier.standing(gateway).reason().is_none(),
     };
     let events = futures_util::stream::unfold(teller, |mut teller| async move {
         let event = teller.next().await?;
@@ -197,6 +203,16 @@ struct Teller {
     deadline: Instant,
     ready: VecDeque<Event>,
     told_all: bool,
+    rights: watch::Receiver<u64>,
+    /// Whether who asked held his right when the stream began.
+    stood: bool,
+}
+
+async fn changed(rights: &mut watch::Receiver<u64>) {
+    // An error means that the gateway itself is gone: nothing comes of waiting then.
+    if rights.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Teller {
@@ -226,7 +242,9 @@ impl Teller {
             self.ready.extend(news.into_iter().map(|element| Event::default().event("element").data(element)));
             return Ok(());
         }
-        let over = settled || Instant::now() >= self.deadline || self.gateway.is_draining();
+        // Who asked may not see it any more: it is shown once as it then stands, without what he may not see, and ends.
+        let withdrawn = self.stood && self.dossier.standing(&self.gateway).reason().is_some();
+        let over = settled || withdrawn || Instant::now() >= self.deadline || self.gateway.is_draining();
         if over {
             let (settled, body) = view::render(&self.gateway, &self.dossier, id, language).await?;
             self.ready.push_back(Event::default().event(if settled { "settled" } else { "pending" }).data(body));
@@ -235,6 +253,9 @@ impl Teller {
         }
         tokio::select! {
             () = self.news.changed() => {}
+            // A right ends by an event, or because its time has come.
+            () = changed(&mut self.rights) => {}
+            () = tokio::time::sleep(RIGHTS_LOOK) => {}
             () = tokio::time::sleep_until(self.deadline) => {}
             () = self.gateway.draining() => {}
         }

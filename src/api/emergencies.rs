@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::SignedDuration;
 use model::contract::PersonRole;
 use model::{CaseId, Outcome, RoleId, Subject};
-use policy::DenialReason;
+use policy::{DenialReason, Official};
 use serde_json::{Value as Json, json};
 use store::{Override, Overrode};
 use uuid::Uuid;
@@ -122,6 +122,8 @@ async fn refuse(
         Some(_) => {}
     }
     reasons.extend(presence.identity.reason(gateway.profile()));
+    let official = Official::parse(&asking.official, None);
+    reasons.extend(gateway.rights.standing(&asked.consumer, &official, &asking.role, clock::now()).reason());
     if reasons.is_empty() {
         return Ok(());
     }

@@ -83,6 +83,18 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             }}),
         );
     }
+    paths.insert("/v1/acknowledgements".to_owned(), json!({"post": {
+        "operationId": "acknowledge", "summary": "Take on the duties of a role as the official who holds it; without that it is inactive",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {
+            "type": "object", "required": ["official", "role"], "additionalProperties": false,
+            "properties": {
+                "official": {"type": "string", "maxLength": 64},
+                "role": {"enum": consumer.roles.keys().collect::<Vec<_>>()},
+                "assertion": {"type": ["string", "null"], "description": "The official's assertion (JWS); mandatory in the production profile"},
+            },
+        }}}},
+        "responses": responses(&json!({"200": answer_of("The role is active", &json!({"type": "object"}))}), &[400, 403, 409, 413, 415, 422, 429, 500, 503]),
+    }}));
     for (path, id, summary) in [("/v1/catalogue", "catalogue", "What this consumer may ask"), ("/openapi.json", "openapi", "This document")]
     {
         paths.insert(

@@ -68,6 +68,16 @@ pub async fn ask(
             gateway.metrics.denied(asked.consumer.as_str(), exchange.service.id.as_str());
             Err(refusal(&asked, &denial).receipt(ReceiptBody::whole(denied.durable())))
         }
+        Ending::Withdrawn(denial, denied) => {
+            gateway.metrics.denied(asked.consumer.as_str(), exchange.service.id.as_str());
+            let (az, en) = (
+                "Hüquq cavab gəlməmiş bitib; səbəb `errors` siyahısındadır, heç nə açıqlanmadı",
+                "The right ended before the answer came; `errors` says how, and nothing is disclosed",
+            );
+            let problem = asked.problem(Code::Denied, Origin::Gateway, az, en).outcome(Outcome::Denied);
+            let errors = crate::refusal::field_errors(&denial, asked.language);
+            Err(problem.errors(errors).receipt(ReceiptBody::whole(denied.durable())))
+        }
     }
 }
 

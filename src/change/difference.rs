@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use jiff::Timestamp;
-use model::contract::{Consumer, Grant, Hours, RowRule, SubjectForm, Volume};
+use model::contract::{Consumer, Days, Grant, Hours, RowRule, SubjectForm, Volume};
 use model::subject::{Document, DocumentSubject};
 use model::{CaseId, Consent, ConsumerId, Profile, ProviderId, PurposeId, RoleId, Service, ServiceId, Snapshot, Subject};
 use policy::{Ask, CaseView, DenialReason, Official, Powers};
@@ -523,9 +523,15 @@ const GRANT_TERMS: [(&str, &str, GrantTerm); 4] = [
 ];
 
 fn hours(hours: &Hours) -> String {
-    let days: Vec<String> = (1..).zip(hours.days).filter(|(_, covered)| *covered).map(|(day, _): (u8, bool)| day.to_string()).collect();
+    let days = match hours.days {
+        Days::OfWeek(days) => {
+            let covered = (1..).zip(days).filter(|(_, covered)| *covered);
+            covered.map(|(day, _): (u8, bool)| day.to_string()).collect::<Vec<_>>().join(",")
+        }
+        Days::Working => "iş günləri / working days".to_owned(),
+    };
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    format!("{} {}–{}", days.join(","), time(hours.from), time(hours.to))
+    format!("{days} {}–{}", time(hours.from), time(hours.to))
 }
 
 fn volume(volume: &Volume) -> String {

@@ -57,6 +57,7 @@ impl Check {
         let active = data::load(&folders.0, &folders.1, model::time::day(clock::now()), &mut problems);
         if let Some(config) = &configured {
             data::check_ways(config, &active, &mut problems);
+            data::check_access(config, &active, &mut problems);
         }
         if !problems.is_empty() {
             say_problems(problems)?;

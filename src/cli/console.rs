@@ -13,25 +13,25 @@ use crate::demo::{AUDITOR, ca_file, person_files};
 #[derive(Debug, Args)]
 pub(crate) struct Console {
     /// Folder of a running demo (its demo.json says where and with which certificate)
-    #[arg(long, default_value = "qovsaq-demo")]
+    #[arg(global = true, long, default_value = "qovsaq-demo")]
     dir: PathBuf,
     /// Whom to speak as: one of the people of demo.json
-    #[arg(long = "as", value_name = "NAME", default_value = AUDITOR)]
+    #[arg(global = true, long = "as", value_name = "NAME", default_value = AUDITOR)]
     person: String,
     /// Address of the console, such as `https://127.0.0.1:8445`, instead of a demo's; with --ca, --cert and --key
-    #[arg(long, requires_all = ["ca", "cert", "key"])]
+    #[arg(global = true, long, requires_all = ["ca", "cert", "key"])]
     console: Option<String>,
     /// Certificates that may sign the console's certificate, PEM
-    #[arg(long)]
+    #[arg(global = true, long)]
     ca: Option<PathBuf>,
     /// Your certificate, PEM
-    #[arg(long)]
+    #[arg(global = true, long)]
     cert: Option<PathBuf>,
     /// Its private key, PEM
-    #[arg(long)]
+    #[arg(global = true, long)]
     key: Option<PathBuf>,
     /// Language of messages: az or en
-    #[arg(long, default_value = "en")]
+    #[arg(global = true, long, default_value = "en")]
     pub(crate) lang: String,
 }
 

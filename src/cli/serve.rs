@@ -41,7 +41,8 @@ impl Serve {
         };
         // Before anybody is told that it is ready: who knows may tell it to stop at once.
         let signals = Signals::catch()?;
-        complain(&format!("ready: internal https://{}, ops http://{}", running.internal, running.ops));
+        let console = running.console.map_or_else(String::new, |console| format!(", console https://{console}"));
+        complain(&format!("ready: internal https://{}, ops http://{}{console}", running.internal, running.ops));
         serve_until_told_to_stop(&running, signals).await;
         complain("stopping: finishing requests in flight");
         running.stop().await?;

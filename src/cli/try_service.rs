@@ -170,7 +170,7 @@ impl Try {
     fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, values: &[&str]) -> anyhow::Result<Ended> {
         let landed = match &ending {
             Ending::Answered(answered) => answered.landed.clone(),
-            Ending::Denied(..) => None,
+            Ending::Denied(..) | Ending::Withdrawn(..) => None,
         };
         let blank = Steps::default();
         let steps = landed.as_ref().map_or(&blank, |landed| landed.trace.steps().unwrap_or(&blank));
@@ -209,7 +209,7 @@ impl Try {
                 say(&format!("outcome: {}{entry}", answered.obtained.outcome))?;
                 Ok(if answered.obtained.trouble.is_none() { Ended::Well } else { Ended::Badly })
             }
-            Ending::Denied(denial, _) => {
+            Ending::Denied(denial, _) | Ending::Withdrawn(denial, _) => {
                 say(&format!("denied: {denial}; nothing was asked"))?;
                 Ok(Ended::Badly)
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::contract::{Element, Need, PERSONS_MAX, PersonRole};
 use model::{Absence, Outcome, Subject};
-use policy::{Authorised, Decision};
+use policy::{Authorised, Decision, Official};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -193,6 +193,10 @@ impl OpenDossier {
     /// Writes what is about to be told of these views; the items stand in their order.
     async fn disclose(&self, gateway: &Arc<Gateway>, request_id: Uuid, views: &[View<'_>]) -> Result<Journalled<Disclosed>, NoRecord> {
         let active = Arc::clone(&gateway.active());
+        if views.iter().any(|view| view.authorised.is_some()) {
+            let official = Official::parse(&self.envelope.official, self.envelope.responsible.as_deref());
+            gateway.rights.used(&self.consumer, &official, &self.envelope.role, clock::now());
+        }
         let given = views.iter().map(View::given).collect();
         let question = question(request_id, Some(self.id), &self.consumer, &active, &self.contract, (&self.envelope, &self.presence));
         gateway.recorder.disclosed(&Disclosure { question: &question, given }).await

@@ -82,6 +82,16 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         Exported => "auditor qeydləri ixrac edir", "an auditor exports entries";
         ExportFinished => "ixrac başa çatıb", "the export was written to its end";
         AccessListTold => "şəxsə onun məlumatından kimin istifadə etdiyi bildirilir", "a person is told who used his data";
+        RegisterTakenOver => "ilkin hüquqlar reyestri qəbul edilib", "the initial register of rights was taken over";
+        AccountChanged => "vəzifəli şəxsin hesabı dəyişib", "an official's account changed";
+        RightRequested => "hüquq barədə sorğu verilib", "a change of rights was requested";
+        RequestDecided => "hüquq sorğusu üzrə qərar verilib", "a request about rights was decided";
+        RightAcknowledged => "vəzifəli şəxs rolun vəzifələrini qəbul edib", "an official acknowledged the duties of a role";
+        RightWithdrawn => "hüquq dərhal geri alınıb", "a right was withdrawn at once";
+        EmergencyRightTaken => "hüquq təcili götürülüb", "a right was taken in an emergency";
+        EmergencyRightReviewed => "təcili götürülmüş hüquq yoxlanılıb", "a right taken in an emergency was reviewed";
+        RightReviewed => "rüblük yoxlamada hüquq təsdiqlənib və ya qüvvədən düşüb", "the quarterly review confirmed a right or let it lapse";
+        RegisterSwept => "köhnə hüquqlar reyestrdən silinib", "what ended long ago left the register of rights";
         SuppressionDecided => "işdə məlumatdan istifadənin şəxsə bildirilməsi barədə qərar", "a decision on whether a person is told of the use of his data in a case";
         BundleActivated => "iki nəfərin imzaladığı dəyişiklik toplusu qüvvəyə minir", "a bundle of changes that two persons signed becomes active";
         BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";

@@ -11,7 +11,7 @@ use crate::record::Kind;
 pub const SUBJECT: &str = "subject";
 /// Consumers, by code.
 pub const CONSUMER: &str = "consumer";
-/// Officials, robots, those who answer for robots, and auditors.
+/// Officials, robots, those who answer for robots, auditors, and who changes rights.
 pub const OFFICIAL: &str = "official";
 /// Providers, by code.
 pub const PROVIDER: &str = "provider";
@@ -34,6 +34,7 @@ struct Metadata {
     official: Option<String>,
     responsible: Option<String>,
     auditor: Option<String>,
+    actor: Option<String>,
     service: Option<String>,
     provider: Option<String>,
     purpose: Option<String>,
@@ -93,6 +94,7 @@ pub fn of(key: &IndexKey, kind: u8, metadata: &[u8]) -> Terms {
         (OFFICIAL, &read.official),
         (OFFICIAL, &read.responsible),
         (OFFICIAL, &read.auditor),
+        (OFFICIAL, &read.actor),
         (SERVICE, &read.service),
         (PROVIDER, &read.provider),
         (PURPOSE, &read.purpose),

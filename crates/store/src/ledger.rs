@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Store, StoreError};
 
 /// Largest change, in bytes.
-pub const CHANGE_BYTES_MAX: usize = 1 << 20;
+pub const CHANGE_BYTES_MAX: usize = 64 << 20;
 /// Most changes written at once.
 pub const CHANGES_MAX: usize = 1_000_000;
 
