@@ -104,15 +104,21 @@ pub async fn run(gateway: &Arc<Gateway>, exchange: &Arc<Exchange>, deadline: Ins
     };
     allow(gateway, &authorised)?;
     let mut asking = Asking::begin(gateway, exchange, &authorised, Arc::clone(&premises), deadline);
+    let waited = asking.is_flying();
     let obtained = asking.until(deadline).await;
-    // The source may have taken its time: what is disclosed is disclosed to who holds the right now (001, 3.1.20).
-    if exchange.standing(&gateway.rights, clock::now()).reason().is_some()
-        && let Judged { decision: Decision::Denied(denial), premises } = authorise(gateway, exchange).await?
-    {
-        let question = exchange.question("", authorised.emergency(), Some(&premises));
-        let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
-        return Ok(Ending::Withdrawn(denial, denied));
-    }
+    // The source has taken its time: what is disclosed is decided by what holds now, of rights, case and consents
+    // (001, 3.1.20).
+    let (authorised, premises) = match waited {
+        false => (authorised, premises),
+        true => match authorise(gateway, exchange).await? {
+            Judged { decision: Decision::Authorised(authorised), premises } => (authorised, premises),
+            Judged { decision: Decision::Denied(denial), premises } => {
+                let question = exchange.question("", authorised.emergency(), Some(&premises));
+                let denied = gateway.recorder.denied(&question, exchange.envelope.subject.as_ref(), &denial.codes()).await?;
+                return Ok(Ending::Withdrawn(denial, denied));
+            }
+        },
+    };
     let disclosed = disclose(gateway, exchange, &authorised, &premises, &obtained).await?;
     // Identifying values are remembered in every case that is told them, once that is in the journal.
     store_access::remember(gateway, exchange, authorised.sight(), &obtained).await?;

@@ -108,6 +108,8 @@ fn code(answer: &Answer) -> String {
     answer.json().ok().and_then(|json| Some(json["code"].as_str()?.to_owned())).unwrap_or_default()
 }
 
+// clause: 001/3.1.10
+// clause: 634/6.2.8
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_of_the_console_is_for_its_offices_alone() {
     let house = House::start().await;
@@ -162,6 +164,7 @@ async fn every_route_of_the_internal_listener_is_judged() {
     house.stop().await;
 }
 
+// clause: 634/2.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_service_is_for_its_consumers_and_roles_alone() {
     let house = House::start().await;

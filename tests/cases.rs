@@ -4,6 +4,7 @@ use qovsaq::client::{Answer, Client};
 use qovsaq::demo::{PORTAL, PROTECTION_OFFICER, assertion};
 use serde_json::{Value as Json, json};
 
+use crate::child::Site;
 use crate::house::{Asker, House, ask, body_for};
 
 const IDENTITY: &str = "interior/person-identity";
@@ -35,6 +36,7 @@ fn question(fin: &str, case: &str, official: &str) -> Json {
     body
 }
 
+// clause: 634/6.1.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_is_one_officials_until_he_hands_it_over() {
     let house = House::start().await;
@@ -67,6 +69,7 @@ async fn a_case_is_one_officials_until_he_hands_it_over() {
     house.stop().await;
 }
 
+// clause: 001/3.1.10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_an_emergency_an_official_acts_beyond_his_case_and_somebody_looks_at_it() {
     let house = House::start().await;
@@ -137,6 +140,7 @@ async fn in_an_emergency_an_official_acts_beyond_his_case_and_somebody_looks_at_
     house.stop().await;
 }
 
+// clause: 634/6.2.4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_rests_on_a_withdrawn_consent_is_denied() {
     let house = House::start().await;
@@ -223,5 +227,40 @@ async fn a_dossier_shows_no_more_what_rests_on_a_withdrawn_consent() {
     let again = client.get(&path, "en").await.expect("an answer").json().expect("JSON");
     let element = credit(&again).expect("his credit element");
     assert_eq!((&element["outcome"], &element["data"]), (&json!("DENIED"), &Json::Null), "{element}");
+    house.stop().await;
+}
+
+/// What happens while the source thinks counts as much as what happened before.
+// clause: 001/3.1.20
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_while_the_source_answers_is_not_told() {
+    let site = Site::prepare().await;
+    site.set_timeout(CREDIT, "20s");
+    let house = site.up().await;
+    let client = house.client();
+    let fin = house.applicant().fin.to_string();
+    let asker = Asker::start(&client, &fin).await;
+    house.set_fault(CREDIT, "slow", Some(1));
+    let body = asker.body(CREDIT);
+    let own = body["consent"].as_array().expect("consents").iter().find(|consent| consent["subject"]["fin"] == json!(fin));
+    let withdrawal = json!({"provider": "credit-bureau", "subject": {"fin": fin}, "reference": own.expect("his consent")["reference"]});
+    let asking = ask(&client, CREDIT, &body);
+    let ending = async {
+        crate::house::until("the source is asked", || (house.asked_of(CREDIT) == 1).then_some(())).await;
+        assert_eq!(post(&client, "/v1/consents/withdrawals", &withdrawal).await.status, 201);
+        let closed = post(&client, &format!("/v1/cases/{}/close", asker.case), &json!({})).await;
+        assert_eq!(closed.status, 200);
+    };
+    let (answer, ()) = tokio::join!(asking, ending);
+    assert_eq!((answer.status, reasons(&answer)), (403, vec!["case-closed".to_owned(), "consent-withdrawn".to_owned()]));
+    assert_eq!(answer.json().expect("JSON")["data"], Json::Null);
+    // What the source said is in the journal; what was told is that nothing may be told.
+    let lines = house.closed_lines().await;
+    let kinds: Vec<u8> = lines.iter().map(|line| line.kind).collect();
+    assert!(!kinds.contains(&qovsaq::record::Kind::Disclosed.number()), "{kinds:?}");
+    assert!(
+        kinds.contains(&qovsaq::record::Kind::Answered.number()) && kinds.contains(&qovsaq::record::Kind::Denied.number()),
+        "{kinds:?}"
+    );
     house.stop().await;
 }

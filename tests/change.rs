@@ -197,6 +197,8 @@ fn give_birth_place_back(office: &Office) {
     office.site.change(AID, NARROW, WHOLE);
 }
 
+// clause: 634/3.4
+// clause: 634/6.2.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_goes_live_by_bundle_and_signal_and_back_again() {
     let office = Office::open().await;

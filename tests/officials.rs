@@ -329,6 +329,7 @@ async fn a_dossier_is_read_in_the_name_of_who_opened_it() {
     house.stop().await;
 }
 
+// clause: 000/8.1.16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_production_profile_works_with_assertions_and_not_without() {
     // In production the data come from a bundle.

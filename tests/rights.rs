@@ -87,6 +87,7 @@ impl People {
     }
 }
 
+// clause: 634/2.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_who_holds_the_role_is_answered_and_the_source_is_asked_for_nobody_else() {
     let people = People::start().await;
@@ -113,6 +114,8 @@ async fn only_who_holds_the_role_is_answered_and_the_source_is_asked_for_nobody_
     people.house.stop().await;
 }
 
+// clause: 004/6.2
+// clause: 004/6.1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_decide_is_refused_and_nothing_changes() {
     let people = People::start().await;
@@ -139,6 +142,8 @@ async fn who_may_not_decide_is_refused_and_nothing_changes() {
     people.house.stop().await;
 }
 
+// clause: 001/3.1.20
+// clause: 004/17.7
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_withdrawal_acts_on_the_next_question_and_on_the_one_under_way() {
     let people = People::start().await;
@@ -209,6 +214,8 @@ async fn an_open_stream_ends_when_the_right_is_withdrawn() {
     people.house.stop().await;
 }
 
+// clause: 004/17.6
+// clause: 004/18.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transfer_leaves_the_old_role_behind_and_a_leaver_everything() {
     let people = People::start().await;
