@@ -19,8 +19,8 @@ use crate::pipeline::ANSWER;
 /// One thing that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What it concerns: `consumer`, `role`, `right`, `rows`, `grant`, `provider`, `service`, `purpose`, `act`, `dossier` or
-    /// `file`.
+    /// What it concerns: `consumer`, `role`, `right`, `rows`, `grant`, `provider`, `service`, `purpose`, `act`, `calendar`,
+    /// `dossier` or `file`.
     pub kind: &'static str,
     /// In Azerbaijani.
     pub az: String,
@@ -44,6 +44,7 @@ pub fn difference(old: Side<'_>, new: Side<'_>, now: Timestamp) -> Vec<Change> {
     found.providers();
     found.services();
     found.acts_and_purposes();
+    found.calendar();
     found.consumers();
     found.dossiers();
     found.files();
@@ -185,6 +186,12 @@ impl Found<'_> {
                 }
                 Stands::Stays(..) => {}
             }
+        }
+    }
+
+    fn calendar(&mut self) {
+        if !same(&self.old.snapshot.calendar, &self.new.snapshot.calendar) {
+            self.say("calendar", "iş günlərinin təqvimi dəyişir", "the calendar of working days changes");
         }
     }
 
