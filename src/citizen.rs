@@ -4,14 +4,15 @@
 //! A compact JWS (RFC 7515, [`crate::jws`]), its key named by `kid` in the configured JWK set (RFC 7517). Claims
 //! (RFC 7519): `iss` the configured issuer, `aud` `qovsaq`, `azp` the consumer it was made for, `scope`
 //! `subject-accesses`, `jti`, `iat` and `exp` at most ten minutes apart, and one of `fin` and `pin`. It serves the
-//! list it is first used for, page by page, and no other. The form is an assumption until the state's provider of
-//! citizens' identities is known.
+//! list it is first used for, page by page, and no other. Where the provider knows that its holder represents somebody,
+//! `represents` says whom and as what (`kind`, and `fin` or `pin`). The form is an assumption until the state's provider
+//! of citizens' identities is known.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use model::{ConsumerId, Subject};
+use model::{ConsumerId, RepresentativeKind, Subject};
 use serde::Deserialize;
 
 use crate::jws::{AUDIENCE, Fault, KEY_SET_BYTES_MAX, KeySet, NotBound, Times, USES_MAX, Use, Uses};
@@ -120,6 +121,40 @@ struct Claims {
     nbf: Option<i64>,
     fin: Option<String>,
     pin: Option<String>,
+    /// Whom he represents, as the identity provider has found out.
+    represents: Option<Represents>,
+}
+
+/// A person whom the holder of an assertion represents.
+#[derive(Deserialize)]
+struct Represents {
+    kind: RepresentativeKind,
+    fin: Option<String>,
+    pin: Option<String>,
+}
+
+/// Whether an assertion may be a representative's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// The person himself alone.
+    Himself,
+    /// Also somebody whom the identity provider knows to represent him.
+    OrRepresentative,
+}
+
+/// Who asks with an assertion that holds.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Representative {
+    /// As what he acts.
+    pub kind: RepresentativeKind,
+    /// Who he is.
+    pub person: Subject,
+}
+
+impl std::fmt::Debug for Representative {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Representative").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 impl Citizens {
@@ -133,28 +168,42 @@ impl Citizens {
     }
 
     /// Whether an assertion proves that this person asks for this list (`parts` tell it from others), through this
-    /// consumer, at this moment.
+    /// consumer, at this moment. Where a representative asks for him, gives who that is.
     ///
     /// # Errors
     /// Why it does not.
-    pub fn prove(&self, assertion: &str, subject: &Subject, consumer: &ConsumerId, parts: &[&str], now: Timestamp) -> Result<(), NotTaken> {
+    pub fn prove(
+        &self,
+        assertion: &str,
+        (subject, asker): (&Subject, Asker),
+        consumer: &ConsumerId,
+        parts: &[&str],
+        now: Timestamp,
+    ) -> Result<Option<Representative>, NotTaken> {
         let claims = self.keys.verify::<Claims>(assertion).map_err(|fault| {
             NotTaken::Unproven(match fault {
                 Fault::Malformed => Unproven::Malformed,
                 Fault::UnknownKey | Fault::Signature => Unproven::Signature,
             })
         })?;
-        let until = self.holds(&claims, subject, consumer, now).map_err(NotTaken::Unproven)?;
+        let (until, by) = self.holds(&claims, (subject, asker), consumer, now).map_err(NotTaken::Unproven)?;
         let person = subject.canonical();
         let used_for = [&[consumer.as_str(), &person], parts].concat();
-        self.uses.bind(&claims.jti, Use::of(&used_for), until, now).map_err(|why| match why {
+        let bound = self.uses.bind(&claims.jti, Use::of(&used_for), until, now);
+        bound.map(|()| by).map_err(|why| match why {
             NotBound::Replayed => NotTaken::Unproven(Unproven::Replayed),
             NotBound::Full => NotTaken::NoRoom,
         })
     }
 
-    /// Until when the claims hold for this person and consumer.
-    fn holds(&self, claims: &Claims, subject: &Subject, consumer: &ConsumerId, now: Timestamp) -> Result<Timestamp, Unproven> {
+    /// Until when the claims hold for this person and consumer, and who acts for him where he does not himself.
+    fn holds(
+        &self,
+        claims: &Claims,
+        (subject, asker): (&Subject, Asker),
+        consumer: &ConsumerId,
+        now: Timestamp,
+    ) -> Result<(Timestamp, Option<Representative>), Unproven> {
         if claims.iss != self.issuer || claims.aud != AUDIENCE || claims.scope != SCOPE {
             return Err(Unproven::Purpose);
         }
@@ -163,12 +212,22 @@ impl Citizens {
         }
         let times = Times { issued: claims.iat, expires: claims.exp, not_before: claims.nbf };
         let until = times.hold(LIFE_MAX, now).filter(|_| claims.iat >= self.started.as_second()).ok_or(Unproven::Time)?;
-        let own = match subject {
-            Subject::Fin(fin) => claims.fin.as_ref() == Some(fin),
-            Subject::Pin(pin) => claims.pin.as_ref() == Some(pin),
-            Subject::Tin(_) | Subject::Document(_) => false,
-        };
-        if own { Ok(until) } else { Err(Unproven::OtherPerson) }
+        if is(subject, claims.fin.as_ref(), claims.pin.as_ref()) {
+            return Ok((until, None));
+        }
+        let represents = claims.represents.as_ref().filter(|_| asker == Asker::OrRepresentative);
+        let kind = represents.filter(|whom| is(subject, whom.fin.as_ref(), whom.pin.as_ref())).map(|whom| whom.kind);
+        let person = claims.fin.clone().map(Subject::Fin).or_else(|| claims.pin.clone().map(Subject::Pin));
+        kind.zip(person).map(|(kind, person)| (until, Some(Representative { kind, person }))).ok_or(Unproven::OtherPerson)
+    }
+}
+
+/// Whether a person is the one with this FIN or this PIN: one form never proves the other.
+fn is(subject: &Subject, fin: Option<&String>, pin: Option<&String>) -> bool {
+    match subject {
+        Subject::Fin(own) => fin == Some(own),
+        Subject::Pin(own) => pin == Some(own),
+        Subject::Tin(_) | Subject::Document(_) => false,
     }
 }
 
@@ -199,6 +258,7 @@ mod tests {
             nbf: None,
             fin: Some("5K7QX2O".to_owned()),
             pin: None,
+            represents: None,
         }
     }
 
@@ -207,7 +267,26 @@ mod tests {
         let citizens = Citizens { issuer: "https://id.test".to_owned(), keys: KeySet::default(), uses: Uses::new(1), started };
         let consumer = ConsumerId::new("e-sosial").expect("a code");
         let now = Timestamp::from_second(1_000_000).expect("a moment");
-        citizens.holds(claims, &Subject::Fin("5K7QX2O".to_owned()), &consumer, now).map(drop)
+        citizens.holds(claims, (&Subject::Fin("5K7QX2O".to_owned()), Asker::Himself), &consumer, now).map(drop)
+    }
+
+    #[test]
+    fn a_representative_is_known_by_the_provider_alone_and_only_where_one_may_ask() {
+        let citizens =
+            Citizens { issuer: "https://id.test".to_owned(), keys: KeySet::default(), uses: Uses::new(1), started: Timestamp::UNIX_EPOCH };
+        let consumer = ConsumerId::new("e-sosial").expect("a code");
+        let now = Timestamp::from_second(1_000_000).expect("a moment");
+        let child = Subject::Fin("3M9RT4O".to_owned());
+        let asks = |claims: &Claims, asker| citizens.holds(claims, (&child, asker), &consumer, now).map(|(_, by)| by);
+        let parent = |fin: &str| Claims {
+            represents: Some(Represents { kind: RepresentativeKind::Parent, fin: Some(fin.to_owned()), pin: None }),
+            ..claims(999_900, 1_000_100)
+        };
+        let by = asks(&parent("3M9RT4O"), Asker::OrRepresentative).expect("proven").expect("a representative");
+        assert_eq!((by.kind, by.person), (RepresentativeKind::Parent, Subject::Fin("5K7QX2O".to_owned())));
+        assert_eq!(asks(&parent("3M9RT4O"), Asker::Himself), Err(Unproven::OtherPerson));
+        assert_eq!(asks(&parent("1A2B3CO"), Asker::OrRepresentative), Err(Unproven::OtherPerson));
+        assert_eq!(asks(&claims(999_900, 1_000_100), Asker::OrRepresentative), Err(Unproven::OtherPerson));
     }
 
     #[test]

@@ -598,13 +598,24 @@ fn make_citizens(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the folder holds no identity provider.
 pub fn assertion(dir: &Path, fin: &str, consumer: &str) -> anyhow::Result<String> {
+    assertion_for(dir, fin, consumer, None)
+}
+
+/// The same for somebody who represents another person: as what (`guardian`, `parent`, `proxy`), and that one's FIN.
+///
+/// # Errors
+/// When the folder holds no identity provider.
+pub fn assertion_for(dir: &Path, fin: &str, consumer: &str, represents: Option<(&str, &str)>) -> anyhow::Result<String> {
     let file = dir.join("citizens/provider.key");
     let key = std::fs::read(&file).with_context(|| format!("cannot read {}; start `qovsaq demo` first", file.display()))?;
     let (now, id) = (clock::now().as_second(), crate::record::new_id());
-    let claims = json!({
+    let mut claims = json!({
         "iss": CITIZENS, "aud": "qovsaq", "azp": consumer, "scope": "subject-accesses", "jti": id, "iat": now, "exp": now + 600,
         "fin": fin,
     });
+    if let Some((kind, fin)) = represents {
+        claims["represents"] = json!({"kind": kind, "fin": fin});
+    }
     let header = jsonwebtoken::Header { kid: Some("demo-1".to_owned()), ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA) };
     Ok(jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_ed_der(&key))?)
 }

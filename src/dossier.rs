@@ -289,6 +289,7 @@ pub fn question<'a>(
         assurance: presence.identity.level(),
         assertion_sha256: presence.assertion_sha256.as_deref(),
         premises: None,
+        on_behalf_of: envelope.on_behalf_of.as_ref(),
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use model::consent::CONSENTS_MAX;
 use model::contract::{Input, MonthWindow, SubjectForm, Type};
-use model::{CaseId, Consent, Profile, ProviderId, PurposeId, RoleId, Service, Subject, Value};
+use model::{CaseId, Consent, Profile, ProviderId, PurposeId, Representation, RepresentativeKind, RoleId, Service, Subject, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value as Json};
@@ -44,6 +44,8 @@ pub struct Envelope {
     pub assertion: Option<String>,
     /// The consents that the consumer holds.
     pub consents: Vec<Consent>,
+    /// Who acts for the subject, where somebody does.
+    pub on_behalf_of: Option<Representation>,
     /// Narrower fields by their paths, where asked for; each names something in the contract.
     pub fields: Option<Vec<String>>,
 }
@@ -223,11 +225,11 @@ impl Envelope {
         let (official, responsible) = reader.official();
         let assertion = reader.optional_text("assertion", 16 * 1024);
         let fields = reader.fields(expected.service);
-        reader.not_offered("on_behalf_of", |value| value.is_null(), Rule::NoRepresentation);
+        let on_behalf_of = reader.representation(subject.as_ref(), expected.profile);
         let consents = reader.consents(expected.profile);
         match (purpose, case, role, official, reader.errors.is_empty()) {
             (Some(purpose), Some(case), Some(role), Some(official), true) => {
-                Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, consents, fields })
+                Ok(Self { subject, inputs, purpose, case, official, responsible, role, assertion, consents, on_behalf_of, fields })
             }
             _ => Err(reader.errors),
         }
@@ -378,6 +380,92 @@ impl Reader<'_> {
         }
     }
 
+    /// Who acts for the subject, wholly sound.
+    fn representation(&mut self, subject: Option<&Subject>, profile: Profile) -> Option<Representation> {
+        let members = match self.members.get("on_behalf_of") {
+            None | Some(Json::Null) => return None,
+            Some(Json::Object(members)) => members,
+            Some(_) => {
+                self.refuse("/on_behalf_of", Rule::Object);
+                return None;
+            }
+        };
+        if self.members.get("subject").is_none_or(Json::is_null) {
+            self.refuse("/subject", Rule::Represented);
+        }
+        let mut item = Reader { members, errors: Vec::new() };
+        let read = item.representative(subject, profile);
+        self.errors.extend(item.errors.into_iter().map(|broken| Broken::new(format!("/on_behalf_of{}", broken.pointer), broken.rule)));
+        read
+    }
+
+    fn representative(&mut self, subject: Option<&Subject>, profile: Profile) -> Option<Representation> {
+        self.keys(&["kind", "representative", "basis"]);
+        let kind =
+            self.read("kind", Rule::RepresentativeKind, |text| RepresentativeKind::ALL.into_iter().find(|kind| kind.as_str() == text));
+        let given = self.members.get("representative").and_then(|raw| serde_json::from_value::<Subject>(raw.clone()).ok());
+        let representative = match given {
+            Some(person @ (Subject::Fin(_) | Subject::Pin(_))) => match person.check(profile) {
+                Err(fault) => {
+                    self.refuse(&format!("/representative{}", fault.pointer), Rule::Subject(fault.rule, profile));
+                    None
+                }
+                Ok(()) if Some(&person) == subject => {
+                    self.refuse("/representative", Rule::RepresentsHimself);
+                    None
+                }
+                Ok(()) => Some(person),
+            },
+            Some(Subject::Tin(_) | Subject::Document(_)) | None => {
+                self.refuse("/representative", Rule::Representative);
+                None
+            }
+        };
+        let Some(Json::Object(basis)) = self.members.get("basis") else {
+            self.refuse("/basis", Rule::Object);
+            return None;
+        };
+        let mut basis = Reader { members: basis, errors: Vec::new() };
+        basis.keys(&["reference", "sha256", "valid_until"]);
+        let reference = basis.reference();
+        let sha256 = basis.sha256();
+        let valid_until = basis.read("valid_until", Rule::Day, |text| text.parse::<Date>().ok().filter(|_| text.len() == 10));
+        self.errors.extend(basis.errors.into_iter().map(|broken| Broken::new(format!("/basis{}", broken.pointer), broken.rule)));
+        (self.errors.is_empty()).then_some(Representation {
+            kind: kind?,
+            representative: representative?,
+            represented: subject?.clone(),
+            reference: reference?,
+            sha256: sha256?,
+            valid_until: valid_until?,
+        })
+    }
+
+    /// Refuses keys that do not belong there.
+    fn keys(&mut self, known: &[&str]) {
+        for key in self.members.keys().filter(|key| !known.contains(&key.as_str())) {
+            let at = format!("/{}", shown(key));
+            self.errors.push(Broken::new(at, Rule::Keys(known.join(", "))));
+        }
+    }
+
+    /// A document's reference at the consumer.
+    fn reference(&mut self) -> Option<String> {
+        let reference = self.optional_text("reference", INPUT_BYTES_MAX);
+        if reference.is_none() && self.errors.iter().all(|broken| broken.pointer != "/reference") {
+            self.refuse("/reference", Rule::Required);
+        }
+        reference
+    }
+
+    /// A document's hash.
+    fn sha256(&mut self) -> Option<String> {
+        self.read("sha256", Rule::Sha256, |text| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+            (bytes.len() == 32).then(|| text.to_owned())
+        })
+    }
+
     /// The consents, each wholly sound.
     fn consents(&mut self, profile: Profile) -> Vec<Consent> {
         let items = match self.members.get("consent") {
@@ -403,22 +491,12 @@ impl Reader<'_> {
     }
 
     fn consent(&mut self, profile: Profile) -> Option<Consent> {
-        let known = ["provider", "subject", "reference", "sha256", "signed_at", "expires_at"];
-        for key in self.members.keys().filter(|key| !known.contains(&key.as_str())) {
-            let at = format!("/{}", shown(key));
-            self.errors.push(Broken::new(at, Rule::Keys(known.join(", "))));
-        }
+        self.keys(&["provider", "subject", "reference", "sha256", "signed_at", "expires_at"]);
         let provider = self.parse("provider", Rule::Provider, ProviderId::new);
         let forms = &SubjectForm::ALL;
         let subject = self.subject(Expected { subject: Some(forms), inputs: &[], window: None, service: None, profile });
-        let reference = self.optional_text("reference", INPUT_BYTES_MAX);
-        if reference.is_none() && self.errors.iter().all(|broken| broken.pointer != "/reference") {
-            self.refuse("/reference", Rule::Required);
-        }
-        let sha256 = self.read("sha256", Rule::Sha256, |text| {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
-            (bytes.len() == 32).then(|| text.to_owned())
-        });
+        let reference = self.reference();
+        let sha256 = self.sha256();
         let moment = |text: &str| text.parse::<Timestamp>().ok();
         let signed_at = self.read("signed_at", Rule::Moment, moment);
         let expires_at = self.read("expires_at", Rule::Moment, moment);
@@ -475,12 +553,6 @@ impl Reader<'_> {
             }
         }
         Some(chosen)
-    }
-
-    fn not_offered(&mut self, key: &str, harmless: impl Fn(&Json) -> bool, rule: Rule) {
-        if self.members.get(key).is_some_and(|value| !value.is_null() && !harmless(value)) {
-            self.refuse(&format!("/{key}"), rule);
-        }
     }
 }
 

@@ -87,6 +87,7 @@ impl Exchange {
             assurance: self.presence.identity.level(),
             assertion_sha256: self.presence.assertion_sha256.as_deref(),
             premises,
+            on_behalf_of: self.envelope.on_behalf_of.as_ref(),
         }
     }
 
@@ -123,6 +124,7 @@ impl Exchange {
             role: envelope.role.clone(),
             assertion: envelope.assertion.clone(),
             consents: envelope.consents.clone(),
+            on_behalf_of: envelope.on_behalf_of.clone(),
             codes: self.codes(),
             fields: envelope.fields.clone(),
         }

@@ -192,6 +192,7 @@ pub fn explain(kind: u8, recorded: &Recorded, snapshot: &Snapshot) -> Explained 
         official: Official::parse(&recorded.official, recorded.responsible.as_deref()),
         role: recorded.role.clone(),
         assertion: None,
+        on_behalf_of: None,
         consents: Vec::new(),
         codes: std::collections::BTreeMap::new(),
         fields: None,

@@ -380,7 +380,12 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
 
     // INTENT: durable before any byte that names the subject leaves (R1).
     let consented = consent.as_ref().map(|consent| &*consent.reference);
-    let payload = IntentPayload { subject, input: &envelope.inputs, consent: consented };
+    let payload = IntentPayload {
+        subject,
+        input: &envelope.inputs,
+        consent: consented,
+        basis: envelope.on_behalf_of.as_ref().map(|acting| &*acting.reference),
+    };
     let intent = gateway
         .recorder
         .intent(&exchange.question(errand.act.as_str(), errand.emergency.as_deref(), Some(&errand.premises)), &service.id, &payload)

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::contract::SubjectForm;
 use model::subject::{Document, DocumentSubject};
-use model::{Consent, Profile, ProviderId, Service, Subject};
+use model::{Consent, Profile, ProviderId, Representation, RepresentativeKind, Service, Subject};
 use policy::{Ask, CaseView, ConsentRefused, DenialReason, Identity, Powers, Standing};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,16 @@ pub struct Premises {
     /// provider, else none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     consents: Vec<Option<Span>>,
+    /// As what somebody acted for the subject, and until when; none where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acting: Option<Acting>,
+}
+
+/// As what somebody acts for a person, and the last day of what that rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Acting {
+    kind: RepresentativeKind,
+    valid_until: Date,
 }
 
 /// How somebody is named.
@@ -65,6 +76,7 @@ impl Premises {
             standing: powers.standing,
             case,
             consents: if service.consent { ask.consents.iter().map(span).collect() } else { Vec::new() },
+            acting: ask.on_behalf_of.as_ref().map(|acting| Acting { kind: acting.kind, valid_until: acting.valid_until }),
         }
     }
 
@@ -118,6 +130,11 @@ impl Premises {
             Some(Consent { provider: provider.clone()?, subject, reference: String::new(), sha256: String::new(), signed_at, expires_at })
         });
         ask.consents = consents.collect();
+        ask.on_behalf_of = self.acting.map(|Acting { kind, valid_until }| {
+            let nobody = || Subject::Fin(String::new());
+            let (reference, sha256) = (String::new(), String::new());
+            Representation { kind, representative: nobody(), represented: nobody(), reference, sha256, valid_until }
+        });
         ask.codes = self.codes.clone();
         ask.fields = self.fields.clone();
         ask

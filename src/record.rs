@@ -30,7 +30,7 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use journal::{BODY_BYTES_MAX, Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
 use model::contract::Assurance;
-use model::{Facts, Outcome, ServiceId, Subject};
+use model::{Facts, Outcome, Representation, RepresentativeKind, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
@@ -286,6 +286,44 @@ pub struct Question<'a> {
     /// What the policy decided from; none where it did not decide (a dossier as a whole, a refused assertion).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub premises: Option<&'a Premises>,
+    /// Who acts for whom, where somebody does; both stand in entries as tokens.
+    #[serde(skip)]
+    pub on_behalf_of: Option<&'a Representation>,
+}
+
+/// A representation as entries have it.
+#[derive(Serialize)]
+struct OnBehalfOf<'a> {
+    kind: RepresentativeKind,
+    representative: String,
+    represented: String,
+    sha256: &'a str,
+    valid_until: jiff::civil::Date,
+}
+
+impl<'a> OnBehalfOf<'a> {
+    fn new(representation: &'a Representation, token: impl Fn(&Subject) -> String) -> Self {
+        Self {
+            kind: representation.kind,
+            representative: token(&representation.representative),
+            represented: token(&representation.represented),
+            sha256: &representation.sha256,
+            valid_until: representation.valid_until,
+        }
+    }
+}
+
+/// The question's members as JSON, persons as tokens.
+fn question_json(question: &Question<'_>, token: impl Fn(&Subject) -> String) -> Result<Vec<u8>, NoRecord> {
+    #[derive(Serialize)]
+    struct More<'a> {
+        on_behalf_of: OnBehalfOf<'a>,
+    }
+    let plain = json(question)?;
+    match question.on_behalf_of {
+        None => Ok(plain),
+        Some(representation) => joined(&plain, &More { on_behalf_of: OnBehalfOf::new(representation, token) }),
+    }
 }
 
 impl fmt::Debug for Question<'_> {
@@ -399,7 +437,8 @@ impl Recorder {
             subject: Option<String>,
         }
         let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
-        let metadata = joined(&json(question)?, &Metadata { subject: payload.subject.map(|subject| self.token(subject)) })?;
+        let members = question_json(question, |subject| self.token(subject))?;
+        let metadata = joined(&members, &Metadata { subject: payload.subject.map(|subject| self.token(subject)) })?;
         let appended = self.append_json(Kind::Intent, Role::Opens, Urgency::Gathered, &metadata, Some(&json(payload)?), None)?;
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
@@ -620,13 +659,16 @@ fn month_of(now: Timestamp) -> String {
 struct DenialMetadata<'a> {
     #[serde(flatten)]
     question: &'a Question<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_behalf_of: Option<OnBehalfOf<'a>>,
     subject: Option<String>,
     reasons: &'a [&'static str],
 }
 
 impl<'a> DenialMetadata<'a> {
     fn new(recorder: &Recorder, question: &'a Question<'a>, subject: Option<&Subject>, reasons: &'a [&'static str]) -> Self {
-        Self { question, subject: subject.map(|subject| recorder.token(subject)), reasons }
+        let on_behalf_of = question.on_behalf_of.map(|acting| OnBehalfOf::new(acting, |person| recorder.token(person)));
+        Self { question, on_behalf_of, subject: subject.map(|subject| recorder.token(subject)), reasons }
     }
 }
 

@@ -55,6 +55,8 @@ fn pointer(reason: DenialReason) -> &'static str {
         | DenialReason::OfficialUnknown
         | DenialReason::OfficialDeactivated => "/official",
         DenialReason::RobotWithoutResponsible => "/responsible",
+        DenialReason::RepresentationNotGranted => "/on_behalf_of/kind",
+        DenialReason::RepresentationNotInForce => "/on_behalf_of/basis/valid_until",
         DenialReason::AssertionRequired
         | DenialReason::AssertionNotVerified
         | DenialReason::AssertionMalformed

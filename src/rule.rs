@@ -65,8 +65,16 @@ pub enum Rule {
     WindowSpan(String, u32),
     /// A field of the contract, one of these.
     Field(String),
-    /// Representation is not offered yet.
-    NoRepresentation,
+    /// A guardian, a parent or a proxy.
+    RepresentativeKind,
+    /// The representative is a person by FIN or PIN.
+    Representative,
+    /// Nobody represents himself.
+    RepresentsHimself,
+    /// A representation is of somebody: the subject must be named.
+    Represented,
+    /// A day.
+    Day,
     /// A list of consents, at most so many.
     Consents(usize),
     /// The code of a provider that asks for consent.
@@ -232,9 +240,14 @@ impl Rule {
                 Language::Az => format!("belə sahə yoxdur; qəbul olunur: {known}"),
                 Language::En => format!("no such field; accepted: {known}"),
             },
-            Self::NoRepresentation => {
-                pick("təmsilçilik hələ təklif olunmur; null göndərin", "representation is not offered yet; send null")
-            }
+            Self::RepresentativeKind => pick("guardian, parent və ya proxy olmalıdır", "must be guardian, parent or proxy"),
+            Self::Representative => pick(r#"{"fin"} və ya {"pin"} ilə göstərilməlidir"#, r#"must be a person named by {"fin"} or {"pin"}"#),
+            Self::RepresentsHimself => pick("`subject` ilə eyni şəxs olmamalıdır", "must be somebody else than `subject`"),
+            Self::Represented => pick(
+                "`on_behalf_of` olduqda kimin təmsil olunduğu `subject` ilə göstərilməlidir",
+                "with `on_behalf_of` the subject must be named: it is who is represented",
+            ),
+            Self::Day => pick("gün olmalıdır, məsələn 2026-03-01", "must be a day such as 2026-03-01"),
             Self::Consents(max) => match language {
                 Language::Az => format!("ən çoxu {max} razılığın siyahısı olmalıdır"),
                 Language::En => format!("must be a list of at most {max} consents"),

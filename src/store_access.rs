@@ -352,6 +352,11 @@ pub async fn may_open(
         reasons.push(DenialReason::PurposeNotGranted);
     }
     reasons.extend(identity.reason(gateway.profile()));
+    if let Some(representation) = &envelope.on_behalf_of {
+        let active = gateway.active();
+        let role = active.snapshot.consumers.get(consumer).and_then(|consumer| consumer.roles.get(&envelope.role));
+        reasons.extend(policy::representation_refused(representation, role, model::time::day(clock::now())));
+    }
     match load(gateway, consumer, &envelope.case).await? {
         None => reasons.push(DenialReason::CaseUnknown),
         Some(case) => {

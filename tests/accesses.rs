@@ -1,7 +1,7 @@
 //! Who used my data: told to the citizen himself, through a consumer, and to nobody else.
 
 use qovsaq::client::{Answer, Client};
-use qovsaq::demo::{PORTAL, PROTECTION_OFFICER, assertion};
+use qovsaq::demo::{PORTAL, PROTECTION_OFFICER, assertion, assertion_for};
 use serde_json::{Value as Json, json};
 
 use crate::house::{Asker, House};
@@ -142,6 +142,13 @@ async fn without_the_citizens_own_assertion_nothing_is_told() {
         let answer = portal.post("/v1/subject-accesses", &body, "en").await.expect("an answer");
         assert_eq!((answer.status, &answer.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!(pointer)), "{body}");
     }
+    // A representative asks with his own, where the identity provider knows him as one.
+    let parent = assertion_for(house.dir(), &other, PORTAL, Some(("parent", &fin))).expect("an assertion");
+    let answer = list(&portal, &fin, &parent).await;
+    assert_eq!((answer.status, answer.json().expect("JSON")["accesses"].as_array().map(Vec::len)), (200, Some(1)));
+    let entry = newest(&auditor, "access-list-told").await;
+    assert_eq!(entry["metadata"]["on_behalf_of"]["kind"], "parent");
+    assert!(entry["metadata"]["on_behalf_of"]["representative"].is_string() && !entry.to_string().contains(&other));
     // It serves one list, however often that is asked for, and no other.
     for _ in 0..2 {
         assert_eq!(list(&portal, &fin, &good).await.status, 200);

@@ -90,7 +90,7 @@ impl Logs {
         let recorder = self.open(MARCH).await.expect("opens");
         let denied = recorder.denied(&question(), None, &["no-grant"]).await.expect("taken");
         let service = ServiceId::new("interior/person-identity").expect("a service");
-        let payload = IntentPayload { subject: None, input: &[], consent: None };
+        let payload = IntentPayload { subject: None, input: &[], consent: None, basis: None };
         let intent = recorder.intent(&question(), &service, &payload).await.expect("taken");
         // What a crash leaves is what stands there now.
         let [journal, copy] = [&self.config.journal_dir, &self.dir().join("copy")];
@@ -137,6 +137,7 @@ fn question() -> Question<'static> {
         assurance: None,
         assertion_sha256: None,
         premises: None,
+        on_behalf_of: None,
     }
 }
 

@@ -414,3 +414,85 @@ async fn the_provider_gives_assertions_for_a_code_with_pkce() {
     let refused = stranger.post_raw("/token", "application/x-www-form-urlencoded", form.into_bytes()).await.expect("an answer");
     assert_eq!((refused.status, refused.json().expect("JSON")["error"].as_str()), (400, Some("invalid_client")));
 }
+
+fn acting(kind: &str, representative: &str, valid_until: &str) -> Json {
+    json!({
+        "kind": kind, "representative": {"fin": representative},
+        "basis": {"reference": "order 7 of 2026", "sha256": qovsaq::wire::sha256_base64(b"the order"), "valid_until": valid_until},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_acts_for_a_person_is_journalled_with_him_and_only_where_the_role_takes_it() {
+    let house = House::start().await;
+    let client = house.client();
+    let (fin, guardian) = (house.applicant().fin.to_string(), house.family().members[1].fin.to_string());
+    let asker = Asker::start(&client, &fin).await;
+    let asked = async |on_behalf_of: Json, role: &str| {
+        let mut body = asker.body(IDENTITY);
+        (body["on_behalf_of"], body["role"]) = (on_behalf_of, json!(role));
+        ask(&client, IDENTITY, &body).await
+    };
+    let today = model::time::day(qovsaq::clock::now());
+    let yesterday = today.yesterday().expect("a day before").to_string();
+    let entry = check_refused(&house, &asked(acting("guardian", &guardian, "2099-01-01"), "clerk").await, "representation-not-granted");
+    assert_eq!(entry["on_behalf_of"]["kind"], "guardian");
+    check_refused(&house, &asked(acting("proxy", &guardian, &yesterday), "case-officer").await, "representation-not-in-force");
+    assert_eq!(house.calls(), 0);
+    // On its last day it still counts.
+    for kind in ["guardian", "parent", "proxy"] {
+        assert_eq!(asked(acting(kind, &guardian, &today.to_string()), "case-officer").await.status, 200, "{kind}");
+    }
+    // What is no representation is refused by its place, without a value.
+    for (change, pointer) in [
+        (json!({"kind": "friend"}), "/on_behalf_of/kind"),
+        (json!({"kind": null}), "/on_behalf_of/kind"),
+        (json!({"representative": {"fin": fin}}), "/on_behalf_of/representative"),
+        (json!({"representative": {"tin": "1234567893"}}), "/on_behalf_of/representative"),
+        (json!({"representative": {"fin": "5K7QX2P"}}), "/on_behalf_of/representative/fin"),
+        (json!({"basis": null}), "/on_behalf_of/basis"),
+        (json!({"basis": {"reference": "x", "sha256": "x", "valid_until": "2099-01-01"}}), "/on_behalf_of/basis/sha256"),
+        (json!({"more": 1}), "/on_behalf_of/more"),
+    ] {
+        let mut on_behalf_of = acting("guardian", &guardian, "2099-01-01");
+        on_behalf_of.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        let answer = asked(on_behalf_of, "case-officer").await;
+        let problem = answer.json().expect("JSON");
+        let pointers: Vec<&str> =
+            problem["errors"].as_array().into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect();
+        assert_eq!((answer.status, pointers), (422, vec![pointer]), "{problem}");
+        assert!(!answer.body.contains(&fin) && !answer.body.contains(&guardian));
+    }
+    // Both find the entries, and neither stands there in clear.
+    let lines = house.closed_lines().await;
+    for kind in [Kind::Intent, Kind::Disclosed] {
+        let own: Vec<&Line> = lines.iter().filter(|line| line.is(kind) && line.metadata["on_behalf_of"].is_object()).collect();
+        assert_eq!(own.len(), 3, "{kind:?}");
+        assert!(own.iter().all(|line| !line.metadata.to_string().contains(&guardian) && !line.metadata.to_string().contains(&fin)));
+    }
+    let auditor = house.environment.auditor().expect("an auditor");
+    for person in [&fin, &guardian] {
+        let filter = json!({"subject": {"fin": person}, "kind": "disclosed"});
+        let body = json!({"reason": "a look at what was journalled", "filter": filter});
+        let found = auditor.post("/v1/journal/search", &body, "en").await.expect("an answer").json().expect("JSON");
+        assert_eq!(found["entries"].as_array().map(Vec::len), Some(3), "{found}");
+    }
+
+    // A dossier: whom it is about must be named, and is refused as a whole.
+    let case = house.open_case(&client).await;
+    let mut body = dossier_envelope(house.family(), &case);
+    body["on_behalf_of"] = acting("guardian", &guardian, "2099-01-01");
+    let nameless = client.post("/v1/dossiers/adsy-means-test", &body, "en").await.expect("an answer");
+    assert_eq!((nameless.status, &nameless.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!("/subject")));
+    body["subject"] = json!({"fin": fin});
+    body["on_behalf_of"]["basis"]["valid_until"] = json!(yesterday);
+    let ended = client.post("/v1/dossiers/adsy-means-test", &body, "en").await.expect("an answer");
+    check_refused(&house, &ended, "representation-not-in-force");
+    body["on_behalf_of"]["basis"]["valid_until"] = json!("2099-01-01");
+    let opened = client.post_waiting("/v1/dossiers/adsy-means-test", &body, "en", 30).await.expect("an answer");
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    let lines = house.lines();
+    let told = lines.iter().rfind(|line| line.is(Kind::Disclosed)).expect("told");
+    assert_eq!(told.metadata["on_behalf_of"]["kind"], "guardian");
+    house.stop().await;
+}

@@ -137,7 +137,8 @@ async fn a_body_that_breaks_form_or_contract_is_refused_with_every_error() {
     });
     let wrong = client.post(path, &wrong, "en").await.expect("an answer");
     let found = pointers(&wrong.json().expect("JSON"));
-    for pointer in ["/…", "/subject", "/input/fin", "/purpose", "/case", "/role", "/official", "/fields/0", "/on_behalf_of", "/consent/0"]
+    for pointer in
+        ["/…", "/subject", "/input/fin", "/purpose", "/case", "/role", "/official", "/fields/0", "/on_behalf_of/kind", "/consent/0"]
     {
         assert!(found.iter().any(|found| found == pointer), "{pointer} is not in {found:?}");
     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::answer::ReceiptBody;
 use crate::api::request::Asked;
-use crate::citizen::{NotTaken, Unproven};
+use crate::citizen::{Asker, NotTaken, Representative, Unproven};
 use crate::clock;
 use crate::console::journal::found;
 use crate::console::suppression::{Action, Decision};
@@ -108,6 +108,11 @@ struct Asking {
 }
 
 impl Asking {
+    /// Whose list it is. His representative may ask for it.
+    fn whose(&self) -> (&Subject, Asker) {
+        (&self.subject, Asker::OrRepresentative)
+    }
+
     /// What tells this list from others, whichever page of it is asked for.
     fn list(&self, form: &str) -> [String; 3] {
         let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
@@ -123,7 +128,7 @@ impl Asking {
 pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion, &asking.list(SERVICE)).await?;
+    let by = prove(&gateway, &asked, SERVICE, asking.whose(), &asking.assertion, &asking.list(SERVICE)).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -132,7 +137,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
         tokio::task::spawn_blocking(tell).await
     };
     let (told, next) = found(&asked, joined)?;
-    let receipt = journalled(&gateway, &asked, &asking, &told).await?;
+    let receipt = journalled(&gateway, &asked, (&asking, by.as_ref()), &told).await?;
     let answer =
         json!({"request_id": asked.request_id, "accesses": told.accesses, "next": next.map(|next| next.text()), "receipt": receipt});
     Ok(asked.answer(StatusCode::OK, answer.to_string()))
@@ -146,7 +151,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let asking = read_usage(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, SERVICE, &asking.subject, &asking.assertion, &asking.list("findUsage")).await?;
+    let by = prove(&gateway, &asked, SERVICE, asking.whose(), &asking.assertion, &asking.list("findUsage")).await?;
     let size = gateway.search.catch_up().await;
     let asking = Arc::new(asking);
     let joined = {
@@ -165,7 +170,7 @@ pub async fn find_usage(State(gateway): State<Arc<Gateway>>, asked: Asked, heade
     };
     let told =
         found(&asked, joined)?.ok_or_else(|| asked.contract_broken(&[Broken::new("/periodStart", Rule::EntriesAtMost(ENTRIES_MAX))]))?;
-    journalled(&gateway, &asked, &asking, &told).await?;
+    journalled(&gateway, &asked, (&asking, by.as_ref()), &told).await?;
     let usages: Vec<Json> = told
         .accesses
         .iter()
@@ -364,23 +369,23 @@ fn sentence(language: Language, consumer: &str, service: &str, purpose: &str, ou
     }
 }
 
-/// Asks whether the assertion proves that the citizen himself asks; a refusal is journalled like any other. `parts` tell
-/// what it is for: one assertion serves that alone.
+/// Asks whether the assertion proves that the citizen himself asks, or his representative where one may; a refusal is
+/// journalled like any other. `parts` tell what it is for: one assertion serves that alone.
 pub(super) async fn prove(
     gateway: &Gateway,
     asked: &Asked,
     service: &str,
-    subject: &Subject,
+    (subject, asker): (&Subject, Asker),
     assertion: &str,
     parts: &[String],
-) -> Result<(), Problem> {
+) -> Result<Option<Representative>, Problem> {
     let parts: Vec<&str> = std::iter::once(service).chain(parts.iter().map(String::as_str)).collect();
     let proven = match &gateway.citizens {
-        Some(citizens) => citizens.prove(assertion, subject, &asked.consumer, &parts, clock::now()),
+        Some(citizens) => citizens.prove(assertion, (subject, asker), &asked.consumer, &parts, clock::now()),
         None => Err(NotTaken::Unproven(Unproven::NotOffered)),
     };
     let why = match proven {
-        Ok(()) => return Ok(()),
+        Ok(by) => return Ok(by),
         Err(NotTaken::Unproven(why)) => why,
         Err(NotTaken::NoRoom) => return Err(asked.too_many_assertions()),
     };
@@ -400,7 +405,12 @@ pub(super) async fn prove(
 }
 
 /// R3: durable before anything is told; with what is not told, and why.
-async fn journalled(gateway: &Gateway, asked: &Asked, asking: &Asking, told: &Told) -> Result<ReceiptBody, Problem> {
+async fn journalled(
+    gateway: &Gateway,
+    asked: &Asked,
+    (asking, by): (&Asking, Option<&Representative>),
+    told: &Told,
+) -> Result<ReceiptBody, Problem> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, asking.assertion.as_bytes());
     let event = |suppressed: &[Suppressed], told: Option<usize>| {
         json!({
@@ -409,6 +419,7 @@ async fn journalled(gateway: &Gateway, asked: &Asked, asking: &Asking, told: &To
             "assertion_sha256": base64::engine::general_purpose::STANDARD.encode(hash.as_ref()),
             "from": asking.from.map(model::time::rfc3339), "to": asking.to.map(model::time::rfc3339),
             "told": told, "suppressed": suppressed,
+            "on_behalf_of": by.map(|by| json!({"kind": by.kind, "representative": gateway.recorder.token(&by.person)})),
         })
     };
     // As many entries as it takes; the last one has the count.

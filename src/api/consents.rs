@@ -15,6 +15,7 @@ use store::{ConsentName, KnownConsent, Withdrew};
 use crate::answer::ReceiptBody;
 use crate::api::accesses::{assertion, citizen, keys, prove};
 use crate::api::request::Asked;
+use crate::citizen::Asker;
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::problem::Problem;
@@ -36,7 +37,7 @@ const WITHDRAW: &str = "consents/withdrawals";
 pub async fn tell(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = asked.json(&headers, body).await?;
     let (subject, assertion) = read_telling(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
-    prove(&gateway, &asked, TELL, &subject, &assertion, &[]).await?;
+    prove(&gateway, &asked, TELL, (&subject, Asker::Himself), &assertion, &[]).await?;
     let mut known = store_access::consents_of(&gateway, &subject).await.map_err(|error| asked.stopped(&error.into()))?;
     known.sort_by_key(|known| known.registered_at);
     let event = json!({
@@ -81,7 +82,7 @@ pub async fn withdraw(State(gateway): State<Arc<Gateway>>, asked: Asked, headers
     let by_person = assertion.is_some();
     if let Some(assertion) = &assertion {
         let parts = [name.provider.to_string(), name.reference.clone()];
-        prove(&gateway, &asked, WITHDRAW, &name.subject, assertion, &parts).await?;
+        prove(&gateway, &asked, WITHDRAW, (&name.subject, Asker::Himself), assertion, &parts).await?;
     }
     let unknown = || asked.not_found("Bu istehlakçı belə razılıqdan istifadə etməyib", "This consumer has used no such consent");
     let known = store_access::consent(&gateway, &name).await.map_err(|error| asked.stopped(&error.into()))?;

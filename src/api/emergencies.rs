@@ -144,6 +144,7 @@ async fn refuse(
         assurance: presence.identity.level(),
         assertion_sha256: presence.assertion_sha256.as_deref(),
         premises: None,
+        on_behalf_of: None,
     };
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
     let denied = gateway.recorder.denied(&question, None, &codes).await.map_err(|error| asked.stopped(&error.into()))?;

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use model::consent::CONSENTS_MAX;
 use model::contract::{Consumer, FieldDef, FieldKind, Grant, Input, SubjectForm, Type};
-use model::{FieldSet, Outcome, Service, Shape};
+use model::{FieldSet, Outcome, RepresentativeKind, Service, Shape};
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::catalogue::granted;
@@ -153,7 +153,7 @@ fn insert_cases(paths: &mut Map<String, Json>) {
         "responses": responses(&json!({"201": answer_of("It has begun; `until` says when it ends", &object())}), &[400, 403, 404, 409, 413, 415, 422, 429, 500, 503]),
     }}));
     let consent = json!({"type": "object", "properties": {
-        "provider": text(), "reference": text(), "sha256": {"type": ["string", "null"]}, "signed_at": {"type": ["string", "null"]},
+        "provider": text(), "reference": {"type": "string"}, "sha256": {"type": ["string", "null"]}, "signed_at": {"type": ["string", "null"]},
         "expires_at": {"type": ["string", "null"]}, "used_by": {"type": "array", "items": text()},
         "status": {"enum": ["in_force", "ended", "withdrawn"]}, "withdrawn_at": {"type": ["string", "null"]},
     }});
@@ -302,7 +302,18 @@ fn envelope_with(inputs: &[Input], subject: Option<&[SubjectForm]>) -> Json {
     }
     properties.insert("responsible".to_owned(), json!({"type": ["string", "null"], "description": "who answers for a robot"}));
     properties.insert("assertion".to_owned(), json!({"type": ["string", "null"], "description": "the identity provider's JWS"}));
-    properties.insert("on_behalf_of".to_owned(), json!({"type": "null"}));
+    let basis = json!({"type": "object", "additionalProperties": false, "required": ["reference", "sha256", "valid_until"], "properties": {
+        "reference": {"type": "string"}, "sha256": {"type": "string", "description": "SHA-256 of the document, base64"},
+        "valid_until": {"type": "string", "format": "date"},
+    }});
+    properties.insert(
+        "on_behalf_of".to_owned(),
+        json!({"type": ["object", "null"], "additionalProperties": false, "required": ["kind", "representative", "basis"],
+               "description": "who acts for the subject, where somebody does", "properties": {
+            "kind": {"enum": RepresentativeKind::ALL.map(RepresentativeKind::as_str)},
+            "representative": {"type": "object", "description": "fin or pin"}, "basis": basis,
+        }}),
+    );
     properties.insert(
         "consent".to_owned(),
         json!({"type": "array", "maxItems": CONSENTS_MAX, "items": {"$ref": "#/components/schemas/Consent"}}),

@@ -247,7 +247,12 @@ impl Found<'_> {
                 let (az, en) = if role.automated { (", avtomat", ", automated") } else { ("", "") };
                 let (urgent_az, urgent_en) = if role.emergency { (", təcili hallarda", ", in emergencies") } else { ("", "") };
                 let (class, name) = (role.class_max, &role.name);
-                (format!("{}, {class:?} sinfinədək{az}{urgent_az}", name.az), format!("{}, up to class {class:?}{en}{urgent_en}", name.en))
+                let kinds = role.represents.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("/");
+                let taking = |words: &str| if kinds.is_empty() { String::new() } else { format!(", {words}: {kinds}") };
+                (
+                    format!("{}, {class:?} sinfinədək{az}{urgent_az}{}", name.az, taking("təmsilçilər")),
+                    format!("{}, up to class {class:?}{en}{urgent_en}{}", name.en, taking("takes representatives")),
+                )
             };
             match stands {
                 Stands::Gone(_) => self.say("role", format!("{id}: {role} rolu çıxarılır"), format!("{id}: the role {role} is removed")),
@@ -451,6 +456,7 @@ impl Asked<'_> {
             official: Official::Person(self.consumer.to_string()),
             role: self.role.clone(),
             assertion: None,
+            on_behalf_of: None,
             codes: rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect(),
             fields: None,
         })

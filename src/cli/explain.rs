@@ -154,6 +154,7 @@ pub fn explained(
         official: Official::Person("AZ-0001".to_owned()),
         role: role.clone(),
         assertion: None,
+        on_behalf_of: None,
         consents: consents.into_iter().collect(),
         codes: rows.filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect(),
         fields: None,

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use model::contract::{Assurance, SubjectForm};
 use model::subject::Subject;
-use model::{Consent, Problems, Profile, ProviderId};
+use model::{Consent, Problems, Profile, ProviderId, Representation, RepresentativeKind};
 use policy::{CaseView, ConsentRefused, Decision, EmergencyView, Identity, Powers, Standing, Unproven};
 use serde_json::{Value as Json, json};
 
@@ -32,10 +32,23 @@ fn ask(service: &str, purpose: &str, role: &str) -> Ask {
         official: Official::Person("AZ-0001".to_owned()),
         role: RoleId::new(role).expect("a role"),
         assertion: None,
+        on_behalf_of: None,
         consents: Vec::new(),
         codes: BTreeMap::new(),
         fields: None,
     }
+}
+
+/// A guardian acts for the subject, on a document whose last day is so many days from now.
+fn acting(days: i64) -> Option<Representation> {
+    Some(Representation {
+        kind: RepresentativeKind::Guardian,
+        representative: somebody(SubjectForm::Pin, Profile::Test),
+        represented: somebody(SubjectForm::Fin, Profile::Test),
+        reference: "order 7".to_owned(),
+        sha256: String::new(),
+        valid_until: model::time::day(now()).saturating_add(jiff::Span::new().days(days)),
+    })
 }
 
 /// A decision as `authorise` makes it and its entry keeps it: kind and metadata.
@@ -126,6 +139,15 @@ fn every_kind_of_decision_agrees_when_it_is_made_again() {
         (
             "robot",
             Ask { official: robot(Some("AZ-0001")), role: RoleId::new("intake-robot").expect("a role"), ..identity.clone() },
+            Some(sound()),
+            unknown,
+            Profile::Test,
+        ),
+        ("guardian", Ask { on_behalf_of: acting(0), ..identity.clone() }, Some(sound()), unknown, Profile::Test),
+        ("guardian no more", Ask { on_behalf_of: acting(-1), ..identity.clone() }, Some(sound()), unknown, Profile::Test),
+        (
+            "no guardian here",
+            Ask { on_behalf_of: acting(0), ..ask("interior/person-identity", "adsy-means-test", "clerk") },
             Some(sound()),
             unknown,
             Profile::Test,

@@ -13,7 +13,7 @@ use seal::entry::BODY_OVERHEAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{NoRecord, Place, Question, joined, json};
+use super::{NoRecord, Place, Question, joined, json, question_json};
 
 /// Most parts of one disclosure. The largest dossier that the contracts allow, with the longest names and
 /// the most fields, each service in two versions, takes fewer (`tests.rs`).
@@ -125,7 +125,7 @@ pub(super) struct Part {
 /// # Errors
 /// When there are more than [`PARTS_MAX`] parts.
 pub(super) fn divide(disclosure: &Disclosure<'_>, token: impl Fn(&Subject) -> String) -> Result<Divided, NoRecord> {
-    let question = json(disclosure.question)?;
+    let question = question_json(disclosure.question, &token)?;
     let none = BTreeSet::new();
     let frame = question.len() + json(&Metadata { subjects: &none, related: &none, given: &[], part: None })?.len() + RELATED_KEY_BYTES;
     let room = BODY_BYTES_MAX.saturating_sub(BODY_OVERHEAD + frame + PART_BYTES_MAX);

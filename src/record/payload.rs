@@ -15,6 +15,9 @@ pub struct IntentPayload<'a> {
     pub input: &'a [(Box<str>, Value)],
     /// Under which consent: its reference.
     pub consent: Option<&'a str>,
+    /// By which representation: the reference of what it rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<&'a str>,
 }
 
 impl fmt::Debug for IntentPayload<'_> {

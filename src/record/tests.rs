@@ -39,6 +39,7 @@ fn question(text: &str) -> Question<'_> {
         assurance: None,
         assertion_sha256: None,
         premises: None,
+        on_behalf_of: None,
     }
 }
 

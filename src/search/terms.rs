@@ -45,6 +45,7 @@ struct Metadata {
     related: Vec<String>,
     identities: Vec<String>,
     persons: Vec<PersonOf>,
+    on_behalf_of: ActingOf,
     given: Vec<GivenOf>,
     filter: FilterOf,
 }
@@ -60,6 +61,14 @@ struct FilterOf {
 #[serde(default)]
 struct PersonOf {
     subject: Option<String>,
+}
+
+/// Who acted for whom.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ActingOf {
+    representative: Option<String>,
+    represented: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,7 +121,8 @@ pub fn of(key: &IndexKey, kind: u8, metadata: &[u8]) -> Terms {
         add(OUTCOME, "DENIED");
     }
     let persons = read.persons.iter().filter_map(|person| person.subject.as_ref());
-    for token in read.subject.iter().chain(&read.subjects).chain(&read.related).chain(&read.filter.subjects).chain(persons) {
+    let acting = read.on_behalf_of.representative.iter().chain(&read.on_behalf_of.represented);
+    for token in read.subject.iter().chain(&read.subjects).chain(&read.related).chain(&read.filter.subjects).chain(persons).chain(acting) {
         if let Some(token) = sixteen(token) {
             let term = key.term(SUBJECT, &token);
             if !terms.contains(&term) {

@@ -13,6 +13,7 @@ use crate::calendar::Calendar;
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
 use crate::outcome::Absence;
 use crate::predicate::Predicate;
+use crate::representation::RepresentativeKind;
 use crate::time::baku;
 
 /// Most fields (leaves) one service may declare: a field set is one machine word of this width.
@@ -732,6 +733,8 @@ pub struct Role {
     pub automated: bool,
     /// Whether its holders may act in an emergency in a case that is not theirs.
     pub emergency: bool,
+    /// Of which kinds of representatives its holders take a request about somebody else.
+    pub represents: Vec<RepresentativeKind>,
 }
 
 /// A consumer's right to some fields of a service, for purposes, under acts, in roles.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::contract::{Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, SubjectForm, Type};
 use crate::outcome::Absence;
+use crate::representation::RepresentativeKind;
 
 /// A provider: one primary source (`contracts/providers/<provider>/provider.yaml`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -303,6 +304,10 @@ pub struct Role {
     /// for some hours, with an alarm and a review.
     #[serde(default)]
     pub emergency: bool,
+    /// Of which kinds of representatives its holders take a request about somebody else; without the key of none.
+    #[serde(default)]
+    #[schemars(length(max = 3))]
+    pub represents: Vec<RepresentativeKind>,
 }
 
 /// A right to some fields of a service.

@@ -51,6 +51,7 @@ fn ask(grant: &Grant, now: jiff::Timestamp) -> Option<(Ask, CaseView)> {
         official: Official::Person("AZ-0001".to_owned()),
         role: grant.roles.first()?.clone(),
         assertion: None,
+        on_behalf_of: None,
         consents: consents.into_iter().collect(),
         codes: grant.rows.iter().filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect(),
         fields: None,

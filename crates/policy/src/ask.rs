@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::{CaseId, Consent, PurposeId, RoleId, ServiceId, Subject};
+use model::{CaseId, Consent, PurposeId, Representation, RoleId, ServiceId, Subject};
 use serde::{Deserialize, Serialize};
 
 /// One question of one consumer: everything a decision needs that the consumer says itself.
@@ -30,6 +30,9 @@ pub struct Ask {
     /// The consents the consumer holds; a service that needs none looks at none.
     #[serde(default)]
     pub consents: Vec<Consent>,
+    /// Who acts for whom, where the question is asked because somebody does.
+    #[serde(default)]
+    pub on_behalf_of: Option<Representation>,
     /// What it asks with in the service's inputs of codes, by their names: a row rule may bound them. An
     /// input that is not given stands here without a code or not at all.
     #[serde(default)]
@@ -50,6 +53,7 @@ impl fmt::Debug for Ask {
             .field("role", &self.role)
             .field("assertion", &self.assertion.as_ref().map(|_| "…"))
             .field("consents", &self.consents)
+            .field("on_behalf_of", &self.on_behalf_of)
             .field("codes", &self.codes)
             .field("fields", &self.fields)
             .finish()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Act, Class, Consumer, Grant, Handling, Role, RowRule};
-use model::{ActId, Consent, FieldSet, Profile, Service, Snapshot, Subject};
+use model::{ActId, Consent, FieldSet, Profile, Representation, Service, Snapshot, Subject};
 
 use crate::ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
 use crate::decision::{Allowance, Authorised, Decision, Denial, DenialReason, GrantKey, Withheld, WithheldReason};
@@ -133,6 +133,13 @@ impl<'a> Findings<'a> {
             deny(&mut reasons, reason);
         }
 
+        // Representation: whether it counts here. That whom it is about is in the case is the case's own rule.
+        if let Some(representation) = &ask.on_behalf_of {
+            for reason in representation_refused(representation, role, today) {
+                deny(&mut reasons, reason);
+            }
+        }
+
         // Case: whom about, and in which open case.
         if let Some(service) = service
             && !subject_accepted(ask, service, profile)
@@ -249,6 +256,16 @@ impl<'a> ConsentFound<'a> {
             Self::NotNeeded | Self::Missing | Self::Refused(_) | Self::NotInForce => None,
         }
     }
+}
+
+/// What stands against somebody acting for a person in a role, on a day (Asia/Baku).
+pub fn representation_refused(representation: &Representation, role: Option<&Role>, today: Date) -> impl Iterator<Item = DenialReason> {
+    let granted = role.is_some_and(|role| role.represents.contains(&representation.kind));
+    let reasons = [
+        (!granted).then_some(DenialReason::RepresentationNotGranted),
+        (!representation.in_force(today)).then_some(DenialReason::RepresentationNotInForce),
+    ];
+    reasons.into_iter().flatten()
 }
 
 fn deny(reasons: &mut Vec<DenialReason>, reason: DenialReason) {

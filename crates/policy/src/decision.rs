@@ -424,6 +424,12 @@ denial_reasons! {
     /// The official's right was withdrawn or has run out.
     RightWithdrawn = "right-withdrawn", "the official's right was withdrawn or has run out",
         "vəzifəli şəxsin hüququ geri alınıb və ya müddəti bitib";
+    /// The role takes no request of this kind of representative.
+    RepresentationNotGranted = "representation-not-granted", "this role takes no request of this kind of representative",
+        "bu rol belə təmsilçinin müraciətini qəbul etmir";
+    /// What the representation rests on has ended.
+    RepresentationNotInForce = "representation-not-in-force", "what the representation rests on is not in force any more",
+        "təmsilçiliyin əsası artıq qüvvədə deyil";
     /// The subject is missing, or not of a form or profile that the contract takes.
     SubjectNotAccepted = "subject-not-accepted", "the contract does not take this subject", "müqavilə bu subyekti qəbul etmir";
     /// The consumer has no such case.

@@ -222,6 +222,8 @@ fn part(reason: DenialReason) -> &'static str {
         DenialReason::OfficialMissing
         | DenialReason::EmergencyNotGranted
         | DenialReason::RobotWithoutResponsible
+        | DenialReason::RepresentationNotGranted
+        | DenialReason::RepresentationNotInForce
         | DenialReason::RobotNotAllowed
         | DenialReason::AssertionRequired
         | DenialReason::AssertionNotVerified

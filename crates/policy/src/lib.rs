@@ -23,7 +23,7 @@ mod sight;
 mod tests;
 
 pub use ask::{Ask, CaseView, ConsentRefused, EmergencyView, Official};
-pub use decide::decide;
+pub use decide::{decide, representation_refused};
 pub use decision::{Allowance, Authorised, Decision, Denial, DenialReason, GrantKey, Withheld, WithheldReason};
 pub use explain::{Check, ConsentUse, Explanation, Step, explain};
 pub use filter::{Filtered, filter};

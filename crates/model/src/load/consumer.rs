@@ -56,7 +56,14 @@ pub(super) fn check(
         file.bilingual(&format!("{at}/name"), &role.name);
         if let Some(code) = file.id_key(&at, &code, RoleId::new) {
             terms::role_within_type(&mut file, &format!("{at}/class_max"), raw.kind, role.class_max);
-            roles.insert(code, Role { name: role.name, class_max: role.class_max, automated: role.automated, emergency: role.emergency });
+            let at = format!("{at}/represents");
+            file.no_repetition(&at, &role.represents);
+            if role.automated && !role.represents.is_empty() {
+                let message = "nobody comes to an automated caller, so it can look at no document";
+                file.refuse_key(&at, rule::MISPLACED_KEY, message, "represents in a role without automated");
+            }
+            let raw::Role { name, class_max, automated, emergency, represents } = role;
+            roles.insert(code, Role { name, class_max, automated, emergency, represents });
         }
     }
     let own_faults = file.faults();

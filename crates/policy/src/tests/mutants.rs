@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use model::contract::{Assurance, Class, ConsumerType, Handling, SubjectForm};
-use model::{Profile, ServiceId, Subject};
+use model::{Profile, Representation, RepresentativeKind, ServiceId, Subject};
 
-use super::world::{TODAY, World, births_alone, consent, hours, now, plain, purpose, role};
+use super::world::{TODAY, World, births_alone, consent, hours, now, plain, purpose, representation, role};
 use crate::mutant::{Rule, without};
 use crate::{ConsentRefused, Decision, DenialReason, Identity, Official, Standing, Unproven, WithheldReason};
 
@@ -111,6 +111,15 @@ fn against(reason: DenialReason) -> Option<(World, Then)> {
         DenialReason::RightNotBegun => standing(&mut world, Standing::NotYet),
         DenialReason::RoleNotAcknowledged => standing(&mut world, Standing::NotAcknowledged),
         DenialReason::RightWithdrawn => standing(&mut world, Standing::Withdrawn),
+        DenialReason::RepresentationNotGranted => {
+            world.ask.on_behalf_of = Some(representation());
+            Opens
+        }
+        DenialReason::RepresentationNotInForce => {
+            world.consumer.roles.values_mut().for_each(|role| role.represents = vec![RepresentativeKind::Parent]);
+            world.ask.on_behalf_of = Some(Representation { valid_until: yesterday, ..representation() });
+            Opens
+        }
         DenialReason::SubjectNotAccepted => {
             world.ask.subject = Some(Subject::Fin("5K7QX2A".to_owned()));
             Opens
@@ -165,6 +174,19 @@ fn against(reason: DenialReason) -> Option<(World, Then)> {
         }
     };
     Some((world, then))
+}
+
+// clause: 634/2.6
+#[test]
+fn a_role_takes_the_representatives_it_names_up_to_the_last_day() {
+    let mut world = plain();
+    world.ask.on_behalf_of = Some(representation());
+    world.consumer.roles.values_mut().for_each(|role| role.represents = vec![RepresentativeKind::Parent]);
+    assert_eq!(world.decide().into_result().expect("allowed").fields().iter().count(), 4);
+    for kind in RepresentativeKind::ALL {
+        world.ask.on_behalf_of = Some(Representation { kind, ..representation() });
+        assert_eq!(world.decide().into_result().is_ok(), kind == RepresentativeKind::Parent, "{kind:?}");
+    }
 }
 
 fn refused_consent(world: &mut World, why: ConsentRefused) -> Then {

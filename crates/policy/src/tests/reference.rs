@@ -29,6 +29,7 @@ impl Reference {
             official: Official::Person("AZ-0001".to_owned()),
             role: RoleId::new(role).expect("a role"),
             assertion: None,
+            on_behalf_of: None,
             consents: Vec::new(),
             codes: BTreeMap::new(),
             fields: None,

@@ -65,6 +65,7 @@ fn given(snapshot: &Snapshot, consumer: &Consumer, service: &Service, grant: &Gr
             official: Official::Person("AZ-0001".to_owned()),
             role: role.clone(),
             assertion: None,
+            on_behalf_of: None,
             codes: grant.rows.iter().filter_map(|rule| Some((rule.input.clone()?, rule.allow.clone()))).collect(),
             fields: None,
         };

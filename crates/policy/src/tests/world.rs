@@ -11,8 +11,8 @@ use model::contract::{
     Leaf, Purpose, Quota, Retry, Role, Route, RowRule, SubjectForm, SubjectPart,
 };
 use model::{
-    Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record, RoleId,
-    Service, ServiceId, Shape, Snapshot, Subject, Type, Value, Version,
+    Absence, ActId, CaseId, Consent, ConsumerId, Facts, FieldDef, FieldKind, FieldSet, Profile, ProviderId, PurposeId, Record,
+    Representation, RepresentativeKind, RoleId, Service, ServiceId, Shape, Snapshot, Subject, Type, Value, Version,
 };
 use proptest::prelude::*;
 
@@ -376,6 +376,26 @@ fn powers() -> impl Strategy<Value = Powers> {
     (identity, standing).prop_map(|(identity, standing)| Powers { identity, standing })
 }
 
+/// Somebody who acts for the subject, mostly nobody.
+fn acting() -> impl Strategy<Value = Option<Representation>> {
+    let kind = prop_oneof![3 => Just(RepresentativeKind::Parent), 1 => Just(RepresentativeKind::Proxy)];
+    let valid_until = prop_oneof![3 => Just(TODAY), 1 => Just(TODAY.yesterday().expect("a day before"))];
+    let acting = (kind, valid_until).prop_map(|(kind, valid_until)| Representation { kind, valid_until, ..representation() });
+    proptest::option::weighted(0.2, acting)
+}
+
+/// A parent acts for the subject, until today.
+pub(super) fn representation() -> Representation {
+    Representation {
+        kind: RepresentativeKind::Parent,
+        representative: Subject::Fin("3M9RT4O".to_owned()),
+        represented: Subject::Fin("5K7QX2O".to_owned()),
+        reference: "birth certificate".to_owned(),
+        sha256: String::new(),
+        valid_until: TODAY,
+    }
+}
+
 /// Any world of this kind; about one in twelve allows the ask.
 pub(super) fn world() -> impl Strategy<Value = World> {
     let contract = (1..12_usize).prop_flat_map(|count| {
@@ -394,7 +414,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
                 (kind(), hardly_ever()),
             );
-            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], official(), subject(), consents());
+            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], (official(), acting()), subject(), consents());
             let codes = proptest::option::weighted(0.8, proptest::sample::subsequence(CODES.to_vec(), 0..=1));
             let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, powers());
             let acts = (proptest::collection::vec((mostly(), mostly()), 3), hardly_ever());
@@ -404,7 +424,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
             |(
                 service,
                 (grants, roles, (kind, consumer_never)),
-                (role_place, official, subject, consents),
+                (role_place, (official, on_behalf_of), subject, consents),
                 (purpose_place, fields, codes, powers),
                 (acts, purpose_never),
                 case,
@@ -423,7 +443,10 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 let id = service.id.clone();
                 snapshot.services.insert(id.clone(), Arc::new(service));
                 let roles = roles.into_iter().enumerate().map(|(place, (class_max, automated))| {
-                    (role(place), Role { name: name(), class_max, automated, emergency: automated })
+                    (
+                        role(place),
+                        Role { name: name(), class_max, automated, emergency: automated, represents: vec![RepresentativeKind::Parent] },
+                    )
                 });
                 let consumer = Consumer {
                     id: ConsumerId::new("child-protection").expect("a consumer"),
@@ -445,6 +468,7 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                     official,
                     role: role(role_place),
                     assertion: None,
+                    on_behalf_of,
                     consents,
                     codes: codes.into_iter().map(|codes| ("kinds".into(), codes.into_iter().map(Box::from).collect())).collect(),
                     fields,
@@ -494,7 +518,7 @@ pub(super) fn plain() -> World {
         special: true,
         quota: Quota { per_second: 1, burst: 1 },
         certificate_names: Vec::new(),
-        roles: [(role(0), Role { name: name(), class_max: Class::S, automated: false, emergency: false })].into(),
+        roles: [(role(0), Role { name: name(), class_max: Class::S, automated: false, emergency: false, represents: Vec::new() })].into(),
         grants: vec![grant],
     };
     let ask = Ask {
@@ -505,6 +529,7 @@ pub(super) fn plain() -> World {
         official: Official::Person("AZ-0001".to_owned()),
         role: role(0),
         assertion: None,
+        on_behalf_of: None,
         consents: Vec::new(),
         codes: BTreeMap::new(),
         fields: None,
