@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use journal::VerifyingKey;
 use model::{Problems, Profile};
 use seal::NodeKey;
-use store::Store;
+use store::{Ledger, Store};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -139,6 +139,7 @@ impl Gateway {
         let store_key = node_key.derive("qovsaq store");
         let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
         let store = Arc::new(Store::open(&config.store, store_key).map_err(anyhow::Error::new)?);
+        not_set_back(&store, &active)?;
         let rights = Rights::open(Arc::clone(&store), node_key.derive("qovsaq rights"), config.access.is_some())?;
         let recorder = logs::open(&config, &node_key, clock::now()).await?;
         let verifying_key = recorder.journal().verifying_key().clone();
@@ -159,6 +160,7 @@ impl Gateway {
                 recorder.event(Kind::ConfigurationActivated, &activation(&active)).await.map_err(anyhow::Error::new)?;
             }
         }
+        note_active(&store, &active)?;
         // A provider that does not answer yet keeps nobody else from asking: it is looked for again.
         if let Some(officials) = &officials {
             officials.refresh(&recorder, clock::now()).await;
@@ -278,6 +280,9 @@ impl Gateway {
         let event = bundle_activation(&active, &bundle, &signers);
         self.recorder.event(Kind::BundleActivated, &event).await.map_err(anyhow::Error::new)?;
         tokio::task::block_in_place(|| bundles.point(Pointer::to(&bundle))).map_err(anyhow::Error::new)?;
+        if let Err(error) = tokio::task::block_in_place(|| note_active(&self.store, &active)) {
+            tracing::error!(%error, "the store does not know of the new bundle: a pointer that is set back to the one before would not be noticed");
+        }
         self.swap(active);
         Ok(Taken::Activated { sequence: bundle.manifest.sequence })
     }
@@ -440,6 +445,35 @@ impl Beginning {
         }
         Ok(Self { active: load_bundle(config, &bundle, transports)?, first: Some(signers) })
     }
+}
+
+/// What the store knows of the bundle that was active last.
+const ACTIVE_BUNDLE: Ledger = Ledger("active bundle");
+
+/// Refuses data older than those that were active last: whoever can write the bundles' folder cannot bring back by its
+/// pointer what was withdrawn.
+fn not_set_back(store: &Store, active: &Active) -> anyhow::Result<()> {
+    let Some(noted) = store.note(ACTIVE_BUNDLE)? else { return Ok(()) };
+    let last: Pointer = serde_json::from_slice(&noted).context("the store's note of the active bundle cannot be read")?;
+    let Some(present) = active.bundle.as_ref().map(Pointer::to) else { return Ok(()) };
+    anyhow::ensure!(
+        present.sequence > last.sequence || present == last,
+        "the pointer names bundle {}, but bundle {} ({}) was active last; restore the pointer, or go back by a new bundle: qovsaq bundle rollback",
+        present.sequence,
+        last.sequence,
+        last.bundle
+    );
+    Ok(())
+}
+
+/// Keeps which bundle is active, apart from the bundles' folder.
+fn note_active(store: &Store, active: &Active) -> anyhow::Result<()> {
+    let Some(bundle) = &active.bundle else { return Ok(()) };
+    let pointer = serde_json::to_vec(&Pointer::to(bundle))?;
+    if store.note(ACTIVE_BUNDLE)?.as_ref() != Some(&pointer) {
+        store.put_note(ACTIVE_BUNDLE, &pointer)?;
+    }
+    Ok(())
 }
 
 /// The data of the folders, checked, with the adapters that serve them.

@@ -271,6 +271,18 @@ async fn a_change_goes_live_by_bundle_and_signal_and_back_again() {
     let states: Vec<_> = history.as_array().expect("a list").iter().map(|bundle| bundle["state"].as_str().expect("a state")).collect();
     assert_eq!(states, ["past", "past", "active"]);
     assert!(child.stop().await.success());
+
+    // Older data cannot be brought back by the pointer, nor by removing it.
+    let pointer = office.path("bundles").join("active");
+    let last = std::fs::read(&pointer).expect("a pointer");
+    office.bundles().point(Pointer::to(&bundles.get(1).expect("a bundle"))).expect("pointed");
+    let (code, said) = office.site.refuses().await;
+    assert!(code == Some(1) && said.contains("bundle 3") && said.contains("qovsaq bundle rollback"), "{said}");
+    std::fs::remove_file(&pointer).expect("removed");
+    let (code, said) = office.site.refuses().await;
+    assert!(code == Some(1) && said.contains("was active last"), "{said}");
+    std::fs::write(&pointer, last).expect("written");
+    assert!(office.site.serve().await.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
