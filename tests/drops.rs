@@ -112,24 +112,27 @@ async fn a_caller_dropped_at_any_await_leaves_its_question_to_be_answered_once()
     for service in ONE_OF_EACH {
         let body = body_for(service, fin, &case, &code);
         let mut left_alone = 0;
-        for polls in 0.. {
-            assert!(polls < POLLS_MAX, "{service} is not done after {POLLS_MAX} polls");
-            let (calls_before, before) = (house.asked(), last_index(&house).await);
-            let gateway = gateway(&house);
-            let run = async { pipeline::run(&gateway, &exchange(&house, service, &body), Instant::now() + WAIT).await };
-            let ended = Polls { future: Box::pin(run), left: polls }.await;
-            idle(&gateway).await;
+        // Twice: the first use of a consent is entered on the way, and once that is done fewer polls lead further.
+        for _ in 0..2 {
+            for polls in 0.. {
+                assert!(polls < POLLS_MAX, "{service} is not done after {POLLS_MAX} polls");
+                let (calls_before, before) = (house.asked(), last_index(&house).await);
+                let gateway = gateway(&house);
+                let run = async { pipeline::run(&gateway, &exchange(&house, service, &body), Instant::now() + WAIT).await };
+                let ended = Polls { future: Box::pin(run), left: polls }.await;
+                idle(&gateway).await;
 
-            let (intents, reason) = left_behind(&house, before).await;
-            let calls = house.asked() - calls_before;
-            assert!(intents <= 1 && reason.is_none_or(|reason| reason.is_null()), "{service}: {intents} after {polls} polls");
-            // The flight outlives the caller: what was about to be asked is asked, once.
-            assert!(calls == 0 && intents == 0 || calls == 1 && intents == 1, "{service}: {calls} calls after {polls} polls");
-            left_alone += usize::from(ended.is_none() && intents == 1);
-            if let Some(ending) = ended {
-                assert!(matches!(ending, Ok(Ending::Answered(_))), "{service}: {ending:?}");
-                assert_eq!(intents, 1);
-                break;
+                let (intents, reason) = left_behind(&house, before).await;
+                let calls = house.asked() - calls_before;
+                assert!(intents <= 1 && reason.is_none_or(|reason| reason.is_null()), "{service}: {intents} after {polls} polls");
+                // The flight outlives the caller: what was about to be asked is asked, once.
+                assert!(calls == 0 && intents == 0 || calls == 1 && intents == 1, "{service}: {calls} calls after {polls} polls");
+                left_alone += usize::from(ended.is_none() && intents == 1);
+                if let Some(ending) = ended {
+                    assert!(matches!(ending, Ok(Ending::Answered(_))), "{service}: {ending:?}");
+                    assert_eq!(intents, 1);
+                    break;
+                }
             }
         }
         assert!(left_alone > 0, "{service}: no flight was ever left alone");

@@ -414,7 +414,8 @@ pub(super) fn world() -> impl Strategy<Value = World> {
                 proptest::collection::vec((prop_oneof![1 => class(), 2 => Just(Class::S)], any::<bool>()), 3),
                 (kind(), hardly_ever()),
             );
-            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], (official(), acting()), subject(), consents());
+            // Boxed: a tree of values lies on the stack, and a test's is small.
+            let who = (prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(3)], (official(), acting()), subject(), consents()).boxed();
             let codes = proptest::option::weighted(0.8, proptest::sample::subsequence(CODES.to_vec(), 0..=1));
             let what = (prop_oneof![6 => Just(0_usize), 1 => Just(1)], asked, codes, powers());
             let acts = (proptest::collection::vec((mostly(), mostly()), 3), hardly_ever());
