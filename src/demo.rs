@@ -418,7 +418,9 @@ pub fn inputs(service: &Service, grants: &[Grant], family: &Family) -> Json {
 /// Consents of a family's adults to the credit bureau, as a consumer would hold them.
 #[must_use]
 pub fn consents(family: &Family) -> Json {
-    let (now, day) = (clock::now(), jiff::SignedDuration::from_hours(24));
+    // The same all day long: what was used once under a reference is what it says.
+    let midnight = model::time::day(clock::now()).to_zoned(model::time::baku().clone()).map(|midnight| midnight.timestamp());
+    let (now, day) = (midnight.unwrap_or_else(|_| clock::now()), jiff::SignedDuration::from_hours(24));
     let grown_up = model::time::day(now).saturating_sub(18.years());
     let at = |when: Result<jiff::Timestamp, jiff::Error>| model::time::rfc3339(when.unwrap_or(now));
     let adults = family.members.iter().filter(|member| member.birth_date <= grown_up);

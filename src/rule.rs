@@ -49,6 +49,10 @@ pub enum Rule {
     Official,
     /// An official's number, not a robot's name.
     OfficialPerson,
+    /// A certificate's name that no consumer has.
+    NotAConsumers,
+    /// An official who holds a role of this consumer.
+    OwnOfficial,
     /// Another official than the one before.
     OtherOfficial,
     /// A robot needs a person who answers for it.
@@ -217,6 +221,11 @@ impl Rule {
             Self::OfficialPerson => pick(
                 "vəzifəli şəxsin nömrəsi olmalıdır: 1-64 latın hərfi, rəqəm, '-', '.', '_'",
                 "must be an official's number: 1 to 64 of A-Z, a-z, 0-9, '-', '.', '_'",
+            ),
+            Self::NotAConsumers => pick("bu ad bir istehlakçının sertifikatındadır", "is the name in a consumer's certificate"),
+            Self::OwnOfficial => pick(
+                "bu istehlakçıda rolu olan vəzifəli şəxs olmalıdır (hüquqlar reyestri)",
+                "must be an official who holds a role of this consumer (register of rights)",
             ),
             Self::OtherOfficial => pick("`from` ilə eyni olmamalıdır", "must be another one than `from`"),
             Self::Responsible => {

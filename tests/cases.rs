@@ -54,6 +54,8 @@ async fn a_case_is_one_officials_until_he_hands_it_over() {
         (json!({"to": "AZ-0002"}), "/reason"),
         (json!({"to": "robot:night", "reason": REASON}), "/to"),
         (json!({"from": "AZ-0001", "to": "AZ-0001", "reason": REASON}), "/to"),
+        // Nobody whom the register of rights knows in this consumer.
+        (json!({"from": "AZ-0001", "to": "AZ-0010", "reason": REASON}), "/to"),
     ] {
         let answer = post(&client, &transfer, &body).await;
         assert_eq!((answer.status, &answer.json().expect("JSON")["errors"][0]["pointer"]), (422, &json!(pointer)), "{}", answer.body);
@@ -62,6 +64,13 @@ async fn a_case_is_one_officials_until_he_hands_it_over() {
     assert_eq!((not_his.status, &not_his.json().expect("JSON")["code"]), (409, &json!("case-conflict")));
     let handed_over = post(&client, &transfer, &json!({"from": "AZ-0001", "to": "AZ-0002", "reason": REASON})).await;
     assert_eq!(handed_over.status, 200, "{}", handed_over.body);
+    // What is not so is not journalled as if it were.
+    let false_from = post(&client, &transfer, &json!({"from": "AZ-0003", "to": "AZ-0002", "reason": REASON})).await;
+    assert_eq!(false_from.status, 409);
+    // Opening it anew as another's is another content.
+    let persons = json!([{"subject": {"fin": fin}, "role": "child"}]);
+    let anew = json!({"case": case, "purpose": "child-protection", "persons": persons, "official": "AZ-0003"});
+    assert_eq!(post(&client, "/v1/cases", &anew).await.status, 409);
     // From the next question on the case is the other's, and no more his.
     let before = ask(&client, IDENTITY, &question(&fin, &case, "AZ-0001")).await;
     assert_eq!((before.status, reasons(&before)), (403, vec!["case-of-another".to_owned()]));
@@ -137,6 +146,8 @@ async fn in_an_emergency_an_official_acts_beyond_his_case_and_somebody_looks_at_
     let after = ask(&client, IDENTITY, &question(&other, &case, "AZ-0002")).await;
     assert_eq!((after.status, reasons(&after)), (403, vec!["case-of-another".to_owned(), "person-not-in-case".to_owned()]));
     assert_eq!(reviewer.get("/v1/overrides", "en").await.expect("an answer").json().expect("JSON")["overrides"], json!([]));
+    let again = post(&client, &overrides, &asked(json!(1))).await;
+    assert_eq!((again.status, &again.json().expect("JSON")["code"]), (409, &json!("case-conflict")));
     house.stop().await;
 }
 

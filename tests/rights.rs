@@ -138,6 +138,27 @@ async fn who_may_not_decide_is_refused_and_nothing_changes() {
     let refused = tell(&people.admin, "accounts", &open("AZ-0011")).await;
     assert_eq!((refused.status, code(&refused).as_str()), (409, "second-account"));
 
+    // A subsystem's certificate is nobody's.
+    let mut account = open("AZ-0012");
+    account["person"] = json!("TEST-AZ-0012");
+    account["certificate_name"] = json!("Targeted-Aid.meis.test");
+    let refused = tell(&people.officer, "accounts", &account).await;
+    assert_eq!((refused.status, refused.json().expect("JSON")["errors"][0]["pointer"].clone()), (422, json!("/certificate_name")));
+    // Who opened an account approves nothing for it.
+    account["certificate_name"] = Json::Null;
+    made(&tell(&people.officer, "accounts", &account).await);
+    let clerk =
+        made(&tell(&people.admin, "requests", &grant("AZ-0012", json!({"consumer": CONSUMER, "role": "clerk"}))).await)["request"].clone();
+    let refused = tell(&people.officer, &format!("requests/{clerk}/approve"), &json!({})).await;
+    assert_eq!((refused.status, code(&refused).as_str()), (403, "opened-by-you"));
+    // A transfer says expressly what follows, if only that nothing does.
+    let order = json!({"kind": "transfer", "official": OFFICIAL, "effective": "2026-03-01T10:00:00+04:00", "document": document(),
+                       "power": {"consumer": CONSUMER, "role": "clerk"}});
+    let refused = tell(&people.officer, "requests", &order).await;
+    let pointers: Vec<Json> =
+        refused.json().expect("JSON")["errors"].as_array().expect("errors").iter().map(|error| error["pointer"].clone()).collect();
+    assert_eq!((refused.status, pointers), (422, vec![json!("/powers"), json!("")]));
+
     made(&tell(&people.other_admin, &format!("requests/{auditor}/approve"), &json!({})).await);
     people.house.stop().await;
 }

@@ -174,8 +174,14 @@ pub async fn transfer(
         let (az, en) = ("İş `from` ilə göstərilən vəzifəli şəxsin deyil", "The case is not the official's whom `from` names");
         asked.problem(Code::CaseConflict, Origin::Consumer, az, en)
     };
-    if there.official() != from.as_deref() && there.official() != Some(&to) {
+    if there.official() != from.as_deref() {
         return Err(not_his());
+    }
+    let roles = asked.active.snapshot.consumers.get(&asked.consumer).map(|consumer| &consumer.roles);
+    let official = policy::Official::Person(to.clone());
+    let is_own = |role| gateway.rights.standing(&asked.consumer, &official, role, clock::now()).reason().is_none();
+    if !roles.is_some_and(|roles| roles.keys().any(is_own)) {
+        return Err(asked.contract_broken(&[Broken::new("/to", Rule::OwnOfficial)]));
     }
     let event =
         json!({"request_id": asked.request_id, "consumer": asked.consumer, "case": case, "from": from, "official": to, "reason": reason});

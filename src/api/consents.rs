@@ -52,18 +52,21 @@ pub async fn tell(State(gateway): State<Arc<Gateway>>, asked: Asked, headers: He
 
 fn shown(known: &KnownConsent) -> Json {
     let now = clock::now();
-    let status = match (&known.withdrawn, &known.consent) {
-        (Some(_), _) => "withdrawn",
-        (None, Some(consent)) if consent.in_force(now) => "in_force",
-        (None, _) => "ended",
+    // The last one that was signed and not taken back; else the last one of all.
+    let standing = known.versions.iter().rev().find(|consent| known.allows(consent).is_ok());
+    let consent = standing.or(known.versions.last());
+    let status = match standing {
+        Some(consent) if consent.in_force(now) => "in_force",
+        Some(_) => "ended",
+        None => "withdrawn",
     };
     let moment = model::time::rfc3339;
     json!({
         "provider": known.name.provider,
         "reference": known.name.reference,
-        "sha256": known.consent.as_ref().map(|consent| &consent.sha256),
-        "signed_at": known.consent.as_ref().map(|consent| moment(consent.signed_at)),
-        "expires_at": known.consent.as_ref().map(|consent| moment(consent.expires_at)),
+        "sha256": consent.map(|consent| &consent.sha256),
+        "signed_at": consent.map(|consent| moment(consent.signed_at)),
+        "expires_at": consent.map(|consent| moment(consent.expires_at)),
         "used_by": known.consumers,
         "status": status,
         "withdrawn_at": known.withdrawn.as_ref().map(|withdrawal| moment(withdrawal.at)),

@@ -61,10 +61,13 @@ pub async fn begin(
     let body = asked.json(&headers, body).await?;
     let mut asking = read(&body, &gateway).map_err(|broken| asked.contract_broken(&broken))?;
     let there = store_access::case(&gateway, &asked.consumer, &case).await.map_err(|error| asked.stopped(&error.into()))?;
-    let purpose = there.filter(|case| case.is_open()).map(|case| case.purpose().clone()).ok_or_else(unknown)?;
+    let there = there.filter(|case| case.is_open()).ok_or_else(unknown)?;
+    let purpose = there.purpose().clone();
     let presence = asked.presence(&gateway, asking.assertion.take(), &asking.official, &case).await?;
     refuse(&gateway, &asked, &case, purpose.as_str(), (&asking, &presence)).await?;
 
+    // Before the entry, so that it tells of nothing that does not take place.
+    there.may_begin_override(&asking.official).map_err(|why| not_again(&asked, why))?;
     let now = clock::now();
     let entry = Override {
         id: Uuid::now_v7(),
@@ -91,10 +94,7 @@ pub async fn begin(
     match store_access::begin_override(&gateway, entry).await.map_err(|error| asked.stopped(&error.into()))? {
         Overrode::Now => {}
         Overrode::NoOpenCase => return Err(unknown()),
-        Overrode::TooMany => {
-            let (az, en) = ("Bu işdə artıq çox təcili hal olub; yeni iş açın", "This case has had too many emergencies; open another case");
-            return Err(asked.problem(Code::CaseConflict, Origin::Consumer, az, en));
-        }
+        why @ (Overrode::TooMany | Overrode::NotReviewed | Overrode::FoundUnjustified) => return Err(not_again(&asked, why)),
     }
     // The alarm: somebody is to look at it now, not at the end of a quarter.
     metrics::counter!("qovsaq_case_overrides_total", "consumer" => asked.consumer.to_string()).increment(1);
@@ -103,6 +103,24 @@ pub async fn begin(
         "request_id": asked.request_id, "override": id, "until": model::time::rfc3339(until), "receipt": ReceiptBody::whole(&durable),
     });
     Ok(asked.answer(StatusCode::CREATED, answer.to_string()))
+}
+
+/// Why no override begins although there is a right to one.
+fn not_again(asked: &Asked, why: Overrode) -> Problem {
+    let (az, en) = match why {
+        Overrode::NotReviewed => (
+            "Bu vəzifəli şəxsin bu işdəki əvvəlki təcili halı hələ araşdırılmayıb",
+            "An earlier emergency of this official in this case waits for its review",
+        ),
+        Overrode::FoundUnjustified => (
+            "Bu vəzifəli şəxsin bu işdəki təcili halı əsassız sayılıb; iş ona verilməlidir",
+            "An emergency of this official in this case was found unjustified; let the case be handed over",
+        ),
+        Overrode::Now | Overrode::TooMany | Overrode::NoOpenCase => {
+            ("Bu işdə artıq çox təcili hal olub; yeni iş açın", "This case has had too many emergencies; open another case")
+        }
+    };
+    asked.problem(Code::CaseConflict, Origin::Consumer, az, en)
 }
 
 /// Refuses who may not act in emergencies; the refusal is journalled.

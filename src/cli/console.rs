@@ -16,8 +16,8 @@ pub(crate) struct Console {
     #[arg(global = true, long, default_value = "qovsaq-demo")]
     dir: PathBuf,
     /// Whom to speak as: one of the people of demo.json
-    #[arg(global = true, long = "as", value_name = "NAME", default_value = AUDITOR)]
-    person: String,
+    #[arg(global = true, id = "as", long = "as", value_name = "NAME", default_value = AUDITOR)]
+    speaker: String,
     /// Address of the console, such as `https://127.0.0.1:8445`, instead of a demo's; with --ca, --cert and --key
     #[arg(global = true, long, requires_all = ["ca", "cert", "key"])]
     console: Option<String>,
@@ -49,6 +49,6 @@ impl Console {
             .with_context(|| format!("cannot read {}; start `qovsaq demo` first, or name a --console", file.display()))?;
         let demo: Json = serde_json::from_str(&text)?;
         let console = demo["console"].as_str().context("demo.json names no console")?;
-        Client::new(console, &ca_file(&self.dir), Some(person_files(&self.dir, &self.person)))
+        Client::new(console, &ca_file(&self.dir), Some(person_files(&self.dir, &self.speaker)))
     }
 }

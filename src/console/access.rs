@@ -217,6 +217,7 @@ fn refused(conversation: &Conversation, refusal: Refusal) -> Problem {
         | Refusal::ActorDeactivated
         | Refusal::NotEntitled
         | Refusal::OwnRequest
+        | Refusal::OpenedByYou
         | Refusal::OwnRight
         | Refusal::NotYours
         | Refusal::NotAllowedInEmergency
@@ -318,7 +319,7 @@ pub async fn accounts(asked: Asked) -> Result<Response, Problem> {
                 "official": official,
                 "opened_at": model::time::rfc3339(account.opened_at),
                 "deactivated_at": account.deactivated_at.map(model::time::rfc3339),
-                "rights": register.rights_of(official).map(|right| right_body(&register, right, now)).collect::<Vec<_>>(),
+                "rights": register.rights_of(official).filter(|right| asked.sees_all() || *official == number || held.iter().any(|power| power.guards(&right.power))).map(|right| right_body(&register, right, now)).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -335,6 +336,14 @@ pub async fn open_account(asked: Asked, headers: HeaderMap, body: Body) -> Resul
     let person = fields.text("person", PERSON_BYTES_MAX).map(|text| asked.gateway.rights.person(&text));
     let certificate_name = fields.optional_text("certificate_name", NAME_BYTES_MAX).map(|name| name.to_ascii_lowercase().into());
     let subject = fields.optional_text("subject", NAME_BYTES_MAX);
+    // A subsystem's certificate is no person's.
+    let active = asked.gateway.active();
+    let of_consumer = |name: &Box<str>| {
+        active.snapshot.consumers.values().any(|consumer| consumer.certificate_names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    };
+    if certificate_name.as_ref().is_some_and(of_consumer) {
+        fields.broken.push(Broken::new("/certificate_name", Rule::NotAConsumers));
+    }
     let command = official.zip(person).zip(fields.document());
     let command =
         command.map(|((official, person), document)| Command::OpenAccount { official, person, certificate_name, subject, document });
@@ -407,7 +416,11 @@ pub async fn request(asked: Asked, headers: HeaderMap, body: Body) -> Result<Res
         }
         Some("transfer") => {
             let (official, effective) = (fields.official("official"), fields.moment("effective"));
-            let values = fields.given("powers").and_then(Json::as_array).cloned().unwrap_or_default();
+            // Said expressly, also where there are none: what he holds ends with the order.
+            let values = match fields.given("powers").and_then(Json::as_array).cloned() {
+                Some(values) => values,
+                None => fields.refuse("powers", Rule::List(rights::POWERS_MAX)).unwrap_or_default(),
+            };
             let count = values.len();
             let powers: Vec<Power> = values
                 .into_iter()
@@ -422,6 +435,16 @@ pub async fn request(asked: Asked, headers: HeaderMap, body: Body) -> Result<Res
         }
         _ => fields.refuse("kind", Rule::OneOf("grant, withdrawal, transfer")),
     };
+    // A member that means nothing for its kind was meant otherwise.
+    let known: &[&str] = match fields.given("kind").and_then(Json::as_str) {
+        Some("grant") => &["kind", "official", "power", "begins", "ends", "document", "received_at"],
+        Some("withdrawal") => &["kind", "right", "effective", "document", "received_at"],
+        Some("transfer") => &["kind", "official", "powers", "effective", "document", "received_at"],
+        _ => &KEYS,
+    };
+    if KEYS.iter().any(|key| fields.given(key).is_some() && !known.contains(key)) {
+        fields.broken.push(Broken::new("", Rule::Keys(known.join(", "))));
+    }
     let received_at = fields.optional_moment("received_at").unwrap_or(now);
     let command = wanted.zip(fields.document()).map(|(wanted, document)| Command::Request { wanted, document, received_at });
     asked.tell_if_sound(command, fields).await

@@ -30,10 +30,19 @@ pub(super) fn lines(recorded: &Recorded, premises: &Premises, decision: Option<&
     } else {
         Said::new("qərar: rədd edilir", "decision: denied")
     });
-    for check in &decision.checks {
+    // What stood against it comes first.
+    let mut checks: Vec<_> = decision.checks.iter().collect();
+    checks.sort_by_key(|check| check.passed);
+    let liftable = [DenialReason::CaseOfAnother, DenialReason::PersonNotInCase];
+    for check in checks {
         let (part_az, part_en) = part(check.part);
         let (az, en) = (check.reason.azerbaijani(), check.reason.english());
-        lines.push(if check.passed {
+        lines.push(if check.passed && decision.emergency.is_some() && liftable.contains(&check.reason) {
+            Said::new(
+                format!("  keçir · {part_az} · bu hal yoxdur və ya təcili hal icazəsi ilə aradan qaldırılıb: {az}"),
+                format!("  passes · {part_en} · not the case, or lifted by the emergency override: {en}"),
+            )
+        } else if check.passed {
             Said::new(format!("  keçir · {part_az} · bu hal yoxdur: {az}"), format!("  passes · {part_en} · not the case: {en}"))
         } else {
             Said::new(format!("  RƏDD · {part_az} · {az} ({})", check.reason), format!("  FAILS · {part_en} · {en} ({})", check.reason))

@@ -20,6 +20,8 @@ pub(crate) const RIGHTS_MAX: usize = 200;
 pub(crate) const OPEN_REQUESTS_MAX: usize = 10_000;
 /// Most of them by one requester.
 pub(crate) const OPEN_REQUESTS_EACH_MAX: usize = 200;
+/// How far back a right may begin or end, or a transfer take effect: 31 days. (Assumption.)
+pub(crate) const BEGIN_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How far ahead a right may begin, or a transfer take effect: a year. (Assumption.)
 pub const BEGIN_AHEAD_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// Longest right taken in an emergency: 4 hours. (Assumption.)

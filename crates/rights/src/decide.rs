@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use model::{Calendar, Office};
 
 use crate::command::{
-    ACCOUNTS_MAX, BEGIN_AHEAD_MAX, BREAK_GLASS_MAX, Command, DECIDED_WITHIN, ERASED_AFTER, NAME_BYTES_MAX, OPEN_REQUESTS_EACH_MAX,
-    OPEN_REQUESTS_MAX, POWERS_MAX, RIGHTS_MAX, TEXT_BYTES_MAX,
+    ACCOUNTS_MAX, BEGIN_AHEAD_MAX, BEGIN_BEHIND_MAX, BREAK_GLASS_MAX, Command, DECIDED_WITHIN, ERASED_AFTER, NAME_BYTES_MAX,
+    OPEN_REQUESTS_EACH_MAX, OPEN_REQUESTS_MAX, POWERS_MAX, RIGHTS_MAX, TEXT_BYTES_MAX,
 };
 use crate::event::{Basis, By, Change, Event, Granted};
 use crate::id::{DocumentRef, OfficialNumber, RequestId, RightId};
@@ -112,7 +112,8 @@ impl Register {
                 if !actor.guards(&right.power) {
                     return Err(Refusal::NotEntitled);
                 }
-                // No look at who is left to administer: what is dangerous ends.
+                // One must stay who can grant: where the last one is the danger, his certificate is revoked.
+                deciding.somebody_administers_without(&[right.id])?;
                 event(stated(reason)?, Change::Withdrawn { right: right.id })
             }
             Command::BreakGlass { power, reason, until } => {
@@ -235,6 +236,17 @@ impl<'a> Deciding<'a> {
         }
         if request.official == *actor.number {
             return Err(Refusal::OwnRight);
+        }
+        // Whoever opens an account could be its person: two accounts of one's own must not make two pairs of eyes.
+        let opened_by_actor = |number: &OfficialNumber| {
+            self.register.accounts.get(number).is_some_and(|account| account.opened_by.as_ref() == Some(actor.number))
+        };
+        let requester = match &request.by {
+            By::Official(requester) => Some(requester),
+            By::Gateway => None,
+        };
+        if opened_by_actor(&request.official) || requester.is_some_and(opened_by_actor) {
+            return Err(Refusal::OpenedByYou);
         }
         let reaches = match &request.wanted {
             Wanted::Grant { power, .. } => actor.decides_on(power),
@@ -359,6 +371,10 @@ impl<'a> Deciding<'a> {
         if self.register.rights_of(actor.number).any(|right| right.ending.is_some() && right.power.is_same_role(power)) {
             return Err(Refusal::TakenAway);
         }
+        // Four hours are no bound where one follows the other.
+        if self.register.rights_of(actor.number).any(|right| right.emergency == Some(Emergency::Open)) {
+            return Err(Refusal::EmergencyOpen);
+        }
         if until <= self.now || until.duration_since(self.now) > BREAK_GLASS_MAX {
             return Err(Refusal::EmergencyTooLong);
         }
@@ -404,7 +420,9 @@ impl<'a> Deciding<'a> {
 
     fn soon_enough(&self, at: Timestamp) -> Result<(), Refusal> {
         let far = at > self.now && at.duration_since(self.now) > BEGIN_AHEAD_MAX;
-        if far { Err(Refusal::WrongTime) } else { Ok(()) }
+        // An order may have been on its way; a month or year mistyped ends everything at once.
+        let old = at < self.now && self.now.duration_since(at) > BEGIN_BEHIND_MAX;
+        if far || old { Err(Refusal::WrongTime) } else { Ok(()) }
     }
 
     /// Nobody could grant anything any more: refused, where there is no danger. Only who holds the office now, and

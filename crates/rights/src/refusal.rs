@@ -98,8 +98,8 @@ refusals! {
         "Bu şəxsin əvvəlki köçürməsi hələ qərara alınmayıb; əvvəlcə onu təsdiq və ya rədd edin",
         "An earlier transfer of this person is not decided; approve or refuse it first";
     WrongTime = "wrong-time",
-        "Vaxt uyğun deyil: sənəd gələcəkdə alına bilməz; hüquq başladıqdan sonra və keçmişdən sonra bitir, ən çoxu bir il sonra başlayır",
-        "The time does not fit: nothing is received in the future; a right ends after it begins and not in the past, and begins within a year";
+        "Vaxt uyğun deyil: sənəd gələcəkdə alına bilməz; hüquq başladıqdan sonra və keçmişdən sonra bitir, ən çoxu bir il sonra və ən çoxu 31 gün əvvəldən başlayır",
+        "The time does not fit: nothing is received in the future; a right ends after it begins and not in the past, and begins or ends within a year and at most 31 days back";
     WrongText = "wrong-text",
         "Səbəb və ya sənəd göstərilməyib və ya 500 baytdan uzundur",
         "A reason or document is missing, or longer than 500 bytes";
@@ -115,6 +115,12 @@ refusals! {
     TakenAway = "taken-away",
         "Bu hüquq həmin şəxsdən alınıb; onu təcili qaydada özünə qaytarmaq olmaz, sorğu verin",
         "This right was ended by others; nobody gives it back to himself in an emergency, request it";
+    EmergencyOpen = "emergency-open",
+        "Əvvəl götürdüyünüz təcili hüquq hələ yoxlanılmayıb; yoxlanılana qədər yenisi götürülmür",
+        "A right that you took in an emergency waits for its review; until then no other is taken";
+    OpenedByYou = "opened-by-you",
+        "Bu hesabı siz açmısınız; qərarı başqası verir",
+        "You opened this account, or that of whoever asks; somebody else decides";
     EmergencyTooLong = "emergency-too-long",
         "Təcili hüquq gələcəkdə və ən çoxu 4 saat sonra bitməlidir",
         "A right taken in an emergency ends in the future, at most 4 hours away";

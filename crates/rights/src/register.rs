@@ -39,6 +39,9 @@ pub struct Account {
     pub subject: Option<Box<str>>,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// Who opened it; nobody for those that were taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<OfficialNumber>,
     /// Since when it is deactivated.
     pub deactivated_at: Option<Timestamp>,
     /// His rights, in the order in which they came to be.
@@ -460,6 +463,10 @@ impl Register {
                     certificate_name: certificate_name.clone(),
                     subject: subject.clone(),
                     opened_at: *at,
+                    opened_by: match by {
+                        By::Official(official) => Some(official.clone()),
+                        By::Gateway => None,
+                    },
                     deactivated_at: None,
                     rights: Vec::new(),
                     transferred: None,

@@ -319,6 +319,8 @@ fn in_an_emergency_a_listed_right_acts_at_once_for_hours_and_is_reviewed_by_anot
     world.tell("AZ-0001", now(), &break_glass(&clerk(), 240)).expect("taken");
     assert_eq!(world.standing("AZ-0001", &clerk(), later(239)), Standing::Held);
     assert_eq!(world.standing("AZ-0001", &clerk(), later(240)), Standing::Withdrawn, "it ends by itself");
+    // One after the other would be no end.
+    assert_eq!(world.tell("AZ-0001", later(250), &break_glass(&clerk(), 400)), Err(Refusal::EmergencyOpen));
 
     let right = world.held("AZ-0001", &clerk());
     let review = Command::ReviewBreakGlass { right, reason: "he was alone that night".into() };
@@ -397,13 +399,48 @@ fn the_review_shows_a_reviewer_what_is_in_his_scope_and_what_is_not_used() {
 }
 
 #[test]
-fn somebody_is_always_left_who_can_grant_but_danger_knows_no_exception() {
+fn somebody_is_always_left_who_can_grant() {
     let mut world = World::usual();
     let leave = |name: &str| Command::Leave { official: number(name), document: document() };
     world.tell("admin-1", now(), &leave("admin-2")).expect("one is left");
     assert_eq!(world.tell("admin-1", now(), &leave("admin-1")), Err(Refusal::LastAdministrator));
     let right = world.held("admin-1", &Power::CentralAdministrator);
-    world.tell("dpo-1", now(), &withdraw(right)).expect("withdrawn in danger");
+    // Not in danger either: nobody could mend it.
+    assert_eq!(world.tell("dpo-1", now(), &withdraw(right)), Err(Refusal::LastAdministrator));
+}
+
+// clause: 004/6.2
+#[test]
+fn two_accounts_of_one_person_are_no_two_pairs_of_eyes() {
+    let mut world = World::usual();
+    let open = |official: &str, key: u8| Command::OpenAccount {
+        official: number(official),
+        person: PersonKey([key; 32]),
+        certificate_name: None,
+        subject: None,
+        document: document(),
+    };
+    world.tell("aid-1", now(), &open("AZ-0100", 77)).expect("opened");
+    // For an account that he has opened, somebody else decides.
+    let asked = world.grant("admin-1", "AZ-0100", &clerk()).expect("requested");
+    assert_eq!(world.tell("aid-1", now(), &approve(asked)), Err(Refusal::OpenedByYou));
+    world.tell("admin-2", now(), &approve(asked)).expect("approved by another");
+    // And so for what such an account asks for.
+    let asked = world.grant("AZ-0100", "AZ-0002", &clerk()).expect("requested");
+    assert_eq!(world.tell("aid-1", now(), &approve(asked)), Err(Refusal::OpenedByYou));
+    world.tell("admin-2", now(), &approve(asked)).expect("approved by another");
+}
+
+#[test]
+fn a_mistyped_month_ends_nothing() {
+    let mut world = World::usual();
+    let ordered = |effective| {
+        let wanted = Wanted::Transfer { official: number("AZ-0001"), effective, powers: Vec::new() };
+        Command::Request { wanted, document: document(), received_at: now() }
+    };
+    let long_ago = now() - jiff::SignedDuration::from_hours(32 * 24);
+    assert_eq!(world.tell("aid-1", now(), &ordered(long_ago)), Err(Refusal::WrongTime));
+    world.tell("aid-1", now(), &ordered(now() - jiff::SignedDuration::from_hours(24))).expect("an order that was on its way");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use seal::SealKey;
 use serde::{Deserialize, Serialize};
 
 use crate::Override;
-use crate::StoreError;
 use crate::database::Key;
+use crate::{OVERRIDES_MAX, Overrode, StoreError, Verdict};
 
 /// A consumer's case at one moment. Does not change; ask the store again for a later state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,25 @@ impl Case {
         self.record.overrides.iter().find(|entry| entry.covers(official, role, now))
     }
 
+    /// Whether this official may begin an override.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_begin_override(&self, official: &str) -> Result<(), Overrode> {
+        let overrides = &self.record.overrides;
+        let own = || overrides.iter().filter(|entry| entry.official == official);
+        let unjustified = |entry: &Override| entry.review.as_ref().is_some_and(|review| review.verdict == Verdict::Unjustified);
+        if overrides.len() >= OVERRIDES_MAX {
+            Err(Overrode::TooMany)
+        } else if own().any(unjustified) {
+            Err(Overrode::FoundUnjustified)
+        } else if own().any(|entry| entry.review.is_none()) {
+            Err(Overrode::NotReviewed)
+        } else {
+            Ok(())
+        }
+    }
+
     /// About how many bytes it takes in memory.
     pub(crate) fn weight(&self) -> usize {
         let persons = self.record.overrides.iter().map(|entry| entry.persons.len() + 8).sum::<usize>();
@@ -136,10 +155,6 @@ impl Record {
         Self { official: Some(official.to_owned()), ..self.clone() }
     }
 
-    pub(crate) fn overrides(&self) -> &[Override] {
-        &self.overrides
-    }
-
     /// With this override, in the place of an earlier state of the same.
     pub(crate) fn with_override(&self, entry: &Override) -> Self {
         let mut record = self.clone();
@@ -152,11 +167,13 @@ impl Record {
         Self { closed_at: Some(now), ..self.clone() }
     }
 
-    /// Whether both have the same purpose and the same persons in the same roles, in any order. Whose case it is may
-    /// have changed since.
+    /// Whether another opening wants the same: purpose, persons in their roles in any order, and the official where it
+    /// names one.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         let all_in = |left: &Self, right: &Self| left.persons.iter().all(|person| right.persons.contains(person));
-        self.purpose == other.purpose && all_in(self, other) && all_in(other, self)
+        // Whoever names an official wants it to be his.
+        let his = other.official.is_none() || other.official == self.official;
+        self.purpose == other.purpose && his && all_in(self, other) && all_in(other, self)
     }
 
     pub(crate) fn seal(&self, key: &SealKey, place: Key) -> Result<Vec<u8>, StoreError> {

@@ -36,15 +36,19 @@ impl fmt::Debug for ConsentName {
     }
 }
 
+/// Most signatures of one consent that are remembered.
+pub const VERSIONS_MAX: usize = 20;
+
 /// A consent as the registry knows it. `Debug` names nobody.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownConsent {
     /// What it is known by.
     pub name: ConsentName,
-    /// What it said when it was first used, as it was signed last. Another content of the same signature is refused.
-    /// `None` where it was withdrawn before anybody used it.
-    pub consent: Option<Consent>,
+    /// What it said when it was first used, for each time it was signed, in the order of use; the last
+    /// [`VERSIONS_MAX`]. Another content of the same signature is refused. Empty where it was withdrawn before anybody
+    /// used it.
+    pub versions: Vec<Consent>,
     /// When it was first used, or withdrawn.
     pub registered_at: Timestamp,
     /// Who has used it, in order.
@@ -79,16 +83,14 @@ impl KnownConsent {
         if self.withdrawn.as_ref().is_some_and(|withdrawal| consent.signed_at <= withdrawal.at) {
             return Err(Refused::Withdrawn);
         }
-        match &self.consent {
-            Some(known) if known != consent && consent.signed_at <= known.signed_at => Err(Refused::Differs),
-            Some(_) | None => Ok(()),
-        }
+        let differs = |known: &Consent| known.signed_at == consent.signed_at && known != consent;
+        if self.versions.iter().any(differs) { Err(Refused::Differs) } else { Ok(()) }
     }
 
     /// Whether this consumer has used exactly this consent before.
     #[must_use]
     pub fn used(&self, consumer: &ConsumerId, consent: &Consent) -> bool {
-        self.consent.as_ref() == Some(consent) && self.consumers.contains(consumer)
+        self.versions.contains(consent) && self.consumers.contains(consumer)
     }
 }
 
@@ -97,7 +99,7 @@ impl KnownConsent {
 pub enum Refused {
     /// It has been withdrawn since it was signed.
     Withdrawn,
-    /// It says something else than it did at its first use, or a later one has been used since.
+    /// It says something else than it did at its first use.
     Differs,
 }
 

@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 pub use crate::case::Case;
 use crate::case::Record;
-pub use crate::consent::{ConsentName, KnownConsent, Refused, Registered, Withdrawal, Withdrew};
+pub use crate::consent::{ConsentName, KnownConsent, Refused, Registered, VERSIONS_MAX, Withdrawal, Withdrew};
 use crate::database::{Database, Key};
 pub use crate::emergency::{Override, Review, Verdict};
 pub use crate::error::StoreError;
@@ -120,6 +120,10 @@ pub enum Overrode {
     Now,
     /// The case has had [`OVERRIDES_MAX`] already.
     TooMany,
+    /// An earlier one of the same official in this case waits for its review.
+    NotReviewed,
+    /// An earlier one of the same official in this case was found unjustified.
+    FoundUnjustified,
     /// This consumer has no such open case.
     NoOpenCase,
 }
@@ -278,8 +282,8 @@ impl Store {
         let key = self.case_key(&entry.consumer, &entry.case);
         let mut database = self.database();
         let Some(there) = self.case_of(&database, key)?.filter(|case| case.is_open()) else { return Ok(Overrode::NoOpenCase) };
-        if there.record().overrides().len() >= OVERRIDES_MAX {
-            return Ok(Overrode::TooMany);
+        if let Err(why) = there.may_begin_override(&entry.official) {
+            return Ok(why);
         }
         self.put_override(&mut database, key, there.record().with_override(entry), entry)?;
         Ok(Overrode::Now)
@@ -341,7 +345,7 @@ impl Store {
         let known = match self.consent_at(&database, key)? {
             None => KnownConsent {
                 name,
-                consent: Some(consent.clone()),
+                versions: vec![consent.clone()],
                 registered_at: now,
                 consumers: vec![consumer.clone()],
                 withdrawn: None,
@@ -353,7 +357,13 @@ impl Store {
                 if known.used(consumer, consent) {
                     return Ok(Registered::Before);
                 }
-                let mut known = KnownConsent { consent: Some(consent.clone()), withdrawn: None, ..KnownConsent::clone(&known) };
+                let mut known = KnownConsent::clone(&known);
+                if !known.versions.contains(consent) {
+                    if known.versions.len() >= VERSIONS_MAX {
+                        known.versions.remove(0);
+                    }
+                    known.versions.push(consent.clone());
+                }
                 if !known.consumers.contains(consumer) {
                     known.consumers.push(consumer.clone());
                 }
@@ -393,16 +403,23 @@ impl Store {
         let there = self.consent_at(&database, key)?;
         let known = match there {
             Some(known) if !by_person && !known.consumers.contains(&withdrawal.by) => return Ok(Withdrew::Unknown),
-            Some(known) if known.withdrawn.is_some() => return Ok(Withdrew::Before),
+            Some(known)
+                if known
+                    .withdrawn
+                    .as_ref()
+                    .is_some_and(|withdrawal| known.versions.iter().all(|consent| consent.signed_at <= withdrawal.at)) =>
+            {
+                return Ok(Withdrew::Before);
+            }
             Some(known) => {
                 // Whoever's clock was ahead: what is known is withdrawn.
-                let at = known.consent.as_ref().map_or(withdrawal.at, |consent| withdrawal.at.max(consent.signed_at));
+                let at = known.versions.iter().map(|consent| consent.signed_at).fold(withdrawal.at, Timestamp::max);
                 KnownConsent { withdrawn: Some(Withdrawal { at, ..withdrawal }), ..KnownConsent::clone(&known) }
             }
             None if !by_person => return Ok(Withdrew::Unknown),
             None => {
                 let registered_at = withdrawal.at;
-                KnownConsent { name: name.clone(), consent: None, registered_at, consumers: Vec::new(), withdrawn: Some(withdrawal) }
+                KnownConsent { name: name.clone(), versions: Vec::new(), registered_at, consumers: Vec::new(), withdrawn: Some(withdrawal) }
             }
         };
         self.put_consent(&database, key, known)?;

@@ -460,10 +460,15 @@ fn an_override_covers_one_official_in_one_role_for_a_while() {
     assert_eq!(fixture.there().expect("a case").emergency("AZ-0002", &role, now()), None);
     assert_eq!(fixture.store.review_override(entry.id, review(Verdict::Justified)).expect("the disk works"), Reviewed::Before);
     assert_eq!(fixture.store.count_overrides_to_review().expect("the disk works"), 0);
-    for id in 2..=u128::try_from(OVERRIDES_MAX).expect("small") {
-        assert_eq!(fixture.store.begin_override(&emergency(&fixture, id, "AZ-0002", vec![])).expect("the disk works"), Overrode::Now);
+    let begin =
+        |id: u128, official: &str| fixture.store.begin_override(&emergency(&fixture, id, official, vec![])).expect("the disk works");
+    // Not again after that, and not twice without a look at the first.
+    assert_eq!(begin(2, "AZ-0002"), Overrode::FoundUnjustified);
+    assert_eq!((begin(2, "AZ-0003"), begin(3, "AZ-0003")), (Overrode::Now, Overrode::NotReviewed));
+    for id in 3..=u128::try_from(OVERRIDES_MAX).expect("small") {
+        assert_eq!(begin(id, &format!("AZ-1{id:03}")), Overrode::Now);
     }
-    assert_eq!(fixture.store.begin_override(&emergency(&fixture, 99, "AZ-0002", vec![])).expect("the disk works"), Overrode::TooMany);
+    assert_eq!(begin(99, "AZ-0099"), Overrode::TooMany);
 }
 
 fn consent(reference: &str) -> Consent {
@@ -504,7 +509,9 @@ fn a_consent_is_what_it_was_at_its_first_use_until_it_is_withdrawn() {
     // What he signs later he gives anew.
     let anew = Consent { signed_at: now() + jiff::SignedDuration::from_secs(1), ..given.clone() };
     assert_eq!(register(&fixture, &fixture.consumer, &anew), Registered::Now);
-    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Refused(Refused::Differs));
+    assert_eq!(register(&fixture, &fixture.consumer, &given), Registered::Refused(Refused::Withdrawn));
+    let other_words = Consent { expires_at: anew.expires_at + jiff::SignedDuration::from_hours(9), ..anew.clone() };
+    assert_eq!(register(&fixture, &fixture.consumer, &other_words), Registered::Refused(Refused::Differs));
     assert_eq!(withdraw(&fixture, &name, &other, true), Withdrew::Now);
     assert_eq!(register(&fixture, &fixture.consumer, &anew), Registered::Refused(Refused::Withdrawn));
     // The person withdraws one that nobody has used: it can never be used then.

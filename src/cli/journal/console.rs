@@ -148,7 +148,6 @@ fn row(entry: &Json) -> Vec<String> {
     ]
 }
 
-/// What a file is written as.
 /// Explain the decision of one entry by the rules of then, and compare it with what was recorded
 #[derive(Debug, Args)]
 #[command(after_help = "The explanation itself is journalled. Of an answer or a failure the question's decision is explained.\n\n\
