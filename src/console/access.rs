@@ -338,10 +338,10 @@ pub async fn open_account(asked: Asked, headers: HeaderMap, body: Body) -> Resul
     let subject = fields.optional_text("subject", NAME_BYTES_MAX);
     // A subsystem's certificate is no person's.
     let active = asked.gateway.active();
-    let of_consumer = |name: &Box<str>| {
+    let of_consumer = |name: &str| {
         active.snapshot.consumers.values().any(|consumer| consumer.certificate_names.iter().any(|known| known.eq_ignore_ascii_case(name)))
     };
-    if certificate_name.as_ref().is_some_and(of_consumer) {
+    if certificate_name.as_deref().is_some_and(of_consumer) {
         fields.broken.push(Broken::new("/certificate_name", Rule::NotAConsumers));
     }
     let command = official.zip(person).zip(fields.document());
