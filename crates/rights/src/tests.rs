@@ -438,9 +438,9 @@ fn a_mistyped_month_ends_nothing() {
         let wanted = Wanted::Transfer { official: number("AZ-0001"), effective, powers: Vec::new() };
         Command::Request { wanted, document: document(), received_at: now() }
     };
-    let long_ago = now() - jiff::SignedDuration::from_hours(32 * 24);
+    let long_ago = now() - SignedDuration::from_hours(32 * 24);
     assert_eq!(world.tell("aid-1", now(), &ordered(long_ago)), Err(Refusal::WrongTime));
-    world.tell("aid-1", now(), &ordered(now() - jiff::SignedDuration::from_hours(24))).expect("an order that was on its way");
+    world.tell("aid-1", now(), &ordered(now() - SignedDuration::from_hours(24))).expect("an order that was on its way");
 }
 
 #[test]
