@@ -425,7 +425,7 @@ impl<'a> Deciding<'a> {
         if far || old { Err(Refusal::WrongTime) } else { Ok(()) }
     }
 
-    /// Nobody could grant anything any more: refused, where there is no danger. Only who holds the office now, and
+    /// Nobody could grant anything any more: refused, in danger too. Only who holds the office now, and
     /// without an end that is known, counts.
     fn somebody_administers_without(&self, ended: &[RightId]) -> Result<(), Refusal> {
         let central = |right: &&Right| right.power == Power::CentralAdministrator;
