@@ -139,6 +139,8 @@ pub struct Options {
     pub ports: Ports,
     /// How slow the agencies are.
     pub latency: Latency,
+    /// What the generated part of the synthetic persons is made from.
+    pub seed: u64,
 }
 
 /// A deployment on loopback that is up.
@@ -197,7 +199,7 @@ impl Environment {
         write_data(&MAPPINGS, &dir.join("mappings"))?;
         make_pki(&dir)?;
         make_citizens(&dir)?;
-        let personas = Personas::embedded();
+        let personas = Personas::populated(options.seed);
         let mut agencies = BTreeMap::new();
         for code in AGENCIES {
             let running =

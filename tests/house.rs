@@ -130,7 +130,7 @@ impl House {
 }
 
 pub(crate) fn options(dir: &Path) -> Options {
-    Options { dir: dir.to_path_buf(), ports: Ports::Any, latency: Latency::None }
+    Options { dir: dir.to_path_buf(), ports: Ports::Any, latency: Latency::None, seed: mock_agencies::SEED }
 }
 
 /// An envelope of the consumer that most tests speak as.

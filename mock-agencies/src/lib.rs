@@ -18,7 +18,7 @@
 //! `identity` plays the identity provider of officials besides, an OpenID Connect provider.
 //!
 //! A newcomer reads `personas` (who exists; the data themselves are `personas.json`, where each family
-//! says what it shows), then one agency under `agency` (`azersu` is the plainest), then `fault` (what
+//! says what it shows; a population made from a seed stands beside them), then one agency under `agency` (`azersu` is the plainest), then `fault` (what
 //! can be made to go wrong) and `server` (how a call comes in). The forms on the wire are those of
 //! `docs/wire-forms.md`, from which the mappings are written as well.
 //!
@@ -61,7 +61,7 @@ pub use crate::latency::Latency;
 pub use crate::personas::{
     ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Company, Consent, Credit, CreditSummary, Day, Deal,
     DealSide, DocumentStatus, Electricity, Family, FamilyRole, IdentityDocument, Income, IncomeKind, Loan, MeterKind, ObjectKind, Person,
-    Personas, PropertyObject, Relation, Residence, ResidenceKind, RightKind, Sex, Share, TariffGroup, Taxpayer, TaxpayerStatus, Vehicle,
-    VehicleKind, Water, Writ, WritKind, WritStatus,
+    Personas, PropertyObject, Relation, Residence, ResidenceKind, RightKind, SEED, Sex, Share, TariffGroup, Taxpayer, TaxpayerStatus,
+    Vehicle, VehicleKind, Water, Writ, WritKind, WritStatus,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

@@ -4,6 +4,9 @@
 //! plates begin with `99-ZZ-`, names are built on *sınaq*, *örnək*, *nümunə* (agency catalogue,
 //! "Synthetic data only").
 //!
+//! [`Personas::embedded`] are the hand-written ones, each family with something to show; [`Personas::populated`]
+//! adds several hundred made from a seed (`population.rs`). The same laws hold for both (`tests.rs`).
+//!
 //! A person's stories hold across sources: what justice knows as a marriage, interior knows as one
 //! address, unless the family is there to show that sources disagree; its `shows` then says so. Each
 //! source sees its own part of a person: one module below per source.
@@ -20,6 +23,7 @@ mod day;
 mod interior;
 mod justice;
 mod person;
+mod population;
 mod property;
 mod taxes;
 #[cfg(test)]
@@ -34,6 +38,11 @@ pub use person::{Family, FamilyRole, Person, Sex};
 pub use property::{Deal, DealSide, ObjectKind, PropertyObject, RightKind, Share};
 pub use taxes::{Company, Income, IncomeKind, Taxpayer, TaxpayerStatus};
 pub use utilities::{Electricity, MeterKind, TariffGroup, Water};
+
+/// How many stories [`Personas::populated`] tells besides the hand-written ones: about four hundred persons.
+const STORIES_OF_A_POPULATION: u32 = 120;
+/// The seed of the population that is played where none is asked for: the number of the decree.
+pub const SEED: u64 = 634;
 
 const EMBEDDED: &str = include_str!("../personas.json");
 
@@ -71,6 +80,17 @@ impl Personas {
         Arc::clone(&ONCE)
     }
 
+    /// Those and several hundred more, made from a seed: the same for the same seed, on every machine.
+    ///
+    /// # Panics
+    /// Never in a built crate, as [`Personas::embedded`].
+    #[must_use]
+    pub fn populated(seed: u64) -> Arc<Self> {
+        let mut personas = Self::read(EMBEDDED).expect("personas.json is read by a test of this crate");
+        personas.families.extend(population::families(seed, STORIES_OF_A_POPULATION, &personas.companies));
+        Arc::new(Self::indexed(personas.companies, personas.families))
+    }
+
     fn read(text: &str) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -79,6 +99,10 @@ impl Personas {
             families: Vec<Family>,
         }
         let File { companies, families } = serde_json::from_str(text)?;
+        Ok(Self::indexed(companies, families))
+    }
+
+    fn indexed(companies: Vec<Company>, families: Vec<Family>) -> Self {
         let places = families
             .iter()
             .enumerate()
@@ -92,7 +116,7 @@ impl Personas {
                 }
             }
         }
-        Ok(Self { companies, families, by_fin, acts_by_fin })
+        Self { companies, families, by_fin, acts_by_fin }
     }
 
     /// All families, the reference family first; a person who lives alone is a family of one.

@@ -46,7 +46,7 @@ impl Demo {
     pub async fn run(self) -> anyhow::Result<Ended> {
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: SEED } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
-        let environment = match Environment::start(&Options { dir: self.dir.clone(), ports, latency }).await {
+        let environment = match Environment::start(&Options { dir: self.dir.clone(), ports, latency, seed: mock_agencies::SEED }).await {
             Ok(environment) => environment,
             Err(StartError::Problems(problems)) => {
                 say_problems(problems)?;

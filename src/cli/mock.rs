@@ -34,6 +34,9 @@ pub struct Mock {
     /// List the synthetic families that the agencies know, and stop
     #[arg(long)]
     people: bool,
+    /// What the generated families are made from: the same number gives the same persons everywhere
+    #[arg(long, default_value_t = mock_agencies::SEED)]
+    seed: u64,
     /// Play a REST source from the files of a folder instead
     #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults", "people"])]
     answers: Option<PathBuf>,
@@ -70,11 +73,11 @@ impl Mock {
             return Self::list_faults();
         }
         if self.people {
-            return Self::list_people();
+            return Self::list_people(self.seed);
         }
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
-        let outside = Environment::start_outside(&Options { dir: self.dir, ports, latency }).await?;
+        let outside = Environment::start_outside(&Options { dir: self.dir, ports, latency, seed: self.seed }).await?;
         // Before the addresses are told. There is nothing to reload, but who reloads a neighbour by name
         // must not end this one.
         let mut signals = Signals::catch()?;
@@ -97,8 +100,8 @@ impl Mock {
         Ok(Ended::Well)
     }
 
-    fn list_people() -> anyhow::Result<Ended> {
-        let personas = mock_agencies::Personas::embedded();
+    fn list_people(seed: u64) -> anyhow::Result<Ended> {
+        let personas = mock_agencies::Personas::populated(seed);
         let mut table = Table::new(&["Family", "Applicant", "Members", "Application", "Shows"]);
         for family in personas.families() {
             let application = family.applications.first().map(|application| application.number.to_string()).unwrap_or_default();

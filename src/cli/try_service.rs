@@ -64,14 +64,15 @@ impl Try {
             }
         }
         std::fs::create_dir_all(&dir)?;
-        let environment = match Environment::start(&Options { dir, ports: Ports::Any, latency: Latency::None }).await {
-            Ok(environment) => environment,
-            Err(StartError::Problems(problems)) => {
-                say_problems(problems)?;
-                return Ok(Ended::Badly);
-            }
-            Err(StartError::Other(error)) => return Err(error),
-        };
+        let environment =
+            match Environment::start(&Options { dir, ports: Ports::Any, latency: Latency::None, seed: mock_agencies::SEED }).await {
+                Ok(environment) => environment,
+                Err(StartError::Problems(problems)) => {
+                    say_problems(problems)?;
+                    return Ok(Ended::Badly);
+                }
+                Err(StartError::Other(error)) => return Err(error),
+            };
         let shown = self.show(&environment).await;
         environment.stop().await?;
         shown
