@@ -13,6 +13,7 @@ mod console;
 pub mod demo;
 pub mod dossier_view;
 pub mod explain;
+pub mod inventory;
 pub mod journal;
 pub mod live;
 mod mask;

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::Problems;
+use model::{Problems, Snapshot};
+use qovsaq::cli::inventory::{self, Tests};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
 fn is_current(name: &str, text: &str) {
-    let file = root().join("docs/matrices").join(name);
+    let file = root().join(name);
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
     if std::env::var_os("UPDATE_MATRICES").is_some() {
         fs::write(&file, text).expect("a written matrix");
     }
@@ -31,7 +33,7 @@ fn the_matrix_of_consumers_services_and_fields_is_current() {
     assert!(snapshot.services.values().all(|service| matrix.contains(&format!("\n## {}\n", service.versioned()))));
     let granted = snapshot.consumers.values().filter(|consumer| !consumer.grants.is_empty());
     assert!(granted.into_iter().all(|consumer| matrix.contains(&format!("- `{}` (", consumer.id))));
-    is_current("consumer-service-field.md", &matrix);
+    is_current("docs/matrices/consumer-service-field.md", &matrix);
 }
 
 /// Acts and regulations that tests name, by the short word before the clause.
@@ -89,7 +91,43 @@ fn the_matrix_of_clauses_and_tests_is_current() {
     for clause in ["| 2.5 |", "| 2.6 |", "| 6.1.3 |", "| 6.1.5 |", "| 6.2.4 |", "| 6.2.12 |", "| 6.2.13 |", "| 4.6 |"] {
         assert!(matrix.contains(clause), "no test shows {clause}");
     }
-    is_current("clause-test.md", &matrix);
+    is_current("docs/matrices/clause-test.md", &matrix);
+}
+
+/// Tests over the wire that name a service in a literal, such as `"taxes/person-income"`.
+fn tests_of(snapshot: &Snapshot) -> Tests {
+    let literals: Vec<_> = snapshot.services.keys().map(|service| (service, format!("\"{service}\""))).collect();
+    let mut tests = Tests::new();
+    for file in rust_files(&root().join("tests")) {
+        let text = fs::read_to_string(&file).expect("a file");
+        let mut lines = text.lines();
+        while lines.by_ref().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test")) {
+            let Some(name) = lines.by_ref().find_map(|line| line.split_once("fn ")?.1.split('(').next()) else { break };
+            for line in lines.by_ref().take_while(|line| *line != "}") {
+                for (service, _) in literals.iter().filter(|(_, literal)| line.contains(literal)) {
+                    tests.entry((*service).clone()).or_default().insert(name.to_owned());
+                }
+            }
+        }
+    }
+    tests
+}
+
+// clause: 634/1.8 634/5.0.1
+#[test]
+fn coverage_and_passports_are_current() {
+    let now: jiff::Timestamp = "2026-03-12T08:00:00Z".parse().expect("a moment");
+    let mut problems = Problems::default();
+    let active = qovsaq::data::load(&root().join("contracts"), &root().join("mappings"), model::time::day(now), &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    let coverage = inventory::coverage(&active.snapshot, &tests_of(&active.snapshot));
+    assert!(active.snapshot.services.values().all(|service| coverage.contains(&format!("\n### `{}`", service.versioned()))));
+    is_current("contracts/coverage.md", &coverage);
+    for provider in active.snapshot.providers.values() {
+        is_current(&format!("docs/passports/{}.md", provider.id), &inventory::passport(&active, provider, now));
+    }
+    let written = fs::read_dir(root().join("docs/passports")).expect("a folder").count();
+    assert_eq!(written, active.snapshot.providers.len(), "a passport of no source is left in docs/passports");
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -9,7 +9,7 @@ use model::contract::{Consumer, Grant, SubjectForm};
 use model::{CaseId, Consent, ConsumerId, DossierId, Problems, Profile, ProviderId, PurposeId, RoleId, ServiceId, Snapshot};
 use policy::{Ask, CaseView, Explanation, Official};
 
-use super::{Ended, Usage, matrix, plan_view, say, say_problems};
+use super::{Ended, Usage, inventory, matrix, plan_view, say, say_problems};
 use crate::change::difference::somebody;
 use crate::{clock, data};
 
@@ -20,11 +20,12 @@ use crate::{clock, data};
   qovsaq explain targeted-aid taxes/person-income --role clerk\n\
   qovsaq explain adsy-means-test\n\
   qovsaq explain adsy-means-test --mermaid\n\
-  qovsaq explain --matrix\n\n\
+  qovsaq explain --matrix\n\
+  qovsaq explain --passport taxes\n\n\
 Exit codes: 0 it may, 1 it may not, 2 wrong usage.")]
 pub struct Explain {
     /// Who would ask, or a dossier
-    #[arg(value_name = "CONSUMER|DOSSIER", required_unless_present = "matrix")]
+    #[arg(value_name = "CONSUMER|DOSSIER", required_unless_present_any = ["matrix", "passport"])]
     consumer: Option<String>,
     /// provider/service; none for a dossier
     service: Option<String>,
@@ -34,6 +35,9 @@ pub struct Explain {
     /// Write who is given which field of which service, as Markdown
     #[arg(long, conflicts_with_all = ["consumer", "service", "mermaid", "purpose", "role", "json"])]
     matrix: bool,
+    /// Write the integration passport of a source, as Markdown
+    #[arg(long, value_name = "PROVIDER", conflicts_with_all = ["consumer", "service", "mermaid", "matrix", "purpose", "role", "json"])]
+    passport: Option<String>,
     /// For which purpose; the first granted one where none is named
     #[arg(long)]
     purpose: Option<String>,
@@ -70,6 +74,14 @@ impl Explain {
             return Ok(Ended::Badly);
         }
         let snapshot = &active.snapshot;
+        if let Some(name) = &self.passport {
+            let Some(provider) = snapshot.providers.values().find(|provider| provider.id.as_str() == name) else {
+                let known: Vec<&str> = snapshot.providers.keys().map(ProviderId::as_str).collect();
+                return Err(Usage(format!("there is no source `{name}`; accepted: {}", known.join(", "))).into());
+            };
+            say(&inventory::passport(&active, provider, now))?;
+            return Ok(Ended::Well);
+        }
         let Some(name) = &self.consumer else {
             say(&matrix::consumer_service_field(snapshot, now))?;
             return Ok(Ended::Well);

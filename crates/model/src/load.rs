@@ -37,6 +37,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Longest: ten years.
 const SUPPRESSED_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// Pages for people that may stand among the data.
+const PAGES: [&str; 2] = ["README.md", "coverage.md"];
 /// Most files read under one folder of contracts.
 pub const FILES_MAX: usize = 2_000;
 
@@ -143,7 +145,7 @@ impl Lister<'_> {
         let mut entries = Vec::new();
         for entry in read.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name.ends_with('~') || name == "README.md" {
+            if name.starts_with('.') || name.ends_with('~') || PAGES.contains(&&*name) {
                 continue;
             }
             if self.left == 0 {

@@ -136,7 +136,7 @@ impl Maker {
                 self.accounts(&mut head, &home);
                 let acts = partner.iter().map(|partner| self.marriage(&head, partner, 40)).collect();
                 let members = std::iter::once(head).chain(partner).collect();
-                vec![family(story, number, members, Vec::new(), acts, home, self)]
+                vec![family(story, number, members, Vec::new(), acts, &home, self)]
             }
             Story::Divorced => {
                 let mut mother = self.adult_of(Sex::Female, FamilyRole::Applicant, &family_name, 27..=44);
@@ -162,9 +162,9 @@ impl Maker {
                     creditor: Some(mother.fin.clone()),
                 });
                 let elsewhere = self.home(story);
-                let alone = family(story, number, vec![father], Vec::new(), Vec::new(), elsewhere, self);
+                let alone = family(story, number, vec![father], Vec::new(), Vec::new(), &elsewhere, self);
                 let members = std::iter::once(mother).chain(children).collect();
-                vec![family(story, number, members, Vec::new(), acts, home, self), renamed(alone, "father")]
+                vec![family(story, number, members, Vec::new(), acts, &home, self), renamed(alone, "father")]
             }
             Story::Widowed => {
                 let mut head = self.adult(FamilyRole::Applicant, &family_name, 32..=50);
@@ -182,7 +182,7 @@ impl Maker {
                 self.accounts(holder, &home);
                 acts.push(death);
                 let members = std::iter::once(head).chain(children).collect();
-                vec![family(story, number, members, vec![dead], acts, home, self)]
+                vec![family(story, number, members, vec![dead], acts, &home, self)]
             }
             Story::Disabled => {
                 let mut applicant = self.adult(FamilyRole::Applicant, &family_name, 20..=34);
@@ -195,16 +195,16 @@ impl Maker {
                     &[(&father, ActRole::Spouse), (&mother, ActRole::Spouse)],
                 );
                 let birth = self.birth(&applicant, Some(&father), Some(&mother));
-                vec![family(story, number, vec![applicant, father, mother], Vec::new(), vec![marriage, birth], home, self)]
+                vec![family(story, number, vec![applicant, father, mother], Vec::new(), vec![marriage, birth], &home, self)]
             }
             Story::Employed | Story::Displaced | Story::Farmers | Story::Students | Story::Foreigner | Story::DeadAtJustice => {
-                vec![self.couple(story, number, &family_name, home)]
+                vec![self.couple(story, number, &family_name, &home)]
             }
         }
     }
 
     /// The stories of a couple, with or without children.
-    fn couple(&mut self, story: Story, number: u32, family_name: &str, home: Home) -> Family {
+    fn couple(&mut self, story: Story, number: u32, family_name: &str, home: &Home) -> Family {
         let ages = if story == Story::Students { 43..=52 } else { 28..=45 };
         let mut head = self.adult(FamilyRole::Applicant, family_name, ages);
         let mut spouse = self.spouse_of(&head, family_name);
@@ -221,7 +221,7 @@ impl Maker {
             Story::Employed => {
                 self.employ(&mut head);
                 self.employ(&mut spouse);
-                let flat = self.object(ObjectKind::Flat, &home, number, 1);
+                let flat = self.object(ObjectKind::Flat, home, number, 1);
                 for owner in [&mut head, &mut spouse] {
                     owner.property.push(PropertyObject { share: Share { numerator: 1, denominator: 2 }, ..copied(&flat) });
                 }
@@ -233,8 +233,8 @@ impl Maker {
                 }
             }
             Story::Farmers => {
-                let house = self.object(ObjectKind::House, &home, number, 1);
-                let land = self.object(ObjectKind::Land, &home, number, 2);
+                let house = self.object(ObjectKind::House, home, number, 1);
+                let land = self.object(ObjectKind::Land, home, number, 2);
                 head.property.extend([house, land]);
                 head.vehicles.push(self.vehicle(VehicleKind::Tractor, number));
                 head.taxpayer = Some(Taxpayer {
@@ -253,7 +253,7 @@ impl Maker {
             Story::Students | Story::DeadAtJustice => self.employ(&mut head),
             _ => {}
         }
-        self.accounts(&mut head, &home);
+        self.accounts(&mut head, home);
         let mut acts = vec![self.marriage(&head, &spouse, if story == Story::Students { 24 } else { 11 })];
         acts.extend(children.iter().map(|child| self.birth_to(child, &head, &spouse)));
         acts.sort_by_key(|act| act.event_on);
@@ -513,11 +513,11 @@ fn family(
     mut members: Vec<Person>,
     relatives: Vec<Person>,
     acts: Vec<CivilAct>,
-    home: Home,
+    home: &Home,
     maker: &mut Maker,
 ) -> Family {
     for member in &mut members {
-        member.residence = Some(residence(&home, member));
+        member.residence = Some(residence(home, member));
         if let Some(water) = &mut member.water {
             water.persons = None;
         }
