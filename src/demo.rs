@@ -16,9 +16,8 @@ use mock_agencies::{
     AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, IDENTITY_OFFICIAL_CLAIM, IdentityOptions, IdentityProvider,
     Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls, start_identity_provider,
 };
-use model::contract::Grant;
 use model::document::Document;
-use model::{Office, Problems, Service, Snapshot, Type};
+use model::{Office, Problems};
 use serde_json::{Value as Json, json};
 
 use crate::client::Client;
@@ -27,11 +26,15 @@ use crate::config::Config;
 use crate::gateway::{Running, StartError};
 use crate::pki::{Authority, CRL_VALIDITY, LEAF_VALIDITY, Validity};
 
+mod sample;
+
+pub use sample::{PURPOSE, Right, Sample};
+
 static CONTRACTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/contracts");
 static MAPPINGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 
 /// The agencies that are played: all there are.
-pub const AGENCIES: [AgencyCode; 7] = AgencyCode::ALL;
+pub const AGENCIES: [AgencyCode; AgencyCode::ALL.len()] = AgencyCode::ALL;
 /// The consumer that the demo speaks as.
 pub const CONSUMER: &str = "targeted-aid";
 /// The demo's identity provider of citizens.
@@ -123,7 +126,9 @@ fn clause(code: AgencyCode) -> u16 {
         AgencyCode::Interior => 1,
         AgencyCode::Justice => 3,
         AgencyCode::Taxes => 4,
+        AgencyCode::Digital => 8,
         AgencyCode::Property => 11,
+        AgencyCode::Border => 13,
         AgencyCode::CreditBureau => 15,
         AgencyCode::Azerishiq => 17,
         AgencyCode::Azersu => 18,
@@ -272,13 +277,9 @@ impl Environment {
     /// # Errors
     /// When the gateway does not answer 201.
     pub async fn open_case_of(&self, client: &Client, members: &[Person]) -> anyhow::Result<String> {
-        let case = format!("c-{}", crate::record::new_id().simple());
         let persons: Vec<Json> =
             members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
-        let body = json!({"case": case, "purpose": "adsy-means-test", "persons": persons});
-        let answer = client.post("/v1/cases", &body, "en").await?;
-        anyhow::ensure!(answer.status == 201, "opening a case was answered {}: {}", answer.status, answer.body);
-        Ok(case)
+        open(client, &json!({"case": new_case(), "purpose": PURPOSE, "persons": persons})).await
     }
 
     /// Writes `demo.json`: where everything is, and one complete, granted body per service and
@@ -339,80 +340,79 @@ impl Environment {
     }
 
     async fn requests(&self) -> anyhow::Result<Json> {
-        let client = self.client(CONSUMER)?;
         let family = self.personas.requests_family();
-        let case = self.open_case(&client, family).await?;
         let active = Arc::clone(&self.gateway.gateway.active());
-        let request = |body: Json| json!({"consumer": CONSUMER, "body": body});
-        let own = grants(&active.snapshot);
+        let snapshot = &active.snapshot;
+        // One case for each right.
+        let mut cases: BTreeMap<(String, String), (Client, String)> = BTreeMap::new();
         let mut requests = serde_json::Map::new();
-        for service in own.iter().filter_map(|grant| active.snapshot.services.get(&grant.service)) {
-            let mut input = inputs(service, own, family);
+        for service in snapshot.services.values() {
+            let Some(right) = Right::to_ask(snapshot, service) else { continue };
+            let mut sample = Sample::of(snapshot, service, &self.personas, family);
+            let key = (right.consumer.clone(), right.purpose.clone());
+            if !cases.contains_key(&key) {
+                let client = self.client(&right.consumer)?;
+                let case = open(&client, &right.case(&sample, &new_case())).await?;
+                cases.insert(key.clone(), (client, case));
+            }
+            let Some((client, case)) = cases.get(&key) else { continue };
             for wanted in service.inputs.iter().filter(|input| input.required) {
                 // An identifying value may be asked with only where an answer in the same case gave it.
                 let Some((origin, field)) = &wanted.comes_from else { continue };
-                let answer = client.post(&format!("/v1/services/{origin}"), &body(family, &case, &json!({})), "en").await?;
+                let Some(source) = snapshot.services.get(origin) else { continue };
+                let first = Sample::of(snapshot, source, &self.personas, family);
+                let answer = client.post(&format!("/v1/services/{origin}"), &right.envelope(&first, case), "en").await?;
                 let value = answer.json()?["data"][&**field].clone();
                 anyhow::ensure!(value.is_string(), "{origin} about the prepared family was answered {}", answer.status);
-                input[&*wanted.name] = value;
+                sample.input[&*wanted.name] = value;
                 // Whoever sends the ready-made bodies finds nothing asked before.
                 self.gateway.gateway.clear_cache(Some(origin.provider())).await?;
             }
-            requests.insert(service.id.to_string(), request(body(family, &case, &input)));
+            let body = right.envelope(&sample, case);
+            requests.insert(service.id.to_string(), json!({"consumer": right.consumer, "body": body}));
         }
-        let mut dossier = body(family, &case, &dossier_inputs(family));
+        let (_, case) = cases.get(&(CONSUMER.to_owned(), PURPOSE.to_owned())).context("the demo's consumer may ask nothing")?;
+        let mut dossier = body(family, case, &dossier_inputs(&self.personas, family));
         dossier["subject"].take();
-        requests.insert(DOSSIER.to_owned(), request(dossier));
+        requests.insert(DOSSIER.to_owned(), json!({"consumer": CONSUMER, "body": dossier}));
         Ok(Json::Object(requests))
     }
+}
+
+/// A case's name that is unique to this run.
+#[must_use]
+pub fn new_case() -> String {
+    format!("c-{}", crate::record::new_id().simple())
+}
+
+/// Opens a case, and gives its name.
+///
+/// # Errors
+/// When the gateway does not answer 201.
+pub async fn open(client: &Client, body: &Json) -> anyhow::Result<String> {
+    let answer = client.post("/v1/cases", body, "en").await?;
+    anyhow::ensure!(answer.status == 201, "opening a case was answered {}: {}", answer.status, answer.body);
+    Ok(body["case"].as_str().unwrap_or_default().to_owned())
 }
 
 /// An envelope about a family's applicant, with the consents of its adults.
 #[must_use]
 pub fn body(family: &Family, case: &str, input: &Json) -> Json {
     json!({
-        "subject": {"fin": &*family.applicant().fin}, "input": input, "purpose": "adsy-means-test", "case": case,
+        "subject": {"fin": &*family.applicant().fin}, "input": input, "purpose": PURPOSE, "case": case,
         "official": OFFICIAL, "role": "case-officer", "assertion": null, "on_behalf_of": null, "consent": consents(family),
     })
 }
 
-/// What the reference dossier takes besides the persons.
+/// What the reference dossier takes besides the persons, as far as the family has it.
 #[must_use]
-pub fn dossier_inputs(family: &Family) -> Json {
-    match family.applications.first() {
-        Some(application) => json!({"application_no": &*application.number}),
-        None => json!({}),
-    }
-}
-
-/// The grants of the consumer as whom the demo asks.
-#[must_use]
-pub fn grants(snapshot: &Snapshot) -> &[Grant] {
-    snapshot.consumers.values().find(|consumer| consumer.id.as_str() == CONSUMER).map_or(&[], |own| &own.grants)
-}
-
-/// The inputs of a service that can be told beforehand: months and days up to now, a family's
-/// application, the codes whose rows the grants cover.
-#[must_use]
-pub fn inputs(service: &Service, grants: &[Grant], family: &Family) -> Json {
-    let rules = || grants.iter().filter(|grant| grant.service == service.id).flat_map(|grant| grant.rows.iter());
-    let window = service.window.as_ref();
+pub fn dossier_inputs(personas: &Personas, family: &Family) -> Json {
     let mut inputs = json!({});
-    for input in service.inputs.iter().filter(|input| input.required && input.comes_from.is_none()) {
-        let back = match window {
-            Some(window) if window.from == input.name => i64::from(window.months_max),
-            _ => i64::from(input.kind == Type::Month),
-        };
-        inputs[&*input.name] = match input.kind {
-            Type::Month => json!(month_ago(back)),
-            Type::Date => json!(model::time::day(clock::now()).saturating_sub(back.months()).to_string()),
-            Type::Code => {
-                let granted = |code: &&str| rules().filter(|rule| rule.input.as_ref() == Some(&input.name)).all(|rule| rule.allows(code));
-                let codes: Vec<&str> = input.codes.iter().map(|code| &**code).filter(granted).collect();
-                if input.list_max.is_some() { json!(codes) } else { json!(codes.first()) }
-            }
-            _ => dossier_inputs(family)[&*input.name].clone(),
-        };
+    if let Some(application) = family.applications.first() {
+        inputs["application_no"] = json!(&*application.number);
+    }
+    if let Some(msisdn) = personas.digital().number_of(&family.applicant().fin) {
+        inputs["msisdn"] = json!(msisdn);
     }
     inputs
 }
@@ -694,6 +694,19 @@ pub fn write_register(dir: &Path) -> anyhow::Result<()> {
     write(&dir.join("access.yaml"), text.as_bytes())
 }
 
+/// The answers of a security server must carry the hash of the request.
+const REQUEST_HASH: &str = "\x20     request_hash: required\n";
+
+/// The X-Road identifiers of a provider: its member code and subsystem.
+fn xroad(code: &str, subsystem: &str, more: &str) -> String {
+    format!(
+        "\x20   xroad:\n\
+         \x20     instance: AZ-TEST\n\
+         \x20     client: {{class: GOV, code: \"10000001\", subsystem: meis}}\n\
+         \x20     provider: {{class: GOV, code: \"{code}\", subsystem: {subsystem}}}\n{more}"
+    )
+}
+
 /// Writes `qovsaq.yaml` for agencies and an identity provider that are up, and the register of rights to begin with.
 ///
 /// # Errors
@@ -752,20 +765,14 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
              \x20   key: agencies/meis-towards-{code}.key\n",
             running.address
         )?;
+        text.push_str(&match *code {
+            "interior" => xroad("10000002", "daxili-isler", ""),
+            "justice" => xroad("10000004", "adliyye", REQUEST_HASH),
+            "digital" => xroad("10000008", "reqemsal", REQUEST_HASH),
+            "border" => xroad("10000013", "serhed", ""),
+            _ => String::new(),
+        });
         text.push_str(match *code {
-            "interior" => {
-                "\x20   xroad:\n\
-                 \x20     instance: AZ-TEST\n\
-                 \x20     client: {class: GOV, code: \"10000001\", subsystem: meis}\n\
-                 \x20     provider: {class: GOV, code: \"10000002\", subsystem: daxili-isler}\n"
-            }
-            "justice" => {
-                "\x20   xroad:\n\
-                 \x20     instance: AZ-TEST\n\
-                 \x20     client: {class: GOV, code: \"10000001\", subsystem: meis}\n\
-                 \x20     provider: {class: GOV, code: \"10000004\", subsystem: adliyye}\n\
-                 \x20     request_hash: required\n"
-            }
             "taxes" => "\x20   paths: {person-income: /gelir, taxpayer-status: /odeyici}\n\x20   ws_addressing: true\n",
             "property" => {
                 "\x20   path: /emdk/xidmet\n\

@@ -8,7 +8,7 @@ use qovsaq::demo::AGENCIES;
 use serde_json::{Value as Json, json};
 
 use crate::child::Site;
-use crate::house::{House, SERVICES, ask, body_for, subscriber_code};
+use crate::house::{House, SERVICES, ask, body_for, granted, subscriber_code};
 use crate::ledger;
 
 /// Time limit of every call here. Every good answer comes sooner, every slow one later.
@@ -34,7 +34,7 @@ enum Told {
 /// The table. A fault that is new in the mock does not compile here before it is judged.
 fn expected(agency: AgencyCode, fault: Fault) -> Told {
     // Over X-Road the other end of the line is the security server: the route.
-    let line = if matches!(agency, AgencyCode::Interior | AgencyCode::Justice) { "route" } else { "provider" };
+    let line = if agency.is_behind_xroad() { "route" } else { "provider" };
     match fault {
         Fault::Hang | Fault::Slow | Fault::Drip | Fault::SlowTail | Fault::SlowHalfMinute | Fault::NeverReady => Told::Late,
         // `LostAccept` as well: whether the work was done nobody knows, and the contract forbids to ask twice.
@@ -57,10 +57,17 @@ fn expected(agency: AgencyCode, fault: Fault) -> Told {
         | Fault::WrongPerson
         | Fault::WrongCount
         | Fault::DecimalPoint
+        | Fault::NumberPorted
+        | Fault::LocalTime
         | Fault::BadShare
         | Fault::OldReport => Told::Broken,
         // A refused token is fetched anew; the others are right answers.
-        Fault::Undeclared | Fault::TokenExpired | Fault::ActCorrected | Fault::AverageReading | Fault::Estimated => Told::Found,
+        Fault::Undeclared
+        | Fault::TokenExpired
+        | Fault::ActCorrected
+        | Fault::ExitWithoutEntry
+        | Fault::AverageReading
+        | Fault::Estimated => Told::Found,
     }
 }
 
@@ -100,15 +107,15 @@ async fn open_case(house: &House, client: &Client) -> String {
 }
 
 /// Commits every fault of a service in turn but [`Fault::Down`], or that one alone.
-async fn commit(house: &House, client: &Client, ready: &Ready, agency: AgencyCode, service: &str, down: bool) -> Vec<Committed> {
+async fn commit(house: &House, ready: &Ready, agency: AgencyCode, service: &str, down: bool) -> Vec<Committed> {
     let name = format!("{}/{service}", agency.as_str());
     let fin = fin_of(house, &name);
     let mut committed = Vec::new();
+    let (client, mut body) = granted(house, &name, fin, &ready.case, &ready.code).await;
     for fault in Fault::accepted(agency, service).into_iter().filter(|fault| (*fault == Fault::Down) == down) {
-        let mut body = body_for(&name, fin, &ready.case, &ready.code);
         if agency == AgencyCode::CreditBureau {
             // In one case the bureau takes a repeated question for the same inquiry, with the same fate.
-            body["case"] = json!(open_case(house, client).await);
+            body["case"] = json!(open_case(house, &client).await);
         }
         // A token that expires again and again is a refusal; this is about one that expires.
         house.set_fault(&name, fault.as_str(), (fault == Fault::TokenExpired).then_some(1));
@@ -132,12 +139,12 @@ async fn every_fault_of_every_service_is_told_as_ordered() {
     let services: Vec<_> =
         AGENCIES.into_iter().flat_map(|agency| agency.services().iter().map(move |service| (agency, *service))).collect();
     // All services at once, each through its own faults; an agency that is down is down for all of its services.
-    let committing = services.iter().map(|(agency, service)| commit(&house, &client, &ready, *agency, service, false));
+    let committing = services.iter().map(|(agency, service)| commit(&house, &ready, *agency, service, false));
     let mut committed: Vec<Committed> = join_all(committing).await.into_iter().flatten().collect();
     house.clear_faults();
     for agency in AGENCIES {
         for service in agency.services() {
-            committed.extend(commit(&house, &client, &ready, agency, service, true).await);
+            committed.extend(commit(&house, &ready, agency, service, true).await);
             house.clear_faults();
         }
     }
@@ -158,7 +165,8 @@ async fn every_fault_of_every_service_is_told_as_ordered() {
     let case = open_case(&house, &client).await;
     let code = subscriber_code(&client, fin_of(&house, ""), &case).await;
     for service in SERVICES.iter() {
-        let answer = ask(&client, service, &body_for(service, fin_of(&house, service), &case, &code)).await;
+        let (client, body) = granted(&house, service, fin_of(&house, service), &case, &code).await;
+        let answer = ask(&client, service, &body).await;
         assert_eq!((answer.status, answer.json().expect("JSON")["outcome"].clone()), (200, json!("FOUND")), "{service}: {}", answer.body);
     }
     house.stop().await;

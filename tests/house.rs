@@ -9,7 +9,7 @@ use mock_agencies::{AgencyCode, Family, IdentityProvider, Latency, Person, Perso
 use model::Problems;
 use qovsaq::client::{Answer, Client};
 use qovsaq::config::Config;
-use qovsaq::demo::{AGENCIES, CONSUMER, Environment, Options, Ports, month_ago};
+use qovsaq::demo::{AGENCIES, CONSUMER, Environment, Options, PURPOSE, Ports, Right, month_ago, new_case, open};
 use qovsaq::gateway::Running;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -141,7 +141,7 @@ pub(crate) fn envelope(fin: &str, case: &str, input: Json) -> Json {
 
 /// The reference dossier's envelope for a family, with the consents of its adults.
 pub(crate) fn dossier_envelope(family: &Family, case: &str) -> Json {
-    let mut body = qovsaq::demo::body(family, case, &qovsaq::demo::dossier_inputs(family));
+    let mut body = qovsaq::demo::body(family, case, &qovsaq::demo::dossier_inputs(&Personas::embedded(), family));
     body["subject"].take();
     body
 }
@@ -159,20 +159,48 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
             input["subscriber_code"] = json!(code);
             input
         }
-        "property/transactions" => {
+        "property/transactions" | "border/absence-summary" | "border/crossings" => {
             let today = model::time::day(qovsaq::clock::now());
             let day = |months: i32| today.saturating_sub(jiff::Span::new().months(months)).to_string();
             json!({"from_on": day(6), "to_on": day(0)})
         }
+        "digital/mobile-number-owner" => json!({"msisdn": personas.digital().number_of(fin)}),
+        "digital/certificate-status" => json!({"certificate_serial": personas.digital().certificate_of(fin)}),
+        "digital/postal-branch" => json!({"territory_code": territory_of(&personas, fin)}),
         "justice/family-acts" => json!({"act_kinds": ["birth", "marriage", "divorce", "death"]}),
         "justice/notarial-application" => json!({"application_no": &*family.application().expect("an application").number}),
         _ => json!({}),
     };
     let mut body = envelope(fin, case, input);
+    if matches!(service, "digital/certificate-status" | "digital/postal-branch") {
+        body["subject"].take();
+    }
     if service == "credit-bureau/obligations-summary" {
         body["consent"] = qovsaq::demo::consents(family);
     }
     body
+}
+
+fn territory_of(personas: &Personas, fin: &str) -> String {
+    let residence = personas.by_fin(fin).and_then(|person| person.residence.as_ref()).expect("registered somewhere");
+    residence.territory_code.to_string()
+}
+
+/// Who asks a service, and a granted body about a person: the usual consumer in this case, or whoever else may ask it,
+/// in a case of its own.
+pub(crate) async fn granted(house: &House, service: &str, fin: &str, case: &str, code: &str) -> (Client, Json) {
+    let active = house.environment.gateway.gateway.active();
+    let contract = active.snapshot.services.values().find(|contract| contract.id.as_str() == service).expect("a service");
+    let right = Right::to_ask(&active.snapshot, contract).expect("somebody may ask it");
+    let mut body = body_for(service, fin, case, code);
+    if (&*right.consumer, &*right.purpose) == (CONSUMER, PURPOSE) {
+        return (house.client(), body);
+    }
+    let client = house.environment.client(&right.consumer).expect("the consumer has a certificate");
+    let persons = json!([{"subject": {"fin": fin}, "role": "applicant"}]);
+    let opened = open(&client, &json!({"case": new_case(), "purpose": right.purpose, "persons": persons})).await.expect("a case");
+    (body["case"], body["purpose"], body["role"]) = (json!(opened), json!(right.purpose), json!(right.role));
+    (client, body)
 }
 
 /// Asks a service.

@@ -45,3 +45,4 @@ mod rules;
 mod search;
 mod syscalls;
 mod wire;
+mod xroad;

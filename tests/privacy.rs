@@ -46,7 +46,7 @@ impl Scanner {
     fn of(personas: &Personas) -> Self {
         let mut scanner = Self { forms: HashMap::new(), starts: vec![false; 1 << 16] };
         let of_families = personas.families().iter().flat_map(data_of_family);
-        for (what, datum) in personas.people().flat_map(data).chain(of_families) {
+        for (what, datum) in personas.people().flat_map(data).chain(of_families).chain(data_of_registers(personas)) {
             scanner.add(what, &datum);
         }
         scanner
@@ -145,6 +145,14 @@ fn data(person: &Person) -> Vec<(&'static str, String)> {
     data.extend(person.property.iter().map(|object| ("an object's number", object.registry_no.to_string())));
     data.extend(person.deals.iter().map(|deal| ("an object's number", deal.registry_no.to_string())));
     data
+}
+
+/// What is personal in the registers that know persons by something else than their FIN.
+fn data_of_registers(personas: &Personas) -> Vec<(&'static str, String)> {
+    let digital = personas.digital();
+    let numbers = digital.numbers.keys().map(|msisdn| ("a telephone number", msisdn.trim_start_matches('+').to_owned()));
+    let certificates = digital.certificates.iter().filter(|(_, certificate)| certificate.subject.is_some());
+    numbers.chain(certificates.map(|(serial, _)| ("a certificate's serial", serial.to_string()))).collect()
 }
 
 /// What is personal about a family as a whole.
@@ -259,8 +267,9 @@ async fn use_it(demo: &Demo) {
     let path = |name: &str| if name.contains('/') { format!("/v1/services/{name}") } else { format!("/v1/dossiers/{name}") };
     for (name, request) in requests {
         // Asked, kept, and given again.
+        let own = demo.client(request["consumer"].as_str().expect("a consumer"));
         for _ in 0..2 {
-            let answer = post(&path(name), &request["body"]).await;
+            let answer = own.post(&path(name), &request["body"], "en").await.expect("an answer");
             assert_eq!(answer.status, 200, "{name}: {}", answer.body);
         }
     }
@@ -273,13 +282,14 @@ async fn use_it(demo: &Demo) {
         let control = json["agencies"][code.as_str()]["control"].as_str().expect("an address").to_owned();
         for service in code.services() {
             let name = format!("{}/{service}", code.as_str());
+            let own = demo.client(requests[&name]["consumer"].as_str().expect("a consumer"));
             for fault in quick_faults(code, service) {
                 let set = json!({"service": service, "fault": fault.as_str(), "times": 1}).to_string();
                 let answer = plain("PUT", &control, "/faults", &set).await;
                 assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
                 // What is kept would be given without asking.
                 let anew = [("cache-control", "no-cache"), ("prefer", "wait=5")];
-                client.post_with(&path(&name), &requests[&name]["body"], &anew).await.expect("an answer");
+                own.post_with(&path(&name), &requests[&name]["body"], &anew).await.expect("an answer");
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::change::Office;
 use crate::child::Site;
-use crate::house::{House, SERVICES, ask, body_for, envelope, fresh_case, subscriber_code};
+use crate::house::{House, SERVICES, ask, body_for, envelope, fresh_case, granted, subscriber_code};
 use crate::ledger;
 use crate::raw::Connection;
 
@@ -299,7 +299,7 @@ async fn undeclared_fields_are_dropped_and_counted() {
     let fin = family.applicant().fin.to_string();
     let code = subscriber_code(&client, &fin, &case).await;
     for service in SERVICES.iter() {
-        let mut body = body_for(service, &fin, &case, &code);
+        let (client, mut body) = granted(&house, service, &fin, &case, &code).await;
         let plain = ask(&client, service, &body).await.json().expect("JSON");
         house.set_fault(service, "undeclared", Some(1));
         if service.starts_with("credit-bureau/") {
@@ -307,8 +307,8 @@ async fn undeclared_fields_are_dropped_and_counted() {
             body["case"] = json!(house.environment.open_case(&client, family).await.expect("a case"));
         }
         let mut with_more = ask(&client, service, &body).await.json().expect("JSON");
-        for own in ["report_no", "generated_at"] {
-            // Each report has its own.
+        for own in ["report_no", "generated_at", "checked_at"] {
+            // Each report and each look has its own.
             if with_more["data"][own].is_string() {
                 with_more["data"][own] = plain["data"][own].clone();
             }

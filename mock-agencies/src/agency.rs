@@ -21,7 +21,9 @@ use crate::personas::Personas;
 // In the catalogue's order, then what they share.
 mod azerishiq;
 mod azersu;
+mod border;
 mod credit_bureau;
+mod digital;
 mod interior;
 mod justice;
 mod property;
@@ -40,8 +42,12 @@ pub enum AgencyCode {
     Justice,
     /// Ministry of Taxes (SOAP 1.2 with WS-Addressing).
     Taxes,
+    /// Ministry of Digital Development and Transport, behind its own (X-Road REST).
+    Digital,
     /// State Service on Property Issues (SOAP 1.1 with WS-Security).
     Property,
+    /// State Border Service, behind its own (X-Road SOAP 4.0).
+    Border,
     /// A credit bureau (REST JSON, asynchronous, OAuth 2.0).
     CreditBureau,
     /// Azərsu (SOAP 1.1).
@@ -52,8 +58,17 @@ pub enum AgencyCode {
 
 impl AgencyCode {
     /// Every agency.
-    pub const ALL: [Self; 7] =
-        [Self::Interior, Self::Justice, Self::Taxes, Self::Property, Self::CreditBureau, Self::Azersu, Self::Azerishiq];
+    pub const ALL: [Self; 9] = [
+        Self::Interior,
+        Self::Justice,
+        Self::Taxes,
+        Self::Digital,
+        Self::Property,
+        Self::Border,
+        Self::CreditBureau,
+        Self::Azersu,
+        Self::Azerishiq,
+    ];
 
     /// The provider code of the catalogue, such as `interior`.
     #[must_use]
@@ -62,10 +77,21 @@ impl AgencyCode {
             Self::Interior => "interior",
             Self::Justice => "justice",
             Self::Taxes => "taxes",
+            Self::Digital => "digital",
             Self::Property => "property",
+            Self::Border => "border",
             Self::CreditBureau => "credit-bureau",
             Self::Azersu => "azersu",
             Self::Azerishiq => "azerishiq",
+        }
+    }
+
+    /// Whether it is reached through a security server of X-Road.
+    #[must_use]
+    pub fn is_behind_xroad(self) -> bool {
+        match self {
+            Self::Interior | Self::Justice | Self::Digital | Self::Border => true,
+            Self::Taxes | Self::Property | Self::CreditBureau | Self::Azersu | Self::Azerishiq => false,
         }
     }
 
@@ -76,7 +102,9 @@ impl AgencyCode {
             Self::Interior => interior::SERVICES,
             Self::Justice => justice::SERVICES,
             Self::Taxes => taxes::SERVICES,
+            Self::Digital => digital::SERVICES,
             Self::Property => property::SERVICES,
+            Self::Border => border::SERVICES,
             Self::CreditBureau => credit_bureau::SERVICES,
             Self::Azersu => azersu::SERVICES,
             Self::Azerishiq => azerishiq::SERVICES,
@@ -116,7 +144,9 @@ pub(crate) enum Agency {
     Interior(interior::Interior),
     Justice(justice::Justice),
     Taxes(taxes::Taxes),
+    Digital(digital::Digital),
     Property(property::Property),
+    Border(border::Border),
     CreditBureau(credit_bureau::CreditBureau),
     Azersu(azersu::Azersu),
     Azerishiq(azerishiq::Azerishiq),
@@ -129,7 +159,9 @@ impl Agency {
             AgencyCode::Interior => Self::Interior(interior::Interior::new(personas)),
             AgencyCode::Justice => Self::Justice(justice::Justice::new(personas)),
             AgencyCode::Taxes => Self::Taxes(taxes::Taxes::new(personas)),
+            AgencyCode::Digital => Self::Digital(digital::Digital::new(personas)),
             AgencyCode::Property => Self::Property(property::Property::new(personas)),
+            AgencyCode::Border => Self::Border(border::Border::new(personas)),
             AgencyCode::CreditBureau => Self::CreditBureau(credit_bureau::CreditBureau::new(personas, latency)),
             AgencyCode::Azersu => Self::Azersu(azersu::Azersu::new(personas)),
             AgencyCode::Azerishiq => Self::Azerishiq(azerishiq::Azerishiq::new(personas)),
@@ -144,7 +176,9 @@ impl Agency {
             Self::Interior(_) => interior::service(head, body),
             Self::Justice(_) => justice::service(head, body),
             Self::Taxes(_) => taxes::service(head, body),
+            Self::Digital(_) => digital::service(head, body),
             Self::Property(_) => property::service(head, body),
+            Self::Border(_) => border::service(head, body),
             Self::CreditBureau(_) => credit_bureau::service(head, body),
             Self::Azersu(_) => azersu::service(head, body),
             Self::Azerishiq(_) => azerishiq::service(head, body),
@@ -158,7 +192,9 @@ impl Agency {
             Self::Interior(agency) => agency.answer(request),
             Self::Justice(agency) => agency.answer(request),
             Self::Taxes(agency) => agency.answer(request),
+            Self::Digital(agency) => agency.answer(request),
             Self::Property(agency) => agency.answer(request),
+            Self::Border(agency) => agency.answer(request),
             Self::CreditBureau(agency) => agency.answer(request),
             Self::Azersu(agency) => agency.answer(request),
             Self::Azerishiq(agency) => agency.answer(request),
@@ -168,14 +204,21 @@ impl Agency {
     /// Whether it needs [`Request::raw_head`], which costs a copy of every head.
     pub(crate) fn wants_raw_heads(&self) -> bool {
         // The request hash of X-Road REST is made of the head as it arrived.
-        matches!(self, Self::Justice(_))
+        matches!(self, Self::Justice(_) | Self::Digital(_))
     }
 
     /// Inquiries that differ by idempotency key, where the agency has such.
     pub(crate) fn distinct_inquiries(&self) -> Option<u64> {
         match self {
             Self::CreditBureau(agency) => Some(agency.distinct_inquiries()),
-            Self::Interior(_) | Self::Justice(_) | Self::Taxes(_) | Self::Property(_) | Self::Azersu(_) | Self::Azerishiq(_) => None,
+            Self::Interior(_)
+            | Self::Justice(_)
+            | Self::Taxes(_)
+            | Self::Digital(_)
+            | Self::Property(_)
+            | Self::Border(_)
+            | Self::Azersu(_)
+            | Self::Azerishiq(_) => None,
         }
     }
 }
@@ -302,14 +345,21 @@ mod tests {
     /// A right request for each service; `None` where none can be written down, since it must be fresh.
     fn right(code: AgencyCode, service: &str) -> Option<(Parts, Vec<u8>)> {
         const IDS: &str = "<i:xRoadInstance>T</i:xRoadInstance><i:memberClass>G</i:memberClass><i:memberCode>M</i:memberCode>";
-        let xroad = |code: &str, version: &str, part: &str| {
+        let xroad_of = |namespace: &str, code: &str, version: &str, inputs: &str| {
             format!(
                 "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' xmlns:x='http://x-road.eu/xsd/xroad.xsd' \
-                 xmlns:i='http://x-road.eu/xsd/identifiers' xmlns:d='http://daxili-isler.example/xroad/{part}{version}'><s:Header>\
+                 xmlns:i='http://x-road.eu/xsd/identifiers' xmlns:d='{namespace}'><s:Header>\
                  <x:client i:objectType='MEMBER'>{IDS}</x:client><x:service i:objectType='SERVICE'>{IDS}\
                  <i:serviceCode>{code}</i:serviceCode><i:serviceVersion>{version}</i:serviceVersion></x:service><x:id>1</x:id>\
-                 <x:protocolVersion>4.0</x:protocolVersion></s:Header><s:Body><d:{code}><d:FIN>5K7QX2O</d:FIN></d:{code}></s:Body></s:Envelope>"
+                 <x:protocolVersion>4.0</x:protocolVersion></s:Header><s:Body><d:{code}><d:FIN>5K7QX2O</d:FIN>{inputs}</d:{code}></s:Body></s:Envelope>"
             )
+        };
+        let xroad = |code: &str, version: &str, part: &str| {
+            xroad_of(&format!("http://daxili-isler.example/xroad/{part}{version}"), code, version, "")
+        };
+        let border = |code: &str, part: &str| {
+            let window = "<d:Baslangic>2025-03-11</d:Baslangic><d:Son>2026-03-11</d:Son>";
+            xroad_of(&format!("http://serhed.example/xroad/{part}/v1"), code, "v1", window)
         };
         let addressed = |action: &str, body: &str| {
             format!(
@@ -326,6 +376,8 @@ mod tests {
             (AgencyCode::Interior, "person-identity") => post("/", "text/xml", xroad("SexsMelumatiSorgusu", "v2", "")),
             (AgencyCode::Interior, "residence-registration") => post("/", "text/xml", xroad("QeydiyyatSorgusu", "v1", "qeydiyyat/")),
             (AgencyCode::Interior, _) => post("/", "text/xml", xroad("NeqliyyatSorgusu", "v1", "neqliyyat/")),
+            (AgencyCode::Border, "absence-summary") => post("/", "text/xml", border("OlkedenKenardaQalma", "kenarda")),
+            (AgencyCode::Border, _) => post("/", "text/xml", border("SerhedKecmeSiyahisi", "kecid")),
             (AgencyCode::Taxes, "person-income") => post(
                 "/gelir",
                 "application/soap+xml; action=\"urn:vergiler:gelir:v1:FizikiSexsGelirleri\"",
@@ -356,7 +408,7 @@ mod tests {
             }
             (AgencyCode::Azerishiq, "subscriber") => get("/abonent/v1?fin=5K7QX2O"),
             (AgencyCode::Azerishiq, _) => get("/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-03&ay_son=2026-02"),
-            (AgencyCode::Justice | AgencyCode::Property | AgencyCode::CreditBureau, _) => return None,
+            (AgencyCode::Justice | AgencyCode::Digital | AgencyCode::Property | AgencyCode::CreditBureau, _) => return None,
         })
     }
 
@@ -423,6 +475,9 @@ mod tests {
                         | Fault::ConsentRejected
                         | Fault::OldReport
                         | Fault::AverageReading
+                        | Fault::NumberPorted
+                        | Fault::ExitWithoutEntry
+                        | Fault::LocalTime
                         | Fault::Estimated => false,
                     };
                     let same = lasting(&answer(&agency, &request, Some(fault))) == lasting(&plain);
@@ -463,7 +518,7 @@ mod tests {
                 let agency = agency(code);
                 let head = request.into_parts().0;
                 // A security server calls what it cannot read its own internal error.
-                let may_fail = code == AgencyCode::Justice && head.uri.path().starts_with("/r");
+                let may_fail = code.is_behind_xroad() && head.uri.path().starts_with("/r");
                 let answer = answer(&agency, &(head, Vec::new()), None);
                 let refused = answer.status.is_client_error() || may_fail && answer.status.is_server_error();
                 prop_assert!(refused || answer.body.starts_with(b"{\"abon"), "{:?}", answer);
@@ -477,7 +532,9 @@ mod tests {
             assert_eq!(code.as_str().parse(), Ok(code));
         }
         assert_eq!("customs".parse::<AgencyCode>(), Err(UnknownAgency));
-        assert!(UnknownAgency.to_string().ends_with("interior, justice, taxes, property, credit-bureau, azersu, azerishiq"));
+        assert!(
+            UnknownAgency.to_string().ends_with("interior, justice, taxes, digital, property, border, credit-bureau, azersu, azerishiq")
+        );
     }
 
     #[test]

@@ -73,6 +73,9 @@ faults! {
     OldReport = "old-report", "The report was made before it was asked for.";
     LostAccept = "lost-accept", "The work is done and the connection is reset before the answer: nobody knows that it was.";
     AverageReading = "average-reading", "The average of twelve months stands in for every reading, and says so.";
+    NumberPorted = "number-ported", "The number is being ported: both operators name its owner, and whoever is asked about is one of them.";
+    ExitWithoutEntry = "exit-without-entry", "Nobody recorded an entry: exits follow one another.";
+    LocalTime = "local-time", "Time stamps by Baku's clocks and without an offset, where UTC is promised.";
     Estimated = "estimated", "Every reading is an estimate, to be replaced later.";
 }
 
@@ -101,22 +104,26 @@ impl Fault {
             | Self::Down
             | Self::DeepNesting => true,
             Self::XmlBomb | Self::ExternalEntity => match agency {
-                AgencyCode::Interior | AgencyCode::Taxes | AgencyCode::Property | AgencyCode::Azersu => true,
+                AgencyCode::Interior | AgencyCode::Taxes | AgencyCode::Property | AgencyCode::Border | AgencyCode::Azersu => true,
                 AgencyCode::Justice => service == "family-acts",
-                AgencyCode::CreditBureau | AgencyCode::Azerishiq => false,
+                AgencyCode::Digital | AgencyCode::CreditBureau | AgencyCode::Azerishiq => false,
             },
             Self::NetworkError | Self::NetworkErrorNew | Self::AccessDenied | Self::AccessDeniedNew | Self::WrongEcho => {
-                matches!(agency, AgencyCode::Interior | AgencyCode::Justice)
+                agency.is_behind_xroad()
             }
-            Self::WrongHash | Self::ErrorAsXml => agency == AgencyCode::Justice && service != "family-acts",
+            Self::WrongHash | Self::ErrorAsXml => match agency {
+                AgencyCode::Digital => true,
+                _ => agency == AgencyCode::Justice && service != "family-acts",
+            },
             Self::ActCorrected => service == "family-acts",
             Self::SlowTail => agency == AgencyCode::Interior,
             Self::FilingDay => agency == AgencyCode::Taxes,
             Self::SlowHalfMinute => agency == AgencyCode::Property,
             // Where the answer names whom it is about, so that a reader can tell.
             Self::WrongPerson => match agency {
-                AgencyCode::Interior | AgencyCode::Justice | AgencyCode::Property | AgencyCode::Azerishiq => true,
+                AgencyCode::Interior | AgencyCode::Justice | AgencyCode::Property | AgencyCode::Border | AgencyCode::Azerishiq => true,
                 AgencyCode::Taxes => service == "person-income",
+                AgencyCode::Digital => service != "mobile-number-owner",
                 AgencyCode::CreditBureau | AgencyCode::Azersu => false,
             },
             Self::WrongCount => service == "vehicle-ownership",
@@ -126,6 +133,8 @@ impl Fault {
                 agency == AgencyCode::CreditBureau
             }
             Self::AverageReading => agency == AgencyCode::Azersu,
+            Self::NumberPorted => service == "mobile-number-owner",
+            Self::ExitWithoutEntry | Self::LocalTime => agency == AgencyCode::Border,
             Self::Estimated => agency == AgencyCode::Azerishiq && service == "consumption",
         }
     }

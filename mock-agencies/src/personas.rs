@@ -18,8 +18,10 @@ use std::sync::{Arc, LazyLock};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+mod border;
 mod credit_bureau;
 mod day;
+mod digital;
 mod interior;
 mod justice;
 mod person;
@@ -30,8 +32,10 @@ mod taxes;
 mod tests;
 mod utilities;
 
+pub use border::{Border, Crossing, Direction};
 pub use credit_bureau::{Consent, Credit, CreditSummary, Loan};
 pub use day::Day;
+pub use digital::{Branch, Certificate, CertificateStatus, Digital, MobileNumber, Until};
 pub use interior::{DocumentStatus, IdentityDocument, Residence, ResidenceKind, Vehicle, VehicleKind};
 pub use justice::{ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Relation, Writ, WritKind, WritStatus};
 pub use person::{Family, FamilyRole, Person, Sex};
@@ -45,6 +49,8 @@ const STORIES_OF_A_POPULATION: u32 = 120;
 pub const SEED: u64 = 634;
 
 const EMBEDDED: &str = include_str!("../personas.json");
+const BORDER: &str = include_str!("../personas/border.json");
+const DIGITAL: &str = include_str!("../personas/digital.json");
 
 /// Hides what a type holds from `Debug`, as if the persons were real.
 macro_rules! hidden {
@@ -66,6 +72,19 @@ pub struct Personas {
     by_fin: HashMap<Box<str>, (usize, usize)>,
     /// Family and place among its acts, in the file's order.
     acts_by_fin: HashMap<Box<str>, Vec<(usize, usize)>>,
+    registers: Registers,
+}
+
+/// What the sources hold that know persons by their FIN, or by something of their own, in a file each (`personas/`).
+struct Registers {
+    border: Border,
+    digital: Digital,
+}
+
+impl Registers {
+    fn read() -> Result<Self, serde_json::Error> {
+        Ok(Self { border: serde_json::from_str(BORDER)?, digital: serde_json::from_str(DIGITAL)? })
+    }
 }
 
 impl Personas {
@@ -88,7 +107,7 @@ impl Personas {
     pub fn populated(seed: u64) -> Arc<Self> {
         let mut personas = Self::read(EMBEDDED).expect("personas.json is read by a test of this crate");
         personas.families.extend(population::families(seed, STORIES_OF_A_POPULATION, &personas.companies));
-        Arc::new(Self::indexed(personas.companies, personas.families))
+        Arc::new(Self::indexed(personas.companies, personas.families, personas.registers))
     }
 
     fn read(text: &str) -> Result<Self, serde_json::Error> {
@@ -99,10 +118,10 @@ impl Personas {
             families: Vec<Family>,
         }
         let File { companies, families } = serde_json::from_str(text)?;
-        Ok(Self::indexed(companies, families))
+        Ok(Self::indexed(companies, families, Registers::read()?))
     }
 
-    fn indexed(companies: Vec<Company>, families: Vec<Family>) -> Self {
+    fn indexed(companies: Vec<Company>, families: Vec<Family>, registers: Registers) -> Self {
         let places = families
             .iter()
             .enumerate()
@@ -116,7 +135,7 @@ impl Personas {
                 }
             }
         }
-        Self { companies, families, by_fin, acts_by_fin }
+        Self { companies, families, by_fin, acts_by_fin, registers }
     }
 
     /// All families, the reference family first; a person who lives alone is a family of one.
@@ -190,6 +209,18 @@ impl Personas {
     #[must_use]
     pub fn companies(&self) -> &[Company] {
         &self.companies
+    }
+
+    /// What the border service knows.
+    #[must_use]
+    pub fn border(&self) -> &Border {
+        &self.registers.border
+    }
+
+    /// What the ministry of digital development knows.
+    #[must_use]
+    pub fn digital(&self) -> &Digital {
+        &self.registers.digital
     }
 
     /// How many other persons are registered at the address of this one; `None` without a registered address.

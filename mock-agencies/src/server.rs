@@ -210,17 +210,9 @@ fn server_config(tls: &ServerTls, code: AgencyCode) -> Result<ServerConfig, TlsE
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = match code {
-        // X-Road's servers speak HTTP/1.1 alone, and only there a head arrives as it was written: the
-        // request hash of X-Road REST is made of that.
-        AgencyCode::Justice => vec![b"http/1.1".to_vec()],
-        AgencyCode::Interior
-        | AgencyCode::Taxes
-        | AgencyCode::Property
-        | AgencyCode::CreditBureau
-        | AgencyCode::Azersu
-        | AgencyCode::Azerishiq => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-    };
+    // X-Road's servers speak HTTP/1.1 alone, and only there a head arrives as it was written: the request hash of
+    // X-Road REST is made of that.
+    config.alpn_protocols = if code.is_behind_xroad() { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] };
     Ok(config)
 }
 

@@ -2,8 +2,10 @@
 
 mod azerishiq;
 mod azersu;
+mod border;
 mod control;
 mod credit_bureau;
+mod digital;
 mod interior;
 mod justice;
 mod line;

@@ -497,7 +497,7 @@ pub fn somebody(form: SubjectForm, profile: Profile) -> Subject {
 type Term = fn(&Service) -> String;
 
 /// The terms of a contract that people ask about, in Azerbaijani and English.
-const TERMS: [(&str, &str, Term); 13] = [
+const TERMS: [(&str, &str, Term); 14] = [
     ("versiya", "version", |service| service.version.to_string()),
     ("yol", "route", |service| format!("{:?}", service.route)),
     ("kvota", "quota", quota),
@@ -506,6 +506,7 @@ const TERMS: [(&str, &str, Term); 13] = [
     ("qeydin olmamasının mənası", "meaning of absence", |service| format!("{:?}", service.absence)),
     ("saxlanılan sübut", "captured evidence", |service| format!("{:?}", service.capture)),
     ("təkrar", "retry", |service| format!("{:?}", service.retry)),
+    ("dosyedə sorğu", "asked in dossiers", |service| service.in_dossiers.to_string()),
     ("razılıq tələbi", "consent needed", |service| service.consent.to_string()),
     ("subyektin göstərilməsi", "subject named by", |service| {
         service.subject.iter().map(|form| form.as_str()).collect::<Vec<_>>().join(", ")

@@ -28,9 +28,9 @@ pub struct Ask {
     /// Folder of a running demo (its demo.json says where and with which certificate)
     #[arg(long, default_value = "qovsaq-demo")]
     dir: PathBuf,
-    /// Who asks
-    #[arg(long, default_value = CONSUMER)]
-    consumer: String,
+    /// Who asks; of a ready-made body the consumer that it is made for
+    #[arg(long)]
+    consumer: Option<String>,
     /// Fetch an assertion about this official from the demo's identity provider and send it
     #[arg(long, value_name = "NUMBER")]
     official: Option<String>,
@@ -59,16 +59,17 @@ impl Ask {
         let demo: Json = serde_json::from_str(&text)?;
         let ready = &demo["requests"][&self.target]["body"];
         let mut body = body(ready, &self.inputs)?;
+        let consumer = self.consumer.as_deref().or(demo["requests"][&self.target]["consumer"].as_str()).unwrap_or(CONSUMER);
         if let Some(official) = &self.official {
             let issuer = demo["officials"]["issuer"].as_str().context("demo.json names no identity provider of officials")?;
             body["official"] = json!(official);
-            body["assertion"] = json!(officials_assertion(&self.dir, issuer, &self.consumer, official, &self.level).await?);
+            body["assertion"] = json!(officials_assertion(&self.dir, issuer, consumer, official, &self.level).await?);
         }
         let is_service = self.target.contains('/');
         let path = if is_service { format!("/v1/services/{}", self.target) } else { format!("/v1/dossiers/{}", self.target) };
 
         let base = demo["internal"].as_str().context("demo.json names no internal address")?;
-        let client = Client::new(base, &self.dir.join("ca.pem"), Some(consumer_files(&self.dir, &self.consumer)))?;
+        let client = Client::new(base, &self.dir.join("ca.pem"), Some(consumer_files(&self.dir, consumer)))?;
         if !is_service && !self.json {
             let dossier = live::ask(&client, &self.target, &body, &self.lang, self.wait.unwrap_or(60), |_| None).await?;
             say(&dossier_view::table(&dossier, |_| None)?)?;

@@ -79,7 +79,7 @@ async fn show_dossier(environment: &Environment) -> anyhow::Result<bool> {
     complain(&format!("case {case}: the applicant of a synthetic family; the purchases at property are deliberately out of order"));
     let property = &environment.agencies["property"];
     property.set_fault("transactions", "error", None).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let mut body = demo::body(family, &case, &demo::dossier_inputs(family));
+    let mut body = demo::body(family, &case, &demo::dossier_inputs(&environment.personas, family));
     body["subject"].take();
     let started = Instant::now();
     let dossier = live::ask(&client, DOSSIER, &body, "en", 30, |fin| name_of(family, fin)).await?;
@@ -100,7 +100,10 @@ async fn show_dossier(environment: &Environment) -> anyhow::Result<bool> {
     say(&again_line(&again.json()?, &again))?;
     let outcomes = dossier_view::outcomes(&dossier);
     let shown = ["FOUND", "NOT_FOUND", "UNAVAILABLE"].iter().all(|expected| outcomes.contains(*expected));
-    let settled = dossier["status"] == "incomplete" && sources.len() == environment.agencies.len();
+    let active = environment.gateway.gateway.active();
+    let plan = active.snapshot.dossiers.values().find(|plan| plan.id.as_str() == DOSSIER);
+    let asked: BTreeSet<&str> = plan.into_iter().flat_map(|plan| &plan.elements).map(|element| element.service.provider()).collect();
+    let settled = dossier["status"] == "incomplete" && sources == asked;
     Ok(receipts.all_good() && shown && settled && again.status == 200)
 }
 

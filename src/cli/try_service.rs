@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use mock_agencies::Latency;
-use model::{ConsumerId, ServiceId};
+use mock_agencies::{Latency, Person};
+use model::{ConsumerId, Service, ServiceId};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use super::table::Table;
 use super::{Ended, Usage, key_value, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
-use crate::demo::{CONSUMER, Environment, Options, Ports};
+use crate::demo::{self, Environment, Options, Ports, Right, Sample};
 use crate::envelope::{Envelope, Expected};
 use crate::exchange::{Exchange, Freshness};
 use crate::gateway::StartError;
@@ -31,7 +31,7 @@ Exit codes: 0 the source answered, 1 it did not or was refused, 2 wrong usage.")
 pub struct Try {
     /// provider/service
     service: String,
-    /// `fin`, or any input of the contract; `month_from` and `month_to` default to the last twelve months
+    /// `fin`, `pin` or `tin`, and any input of the contract; what can be told beforehand of a synthetic family need not be typed
     #[arg(value_name = "KEY=VALUE")]
     inputs: Vec<String>,
     /// A fault the mock shows (see `qovsaq mock --faults`)
@@ -93,28 +93,28 @@ impl Try {
             );
             return Err(Usage(why).into());
         }
-        let client = environment.client(CONSUMER)?;
-        let (fin, mut input) = self.split()?;
-        let family = environment.personas.families().iter().find(|family| family.members.iter().any(|member| *member.fin == *fin));
-        let persons: Vec<Json> = match family {
-            Some(family) => {
-                let members = family.members.iter();
-                members.map(|member| json!({"subject": {"fin": &*member.fin}, "role": crate::demo::role(member.role)})).collect()
-            }
-            None => vec![json!({"subject": {"fin": fin}, "role": "applicant"})],
-        };
-        let case = format!("try-{}", crate::record::new_id().simple());
-        let opened = client.post("/v1/cases", &json!({"case": case, "purpose": "adsy-means-test", "persons": persons}), "en").await?;
-        anyhow::ensure!(opened.status == 201, "the case was refused: {}", opened.body);
-        let consents = family.map(crate::demo::consents).unwrap_or_else(|| json!([]));
-        let envelope = |input: &Map<String, Json>| json!({"subject": {"fin": fin}, "input": input, "purpose": "adsy-means-test", "case": case, "official": "AZ-0001", "role": "case-officer", "consent": consents});
-        let grants = crate::demo::grants(&active.snapshot);
-        if let Some(Json::Object(usual)) = family.map(|family| crate::demo::inputs(&service, grants, family)) {
-            // What can be told beforehand of this family need not be typed.
-            for (name, value) in usual {
+        let right = Right::to_ask(&active.snapshot, &service)
+            .ok_or_else(|| Usage(format!("no consumer may ask `{}`: it has no grant", service.id)))?;
+        let client = environment.client(&right.consumer)?;
+        let (subject, mut input) = self.split(&service)?;
+        let personas = &environment.personas;
+        let of = |member: &Person| json!({"fin": &*member.fin}) == subject;
+        let known = personas.families().iter().find(|family| family.members.iter().any(of));
+        // What can be told beforehand of a family need not be typed.
+        let family = known.or(subject.is_null().then(|| personas.reference_family()));
+        let usual = family.map(|family| Sample::of(&active.snapshot, &service, personas, family));
+        if let Some(Json::Object(usual)) = usual.map(|sample| sample.input) {
+            for (name, value) in usual.into_iter().filter(|(_, value)| !value.is_null()) {
                 input.entry(name).or_insert(value);
             }
         }
+        let sample = |input: &Map<String, Json>| Sample {
+            family: family.unwrap_or_else(|| personas.reference_family()),
+            subject: subject.clone(),
+            input: Json::Object(input.clone()),
+        };
+        let case = demo::open(&client, &right.case(&sample(&input), &demo::new_case())).await.context("the case was refused")?;
+        let envelope = |input: &Map<String, Json>| right.envelope(&sample(input), &case);
         for wanted in service.inputs.iter().filter(|wanted| wanted.required) {
             let Some((source, field)) = &wanted.comes_from else { continue };
             // What must stem from an answer in the same case is asked for first, as a consumer would.
@@ -135,8 +135,8 @@ impl Try {
                 return Ok(Ended::Badly);
             }
         };
-        say(&format!("1. asked            {} as {CONSUMER} with {}", service.versioned(), serde_json::to_string(&body["input"])?))?;
-        let consumer = ConsumerId::new(CONSUMER)?;
+        say(&format!("1. asked            {} as {} with {}", service.versioned(), right.consumer, serde_json::to_string(&body["input"])?))?;
+        let consumer = ConsumerId::new(&right.consumer)?;
         let exchange = Exchange {
             request_id: crate::record::new_id(),
             dossier_id: None,
@@ -150,22 +150,28 @@ impl Try {
         };
         let deadline = Instant::now() + WAIT_DEFAULT;
         let ending = pipeline::run(gateway, &Arc::new(exchange), deadline).await?;
-        let values: Vec<&str> = input.values().filter_map(Json::as_str).chain([fin.as_str()]).collect();
+        let subject = subject.as_object().into_iter().flat_map(Map::values);
+        let values: Vec<&str> = input.values().chain(subject).filter_map(Json::as_str).collect();
         self.print(&service.id, &active, ending, &values)
     }
 
-    fn split(&self) -> anyhow::Result<(String, Map<String, Json>)> {
-        let mut fin = None;
+    /// Whom it is about, null where the service asks about nobody, and what else was typed.
+    fn split(&self, service: &Service) -> anyhow::Result<(Json, Map<String, Json>)> {
+        let mut subject = Json::Null;
         let mut input = Map::new();
         for text in &self.inputs {
             let (key, value) = key_value(text)?;
-            if key == "fin" {
-                fin = value.as_str().map(str::to_owned);
+            if matches!(key, "fin" | "pin" | "tin") {
+                subject = json!({key: value});
             } else {
                 input.insert(key.to_owned(), value);
             }
         }
-        Ok((fin.ok_or_else(|| Usage("whom is it about? add fin=…".to_owned()))?, input))
+        if subject.is_null() && !service.subject.is_empty() {
+            let forms: Vec<String> = service.subject.iter().map(|form| format!("{}=…", form.as_str())).collect();
+            return Err(Usage(format!("whom is it about? add {}", forms.join(" or "))).into());
+        }
+        Ok((subject, input))
     }
 
     fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, values: &[&str]) -> anyhow::Result<Ended> {

@@ -68,6 +68,8 @@ pub(crate) enum Step {
     Upper,
     /// Small letters.
     Lower,
+    /// The day in Baku of a moment, in ISO form.
+    BakuDay,
     /// The one group of an expression; linear in the text.
     Capture(Regex),
     /// Fills up on the left.
@@ -174,10 +176,14 @@ impl Conversion {
 fn moment(text: &str, pattern: Option<&Pattern>) -> Option<String> {
     let at = match pattern {
         Some(pattern) => model::time::baku().to_ambiguous_timestamp(pattern.read_datetime(text)?).unambiguous().ok()?,
-        None if text.contains('[') => return None,
-        None => text.parse::<Timestamp>().ok()?,
+        None => instant(text)?,
     };
     Some(model::time::rfc3339(at))
+}
+
+/// A moment of RFC 3339, which states its offset and, unlike what jiff reads besides, no zone in brackets.
+fn instant(text: &str) -> Option<Timestamp> {
+    if text.contains('[') { None } else { text.parse().ok() }
 }
 
 /// Whether a text has a control character other than line ends and tabulators. Nearly every text is
@@ -210,6 +216,7 @@ impl Step {
             Self::Collapse => format::collapse(text),
             Self::Upper => format::upper(text),
             Self::Lower => format::lower(text),
+            Self::BakuDay => format::iso_date(model::time::day(instant(text).ok_or("wrong-datetime")?)),
             Self::Capture(expression) => {
                 let group = expression.captures(text).and_then(|captures| captures.get(1)).ok_or("no-match")?;
                 group.as_str().to_owned()

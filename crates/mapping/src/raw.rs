@@ -497,6 +497,9 @@ pub enum Step {
     Upper,
     /// Makes small letters, by the rules of Azerbaijani (`I` → `ı`, `İ` → `i`).
     Lower,
+    /// Takes the day in Baku of a moment with its offset (RFC 3339); the last step, and only of a date.
+    #[serde(rename = "baku-day")]
+    BakuDay,
     /// Takes the one group of a regular expression; a text that does not match is `INVALID_DATA`.
     Capture(String),
     /// Fills up with a character on the left.

@@ -538,6 +538,8 @@ pub struct Service {
     pub route: Route,
     /// Accepted subject forms; empty where the contract asks about no person.
     pub subject: Vec<SubjectForm>,
+    /// Whether a dossier may ask it.
+    pub in_dossiers: bool,
     /// Other inputs, in the contract's order.
     pub inputs: Vec<Input>,
     /// A bounded month window, where the contract has one.

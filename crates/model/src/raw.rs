@@ -40,6 +40,8 @@ pub struct ServiceFile {
     pub route: Route,
     /// Accepted ways to name whom the question is about; `[]` for a question about no person.
     pub subject: Vec<SubjectForm>,
+    /// `never`: it is asked on its own, in a case for a purpose that needs it, and no dossier asks it.
+    pub dossiers: Option<Never>,
     /// Inputs besides the subject.
     #[serde(default)]
     pub input: Ordered<Input>,

@@ -96,6 +96,7 @@ rules! {
     WRONG_INPUT_TYPE = "wrong-input-type": "The input takes another type.";
     WRONG_ANSWER = "wrong-answer": "The contract demands that this input comes from another answer.";
     ABSENCE_LOOSENED = "absence-loosened": "A dossier may tighten absence from fact to unknown, not loosen it.";
+    NOT_IN_DOSSIERS = "not-in-dossiers": "The service's contract lets no dossier ask it (`dossiers: never`).";
     NO_SUBJECT = "no-subject": "The service asks about no person.";
 }
 

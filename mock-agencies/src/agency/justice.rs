@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use self::rest::{Arrived, Published};
+use super::xroad::rest::{self, Published};
 use super::{Answer, Request};
 use crate::personas::Personas;
 
 mod acts;
 mod registers;
-mod rest;
 
 pub(super) const SERVICES: &[&str] = &["family-acts", "notarial-application", "enforcement-debt"];
 
@@ -49,12 +48,9 @@ impl Justice {
     }
 
     fn rest(&self, request: &Request<'_>) -> Result<Answer, Answer> {
-        let headers = request.arrived_headers();
-        let (path, query) = (request.head.uri.path(), request.head.uri.query());
-        let arrived = Arrived { verb: request.head.method.as_str(), path, query, headers: &headers, body: request.body };
-        let call = rest::receive(&arrived, &PUBLISHED, request.fault)?;
-        let register = if call.place == NOTARY { registers::application } else { registers::debts };
-        let answer = register(&self.personas, request, call.path);
-        Ok(call.pass_on(answer.unwrap_or_else(|refusal| refusal)))
+        rest::serve(request, &PUBLISHED, |place, path| {
+            let register = if place == NOTARY { registers::application } else { registers::debts };
+            register(&self.personas, request, path)
+        })
     }
 }

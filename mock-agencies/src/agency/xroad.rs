@@ -15,6 +15,9 @@ use super::{Answer, Request, media_type};
 use crate::fault::Fault;
 use crate::xml::{self, Element};
 
+pub(super) mod register;
+pub(super) mod rest;
+
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const XROAD: &str = "http://x-road.eu/xsd/xroad.xsd";
 const IDENTIFIERS: &str = "http://x-road.eu/xsd/identifiers";
@@ -26,16 +29,16 @@ const PREFIXES: &[(&str, &str)] = &[(SOAP, "SOAP-ENV"), (XROAD, "xro"), (IDENTIF
 
 /// A service as it is published, and the namespace of its elements.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Offer {
-    pub(super) code: &'static str,
-    pub(super) version: &'static str,
-    pub(super) namespace: &'static str,
+pub(in crate::agency) struct Offer {
+    pub(in crate::agency) code: &'static str,
+    pub(in crate::agency) version: &'static str,
+    pub(in crate::agency) namespace: &'static str,
 }
 
 /// Which of the offers a message is for, told for counting and faults alone. All are called at the
 /// server's root, so only the body tells; a code written with a comment or a character reference in it
 /// is not found here, and answered all the same.
-pub(super) fn service(offers: &[Offer], head: &Parts, body: &[u8]) -> Option<usize> {
+pub(in crate::agency) fn service(offers: &[Offer], head: &Parts, body: &[u8]) -> Option<usize> {
     // `>code<` stands in the service's identifier alone: the body's own element has a prefix or a namespace.
     let named = |offer: &Offer| {
         let code = offer.code.as_bytes();
@@ -46,9 +49,9 @@ pub(super) fn service(offers: &[Offer], head: &Parts, body: &[u8]) -> Option<usi
 }
 
 /// A message the security server lets through.
-pub(super) struct Received {
+pub(in crate::agency) struct Received {
     /// The service's place among the offers.
-    pub(super) place: usize,
+    pub(in crate::agency) place: usize,
     offer: Offer,
     header: Vec<Element>,
     body: Element,
@@ -56,14 +59,14 @@ pub(super) struct Received {
 
 impl Received {
     /// The elements of the question, each a text without attributes, by name and in order.
-    pub(super) fn inputs(&self) -> Result<Vec<(&str, &str)>, Answer> {
+    pub(in crate::agency) fn inputs(&self) -> Result<Vec<(&str, &str)>, Answer> {
         let inputs = self.elements()?;
         let values = inputs.iter().map(|input| Some((&*input.name, input.leaf().filter(|_| input.attributes.is_empty())?)));
         values.collect::<Option<_>>().ok_or_else(|| wrong("Sorğunun elementi yanlışdır"))
     }
 
     /// The elements of the question as they stand.
-    pub(super) fn elements(&self) -> Result<&[Element], Answer> {
+    pub(in crate::agency) fn elements(&self) -> Result<&[Element], Answer> {
         if !self.body.is(self.offer.namespace, self.offer.code) {
             return Err(wrong("Sorğunun ad sahəsi yanlışdır"));
         }
@@ -77,13 +80,13 @@ impl Received {
 }
 
 /// What the agency behind the server says to a wrong question.
-pub(super) fn wrong(reason: &str) -> Answer {
+pub(in crate::agency) fn wrong(reason: &str) -> Answer {
     provider_fault(StatusCode::OK, "SOAP-ENV:Client", reason)
 }
 
 /// The security server's checks, in its order: HTTP, XML, header, body, service. Then the faults that
 /// take the place of an answer to a right message.
-pub(super) fn receive(request: &Request<'_>, offers: &[Offer]) -> Result<Received, Answer> {
+pub(in crate::agency) fn receive(request: &Request<'_>, offers: &[Offer]) -> Result<Received, Answer> {
     if request.head.uri.path() != "/" {
         return Err(plain(StatusCode::NOT_FOUND, "not found\n"));
     }
@@ -140,7 +143,7 @@ fn commit(fault: Option<Fault>) -> Result<(), Answer> {
 
 /// The answer: the echo, and the agency's own `inner` part under the prefix `d`. `doctype` is what a
 /// hostile answer declares before the envelope, else empty.
-pub(super) fn reply(received: &Received, request: &Request<'_>, doctype: &str, inner: &str) -> Answer {
+pub(in crate::agency) fn reply(received: &Received, request: &Request<'_>, doctype: &str, inner: &str) -> Answer {
     let header = echo(&received.header, request);
     let Offer { code, namespace, .. } = received.offer;
     let body = format!(
@@ -274,7 +277,7 @@ fn xroad_fault(code: &str, reason: &str) -> Answer {
 }
 
 /// A fault of the agency behind the security server.
-pub(super) fn provider_fault(status: StatusCode, code: &str, reason: &str) -> Answer {
+pub(in crate::agency) fn provider_fault(status: StatusCode, code: &str, reason: &str) -> Answer {
     fault(status, code, reason)
 }
 

@@ -549,6 +549,7 @@ fn kind_view(values: &Values, field: &raw::Field, scalar: Scalars<'_>) -> String
             raw::Step::Collapse => ", collapse",
             raw::Step::Upper => ", upper",
             raw::Step::Lower => ", lower",
+            raw::Step::BakuDay => ", baku-day",
             raw::Step::Capture(_) => ", capture",
             raw::Step::Pad(_) => ", pad",
         });

@@ -128,7 +128,11 @@ impl Values {
             let message = "the contract does not let the source state none";
             check.problem(&format!("{pointer}/optional"), "wrong-optional", message, "an optional field of the contract");
         }
-        let patterns = self.patterns(check, pointer, field, kind);
+        let patterns = if self.is_baku_day(check, pointer, field, kind) {
+            Some(vec![iso("yyyy-MM-dd")])
+        } else {
+            self.patterns(check, pointer, field, kind)
+        };
         let steps = field.steps.iter().enumerate();
         let steps: Vec<Option<Step>> = steps.map(|(place, raw)| step(check, &format!("{pointer}/steps/{place}"), raw)).collect();
         let table = match &field.table {
@@ -145,6 +149,19 @@ impl Values {
             money: self.money,
             codes: to.codes.into(),
         })
+    }
+
+    /// Whether the field is the day of a moment, which the step gives in ISO form whatever the source's dates look like.
+    fn is_baku_day(&self, check: &mut Check<'_>, pointer: &str, field: &raw::Field, kind: Kind) -> bool {
+        let Some(place) = field.steps.iter().position(|step| matches!(step, raw::Step::BakuDay)) else { return false };
+        if kind != Kind::Date || place + 1 != field.steps.len() {
+            let accepted = "as: date, with `baku-day` as the last step";
+            check.problem(&format!("{pointer}/steps/{place}"), "wrong-type", "`baku-day` gives a whole date", accepted);
+        }
+        if field.format.is_some() {
+            check.problem_at_key(&format!("{pointer}/format"), "unused-key", "`baku-day` reads RFC 3339", "no format");
+        }
+        true
     }
 
     fn patterns(&self, check: &mut Check<'_>, pointer: &str, field: &raw::Field, kind: Kind) -> Option<Vec<Pattern>> {
@@ -314,6 +331,7 @@ fn iso(text: &str) -> Pattern {
 fn step(check: &mut Check<'_>, pointer: &str, raw: &raw::Step) -> Option<Step> {
     match raw {
         raw::Step::Collapse => Some(Step::Collapse),
+        raw::Step::BakuDay => Some(Step::BakuDay),
         raw::Step::Upper => Some(Step::Upper),
         raw::Step::Lower => Some(Step::Lower),
         raw::Step::Pad(pad) => {

@@ -201,6 +201,8 @@ const CASES: &[Case] = &[
         &["wrong-expression"]),
     Case(PERSON, &[("steps: [collapse]", "steps: [squeeze]")],
         &["wrong-form"]),
+    Case(PERSON, &[("steps: [collapse]", "steps: [baku-day]")],
+        &["wrong-type"]),
     Case(INCOME, &[("      max: 120\n", "")],
         &["missing-max"]),
     Case(INCOME, &[("max: 120", "max: 121")],

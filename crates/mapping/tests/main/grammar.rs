@@ -193,6 +193,7 @@ fn every_type_has_its_form() {
         Field::One("code", Type::Text, false, &[]),
         Field::One("heated", Type::Bool, false, &[]),
         Field::One("share", Type::Fraction, false, &[]),
+        Field::One("left_on", Type::Date, false, &[]),
     ];
     let plan = json(
         &fields,
@@ -207,15 +208,16 @@ fn every_type_has_its_form() {
     code: {from: c, as: text, steps: [lower, upper, {pad: {to: 6, with: \"0\"}}]}
     heated: {from: h, as: bool, table: b}
     share: {from: s, as: fraction}
+    left_on: {from: d, as: date, steps: [baku-day]}
 ",
     );
     let body = |change: &str| {
-        let body = r#"{"a":"2026-03-11T20:30:00Z","l":"12.07.2015 10:00","p":"05.1931","r":"1 200","m":"0045,50","q":"45 000,00","c":"iı7","h":"B","s":" 2/4 "}"#;
+        let body = r#"{"a":"2026-03-11T20:30:00Z","l":"12.07.2015 10:00","p":"05.1931","r":"1 200","m":"0045,50","q":"45 000,00","c":"iı7","h":"B","s":" 2/4 ","d":"2025-08-03T21:30:00Z"}"#;
         let (old, new) = change.split_once(" => ").expect("a change");
         body.replace(old, new)
     };
     // Summer time was kept until 2015: +05:00.
-    let expected = r#"{"at":"2026-03-12T00:30:00+04:00","local":"2015-07-12T10:00:00+05:00","about":"1931-05","rooms":1200,"area_m2":45.50,"price_qapik":4500000,"code":"000İI7","heated":true,"share":"2/4"}"#;
+    let expected = r#"{"at":"2026-03-12T00:30:00+04:00","local":"2015-07-12T10:00:00+05:00","about":"1931-05","rooms":1200,"area_m2":45.50,"price_qapik":4500000,"code":"000İI7","heated":true,"share":"2/4","left_on":"2025-08-04"}"#;
     assert_eq!(answer(&plan, &body(" => ")).as_deref(), Ok(expected));
     for (change, path, rule) in [
         ("20:30:00Z => 20:30:00", "at", "wrong-datetime"),
@@ -230,6 +232,9 @@ fn every_type_has_its_form() {
         ("\"h\":\"B\" => \"h\":\"-\"", "heated", "absent-value"),
         ("2/4 => 5/4", "share", "wrong-fraction"),
         ("\" 2/4 \" => 0.5", "share", "wrong-kind"),
+        ("21:30:00Z => 21:30:00", "left_on", "wrong-datetime"),
+        ("2025-08-03T21:30:00Z => 2025-08-03", "left_on", "wrong-datetime"),
+        ("\"d\":\"2025-08-03T21:30:00Z\" => \"d\":20250803", "left_on", "wrong-kind"),
         ("2/4 => -", "share", "absent-value"),
     ] {
         assert_eq!(answer(&plan, &body(change)), Err((path.to_owned(), rule)), "{change}");

@@ -78,6 +78,10 @@ pub(super) fn check(
         if service.subject.is_empty() {
             file.refuse(&format!("{at}/for"), rule::NO_SUBJECT, "the service asks about no person", "a service with a subject");
         }
+        if !service.in_dossiers {
+            let message = format!("the contract lets no dossier ask `{}`", service.id);
+            file.refuse(&format!("{at}/service"), rule::NOT_IN_DOSSIERS, message, "another service; this one is asked on its own");
+        }
         if let Some(purpose) = purpose.as_ref().filter(|purpose| !names.purposes.is_unknown(purpose.as_str())) {
             granted(&mut file, &format!("{at}/service"), service, purpose, snapshot, names);
         }

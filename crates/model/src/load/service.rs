@@ -66,6 +66,7 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
         agreement,
         route,
         subject: raw.subject,
+        in_dossiers: raw.dossiers.is_none(),
         inputs,
         window,
         consent: raw.consent,

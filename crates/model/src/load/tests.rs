@@ -40,7 +40,7 @@ fn service<'a>(snapshot: &'a Snapshot, id: &str) -> &'a crate::Service {
 fn the_repository_s_contracts_are_sound() {
     let snapshot = loaded(&repository().join("contracts"));
     assert!(snapshot.broken.is_empty() && !snapshot.services.is_empty() && !snapshot.dossiers.is_empty());
-    assert_eq!(snapshot.purposes.len(), 17);
+    assert_eq!(snapshot.purposes.len(), 18);
 }
 
 #[test]
@@ -1146,6 +1146,11 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             "absence-loosened",
             "an absence made a fact",
             vec![Replace(DOSSIER, "need: required, stops: true}", "need: required, stops: true, absence: fact}")],
+        ),
+        (
+            "not-in-dossiers",
+            "a service that is asked on its own",
+            vec![Replace(CONSUMPTION, "subject: [fin]", "subject: [fin]\ndossiers: never")],
         ),
         ("no-subject", "a service about nobody", vec![Replace(CONSUMPTION, "subject: [fin]", "subject: []")]),
     ]

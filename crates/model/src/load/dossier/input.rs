@@ -83,9 +83,12 @@ fn own_input(file: &mut File<'_>, at: &str, own: &str, input: &Input, scope: &Sc
     if fits(file, at, input, declared.kind, declared.list_max) {
         codes_fit(file, at, input, &declared.codes);
     }
-    if input.required && !declared.required {
+    // A condition on the input holds only where it is given.
+    let given = scope.own.when.iter().any(|condition| condition.input.as_deref() == Some(own));
+    if input.required && !declared.required && !given {
         let message = format!("the service requires `{}`, the dossier's `{own}` may be left out", input.name);
-        file.refuse(at, rule::UNFILLED_INPUT, message, "need: required at the dossier's input");
+        let accepted = format!("need: required at the dossier's input, or when: [{{input: {own}, given: true}}]");
+        file.refuse(at, rule::UNFILLED_INPUT, message, accepted);
     }
     Some(InputSource::Input(own.into()))
 }

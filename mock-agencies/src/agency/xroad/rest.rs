@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::agency::{Answer, percent_decoded};
+use crate::agency::{Answer, Request, percent_decoded};
 use crate::fault::Fault;
 use crate::xml;
 
@@ -39,15 +39,15 @@ const VERBS: &[&str] = &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "TRACE
 
 /// A request as it came off the line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Arrived<'a> {
-    pub(super) verb: &'a str,
+pub(in crate::agency) struct Arrived<'a> {
+    pub(in crate::agency) verb: &'a str,
     /// Raw, percent-encoded.
-    pub(super) path: &'a str,
+    pub(in crate::agency) path: &'a str,
     /// Raw, without the question mark.
-    pub(super) query: Option<&'a str>,
+    pub(in crate::agency) query: Option<&'a str>,
     /// In arrival order.
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a [u8],
+    pub(in crate::agency) headers: &'a [(&'a str, &'a str)],
+    pub(in crate::agency) body: &'a [u8],
 }
 
 impl Arrived<'_> {
@@ -59,20 +59,20 @@ impl Arrived<'_> {
 
 /// The subsystem behind the server, and the codes of its services.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Published {
-    pub(super) member_class: &'static str,
-    pub(super) member_code: &'static str,
-    pub(super) subsystem: &'static str,
-    pub(super) services: &'static [&'static str],
+pub(in crate::agency) struct Published {
+    pub(in crate::agency) member_class: &'static str,
+    pub(in crate::agency) member_code: &'static str,
+    pub(in crate::agency) subsystem: &'static str,
+    pub(in crate::agency) services: &'static [&'static str],
 }
 
 /// A request the server lets through to the agency.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(in crate::agency) struct Call<'a> {
     /// The service's place among those published.
-    pub(super) place: usize,
+    pub(in crate::agency) place: usize,
     /// What follows the five identifiers, encoded as it arrived.
-    pub(super) path: &'a str,
+    pub(in crate::agency) path: &'a str,
     echo: Echo,
 }
 
@@ -97,13 +97,32 @@ fn split(path: &str) -> Option<([&str; 5], &str)> {
 }
 
 /// Which service an address names, told as far as counting needs it; the request may still be refused.
-pub(super) fn service(path: &str, published: &Published) -> Option<usize> {
+pub(in crate::agency) fn service(path: &str, published: &Published) -> Option<usize> {
     let code = percent_decoded(split(path)?.0[4])?;
     published.services.iter().position(|own| *own == code)
 }
 
+/// Takes a request through the server to the register behind it (the service's place, the path that follows its
+/// code) and back.
+pub(in crate::agency) fn serve(
+    request: &Request<'_>,
+    published: &Published,
+    register: impl FnOnce(usize, &str) -> Result<Answer, Answer>,
+) -> Result<Answer, Answer> {
+    // Every other address is that of the server's SOAP side, which offers nothing here.
+    if !request.head.uri.path().starts_with("/r") {
+        return Err(Answer::new(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "not found\n"));
+    }
+    let headers = request.arrived_headers();
+    let (path, query) = (request.head.uri.path(), request.head.uri.query());
+    let arrived = Arrived { verb: request.head.method.as_str(), path, query, headers: &headers, body: request.body };
+    let call = receive(&arrived, published, request.fault)?;
+    let answer = register(call.place, call.path).unwrap_or_else(|refusal| refusal);
+    Ok(call.pass_on(answer))
+}
+
 /// The security server's checks, then the faults that are its own or take the answer's place.
-pub(super) fn receive<'a>(arrived: &Arrived<'a>, published: &Published, fault: Option<Fault>) -> Result<Call<'a>, Answer> {
+pub(in crate::agency) fn receive<'a>(arrived: &Arrived<'a>, published: &Published, fault: Option<Fault>) -> Result<Call<'a>, Answer> {
     // A request that cannot be read at all surfaces as an internal error of the server we asked.
     let unreadable = |message: &str| xroad_error(arrived, "server.clientproxy.internal_error", message);
     if !VERBS.contains(&arrived.verb) {
@@ -168,7 +187,7 @@ fn commit(arrived: &Arrived<'_>, fault: Option<Fault>) -> Result<(), Answer> {
 
 impl Call<'_> {
     /// The agency's answer with what the server puts on it, in the real one's order.
-    pub(super) fn pass_on(self, answer: Answer) -> Answer {
+    pub(in crate::agency) fn pass_on(self, answer: Answer) -> Answer {
         let Echo { id, client, service, request_id, hash } = self.echo;
         answer
             .with("x-road-id", id)

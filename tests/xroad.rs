@@ -1,0 +1,159 @@
+//! What is special about the sources behind X-Road: time stamps in UTC, gaps in a register, questions about nobody,
+//! answers that are a yes or no whatever the source says beside it.
+
+use mock_agencies::Personas;
+use qovsaq::client::Client;
+use serde_json::{Value as Json, json};
+
+use crate::house::{House, ask};
+
+/// A case of a consumer, and what it asks with.
+struct Desk {
+    client: Client,
+    purpose: &'static str,
+    role: &'static str,
+    case: String,
+}
+
+impl Desk {
+    async fn open(house: &House, consumer: &str, purpose: &'static str, role: &'static str, fins: &[&str]) -> Self {
+        let client = house.environment.client(consumer).expect("the consumer has a certificate");
+        let persons: Vec<Json> = fins.iter().map(|fin| json!({"subject": {"fin": fin}, "role": "applicant"})).collect();
+        let body = json!({"case": qovsaq::demo::new_case(), "purpose": purpose, "persons": persons});
+        let case = qovsaq::demo::open(&client, &body).await.expect("a case");
+        Self { client, purpose, role, case }
+    }
+
+    /// Asks, and gives status and body.
+    async fn ask(&self, service: &str, subject: Json, input: Json) -> (u16, Json) {
+        let body = json!({"subject": subject, "input": input, "purpose": self.purpose, "case": self.case, "official": "AZ-0001", "role": self.role});
+        let answer = ask(&self.client, service, &body).await;
+        (answer.status, answer.json().expect("JSON"))
+    }
+
+    async fn ask_about(&self, service: &str, fin: &str, input: Json) -> (u16, Json) {
+        self.ask(service, json!({"fin": fin}), input).await
+    }
+}
+
+fn year() -> Json {
+    let today = model::time::day(qovsaq::clock::now());
+    json!({"from_on": today.saturating_sub(jiff::Span::new().months(12)).to_string(), "to_on": today.to_string()})
+}
+
+/// A family's applicant.
+fn applicant(family: &str) -> String {
+    Personas::embedded().family(family).expect("a family").applicant().fin.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moment_in_utc_is_told_by_the_clocks_of_baku() {
+    let house = House::start().await;
+    let (fin, home) = (applicant("reference"), house.applicant());
+    let desk = Desk::open(&house, "pension", "labour-pension", "case-officer", &[&fin]).await;
+    let (status, answer) = desk.ask_about("border/absence-summary", &fin, year()).await;
+    let today = model::time::day(qovsaq::clock::now());
+    let last = house.environment.personas.border().of(&home.fin).iter().rev().nth(1).expect("an exit");
+    // In UTC it is the day before.
+    let exit = last.day(today);
+    assert_eq!(exit, last.at(today).to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().expect("a day"));
+    assert_eq!((status, &answer["data"]["last_exit_on"]), (200, &json!(exit.to_string())));
+    assert_eq!((&answer["data"]["days_abroad"], &answer["data"]["currently_abroad"]), (&json!(19), &json!(false)));
+
+    // Each movement is told in a case of its own and for its own purpose alone.
+    let means = Desk::open(&house, "targeted-aid", "adsy-means-test", "case-officer", &[&fin]).await;
+    let (status, refused) = means.ask_about("border/crossings", &fin, year()).await;
+    assert_eq!((status, &refused["errors"][0]["pointer"]), (403, &json!("/purpose")), "{refused}");
+    assert_eq!(house.asked_of("border/crossings"), 0);
+    let dispute = Desk::open(&house, "targeted-aid", "absence-dispute", "case-officer", &[&fin]).await;
+    let (status, answer) = dispute.ask_about("border/crossings", &fin, year()).await;
+    let crossings = answer["data"]["crossings"].as_array().unwrap_or_else(|| panic!("{status} {answer}"));
+    let times: Vec<&str> = crossings.iter().filter_map(|crossing| crossing["crossed_at"].as_str()).collect();
+    assert!(times.len() == 4 && times.iter().all(|time| time.ends_with("+04:00")), "{times:?}");
+    assert!(times[2].starts_with(&format!("{exit}T01:30:00")), "{times:?}");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_recorded_is_neither_counted_nor_guessed() {
+    let house = House::start().await;
+    // Out, and out again before anybody recorded an entry.
+    let (gap, never, away) = (applicant("two-cars"), applicant("no-electricity"), applicant("landlord"));
+    let fins = [gap.as_str(), never.as_str(), away.as_str()];
+    let desk = Desk::open(&house, "social-payments", "social-payments", "case-officer", &fins).await;
+    let (status, answer) = desk.ask_about("border/absence-summary", &gap, year()).await;
+    assert_eq!((status, &answer["outcome"]), (200, &json!("FOUND")));
+    assert_eq!((&answer["data"]["days_abroad"], &answer["data"]["currently_abroad"]), (&Json::Null, &json!(false)));
+    // Zeros are the source's word that there is nothing.
+    let (_, none) = desk.ask_about("border/absence-summary", &never, year()).await;
+    assert_eq!((&none["outcome"], &none["absence"]), (&json!("NOT_FOUND"), &json!("fact")));
+    // Time stamps that do not say whose time they are.
+    house.set_fault("border/absence-summary", "local-time", None);
+    let (status, broken) = desk.ask_about("border/absence-summary", &away, year()).await;
+    assert_eq!((status, &broken["outcome"]), (502, &json!("INVALID_DATA")));
+    house.clear_faults();
+
+    // Whoever needs no more is told no more than whether.
+    let office = Desk::open(&house, "employment", "employment-registration", "case-officer", &fins).await;
+    for (fin, expected) in [(&away, true), (&gap, false), (&never, false)] {
+        let (status, answer) = office.ask_about("border/absence-summary", fin, year()).await;
+        assert_eq!((status, &answer["data"]), (200, &json!({"answer": expected})), "{answer}");
+        assert!(!answer.to_string().contains("days"), "{answer}");
+    }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_with_two_owners_is_nobodys() {
+    let house = House::start().await;
+    let (new, old) = ("DMX8F4O", "9B8M7CO");
+    let desk = Desk::open(&house, "targeted-aid", "adsy-means-test", "case-officer", &[new, old]).await;
+    let number = |msisdn: &str| json!({"msisdn": msisdn});
+    let service = "digital/mobile-number-owner";
+    for (fin, msisdn, expected) in [(old, "+994000000105", true), (new, "+994000000105", false), (new, "+994000000999", false)] {
+        let (status, answer) = desk.ask_about(service, fin, number(msisdn)).await;
+        assert_eq!((status, &answer["data"]), (200, &json!({"answer": expected})), "{answer}");
+        for other in [new, old, msisdn] {
+            assert!(!answer.to_string().contains(other), "{answer}");
+        }
+    }
+    // While it is ported the source says yes to both, and is believed about neither.
+    for fin in [new, old] {
+        let (status, answer) = desk.ask_about(service, fin, number("+994000000106")).await;
+        assert_eq!((status, &answer["outcome"], &answer["origin"]), (502, &json!("INVALID_DATA"), &json!("provider")), "{answer}");
+    }
+    // The owner, told unasked, goes nowhere.
+    house.set_fault(service, "undeclared", None);
+    let (_, answer) = desk.ask_about(service, old, number("+994000000107")).await;
+    assert_eq!((&answer["data"], answer.to_string().contains("Sınaqov")), (&json!({"answer": false}), false));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_about_nobody_needs_nobody_and_is_shared() {
+    let house = House::start().await;
+    let fin = applicant("reference");
+    let aid = Desk::open(&house, "targeted-aid", "adsy-means-test", "clerk", &[&fin]).await;
+    let territory = json!({"territory_code": "99000001"});
+    let (status, first) = aid.ask("digital/postal-branch", Json::Null, territory.clone()).await;
+    assert_eq!((status, first["data"]["branches"].as_array().map(Vec::len)), (200, Some(2)), "{first}");
+    // Ordinary data are kept for all who may ask.
+    let pension = Desk::open(&house, "pension", "labour-pension", "case-officer", &[&fin]).await;
+    let (_, second) = pension.ask("digital/postal-branch", Json::Null, territory).await;
+    assert_eq!((&second["source"]["via"], &second["data"]), (&json!("cache"), &first["data"]));
+    assert_eq!(house.asked_of("digital/postal-branch"), 1);
+    let (status, _) = aid.ask("digital/postal-branch", json!({"fin": fin}), json!({"territory_code": "99000001"})).await;
+    assert_eq!(status, 422, "a question about nobody names nobody");
+
+    // A serial leads to a status, and to no person.
+    let tasks = Desk::open(&house, "tasks", "task-control", "controller", &[&fin]).await;
+    let serial = |serial: &str| json!({"certificate_serial": serial});
+    let (_, valid) = tasks.ask("digital/certificate-status", Json::Null, serial("TEST-CERT-01")).await;
+    assert_eq!((&valid["data"]["status"], valid.to_string().contains(&fin)), (&json!("valid"), false), "{valid}");
+    assert_eq!(valid["withheld"], json!([{"field": "subject_fin", "reason": "function"}]));
+    let (_, unknown) = tasks.ask("digital/certificate-status", Json::Null, serial("TEST-CERT-05")).await;
+    assert_eq!(unknown["data"], json!({"certificate_serial": "TEST-CERT-05", "status": "unknown", "valid_to": null}));
+    let (_, none) = tasks.ask("digital/certificate-status", Json::Null, serial("TEST-CERT-99")).await;
+    assert_eq!((&none["outcome"], &none["absence"]), (&json!("NOT_FOUND"), &json!("fact")));
+    house.stop().await;
+}
