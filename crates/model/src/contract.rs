@@ -15,6 +15,7 @@ use crate::outcome::Absence;
 use crate::predicate::Predicate;
 use crate::representation::RepresentativeKind;
 use crate::time::baku;
+use crate::window::PlannedWindow;
 
 /// Most fields (leaves) one service may declare: a field set is one machine word of this width.
 pub const FIELDS_MAX: usize = 128;
@@ -519,6 +520,8 @@ pub struct Provider {
     pub name: Bilingual,
     /// Clause of the decree that names it, such as `634/4.1.1`.
     pub clause: Box<str>,
+    /// When it has said beforehand that it does not answer, or answers badly (Decree 634, 6.2.3).
+    pub windows: Vec<PlannedWindow>,
 }
 
 /// A service's checked contract.

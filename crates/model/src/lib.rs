@@ -24,6 +24,7 @@ pub mod snapshot;
 pub mod subject;
 pub mod time;
 pub mod value;
+pub mod window;
 
 pub use calendar::Calendar;
 pub use confirm::Repeated;

@@ -8,6 +8,7 @@
 mod consumer;
 mod dossier;
 mod file;
+mod provider;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -316,8 +317,9 @@ impl Loader<'_> {
             }
             file.bilingual("/name", &raw.name);
             let clause = file.text("/clause", &raw.clause);
+            let windows = provider::windows(&mut file, raw.windows);
             if let (Some(id), 0) = (id, file.faults()) {
-                self.snapshot.providers.insert(id.clone(), Provider { id, name: raw.name, clause });
+                self.snapshot.providers.insert(id.clone(), Provider { id, name: raw.name, clause, windows });
             }
         }
     }

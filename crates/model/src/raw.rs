@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use crate::contract::{Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, SubjectForm, Type};
 use crate::outcome::Absence;
 use crate::representation::RepresentativeKind;
+use crate::window::Effect;
 
 /// A provider: one primary source (`contracts/providers/<provider>/provider.yaml`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,6 +23,77 @@ pub struct ProviderFile {
     pub name: Bilingual,
     /// Clause of the decree that names it, such as `634/4.1.1`.
     pub clause: String,
+    /// When it has said beforehand that it does not answer, or answers badly (Decree 634, 6.2.3).
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub windows: Vec<PlannedWindow>,
+}
+
+/// A planned window of a source, by the time of Baku.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedWindow {
+    /// The days on which it begins: `daily`, days of the week, or days of months.
+    pub on: WindowDays,
+    /// When it begins, `hh:mm`.
+    pub from: String,
+    /// When it ends, `hh:mm` up to `24:00`; where that is not later than `from`, on the next day.
+    pub to: String,
+    /// `down` (it does not answer) or `degraded` (it answers late, or not always).
+    pub effect: Effect,
+    /// Why, in words that consumers are told.
+    pub reason: Bilingual,
+}
+
+/// On which days a window begins.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum WindowDays {
+    /// Every day.
+    Daily(Daily),
+    /// These days of the week.
+    OfWeek(#[schemars(length(min = 1))] Vec<Weekday>),
+    /// These days of these months.
+    OfMonth(DaysOfMonth),
+}
+
+/// The word `daily`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum Daily {
+    /// Every day.
+    #[serde(rename = "daily")]
+    Daily,
+}
+
+/// Days of months; at least one of the two keys.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaysOfMonth {
+    /// Days, 1 to 31 or `last`; without the key every day.
+    #[serde(default)]
+    pub days: Vec<DayOfMonth>,
+    /// Months, 1 to 12; without the key every month.
+    #[serde(default)]
+    #[schemars(inner(range(min = 1, max = 12)))]
+    pub months: Vec<u8>,
+}
+
+/// A day of the month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DayOfMonth {
+    /// By its number; a month that has no such day is passed over.
+    Number(#[schemars(range(min = 1, max = 31))] i8),
+    /// The last one.
+    Last(Last),
+}
+
+/// The word `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Last {
+    /// The last day of a month.
+    #[serde(rename = "last")]
+    Last,
 }
 
 /// A service's contract (`contracts/providers/<provider>/<service>@<version>.yaml`).

@@ -97,6 +97,18 @@ impl<'a> File<'a> {
         duration
     }
 
+    /// Minutes from midnight, of `hh:mm`.
+    pub(super) fn minute(&mut self, pointer: &str, text: &str) -> Option<u16> {
+        let two =
+            |digits: &str| (digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse::<u16>().ok()).flatten();
+        let parsed = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
+        let minute = parsed.filter(|(hour, minute)| *minute < 60 && hour * 60 + minute <= 24 * 60).map(|(hour, minute)| hour * 60 + minute);
+        if minute.is_none() {
+            self.refuse(pointer, rule::WRONG_HOURS, format!("`{text}` is not a time of day"), "hh:mm, from 00:00 to 24:00");
+        }
+        minute
+    }
+
     /// The key of an input, in the envelope or the contract.
     pub(super) fn key_name(&mut self, pointer: &str, name: &str) {
         if !is_key(name) {

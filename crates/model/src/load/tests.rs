@@ -124,6 +124,20 @@ fn a_consumer_has_the_quota_of_its_file_or_the_usual_one() {
     assert_eq!(quota("sovqat"), Quota { per_second: 200, burst: 400 });
 }
 
+// clause: 634/6.2.3
+#[test]
+fn a_provider_has_the_windows_of_its_file() {
+    let copy = Copy::new();
+    copy.apply(&planned("on: {days: [20, last], months: [8]}, from: \"18:00\", to: \"02:00\""));
+    let (snapshot, problems) = copy.load();
+    assert!(problems.is_empty(), "{problems:?}");
+    let [window] = &snapshot.providers[&ProviderId::new("taxes").expect("valid")].windows[..] else { panic!("one window") };
+    assert_eq!((window.from, window.to, window.effect), (18 * 60, 2 * 60, crate::window::Effect::Down));
+    let months = std::array::from_fn(|month| month == 7);
+    assert_eq!(window.on, crate::window::Recurs::Monthly { days: vec![20], last: true, months });
+    assert!(snapshot.providers[&ProviderId::new("justice").expect("valid")].windows.is_empty());
+}
+
 #[test]
 fn the_shipped_calendar_covers_the_years_it_says() {
     let mut problems = Problems::default();
@@ -791,6 +805,11 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "    roles: [case-officer]\n    hours: {days: [monday], from: \"18:00\", to: \"24:01\"}\n",
             )],
         ),
+        ("wrong-hours", "a window without length", vec![planned("on: daily, from: \"01:00\", to: \"01:00\"")]),
+        ("wrong-hours", "a window from the day's end", vec![planned("on: daily, from: \"24:00\", to: \"01:00\"")]),
+        ("too-few", "a window on no day", vec![planned("on: {}, from: \"01:00\", to: \"02:00\"")]),
+        ("repeated-word", "a window's day", vec![planned("on: {days: [1, last, 1]}, from: \"01:00\", to: \"02:00\"")]),
+        ("wrong-form", "a window's day that no month has", vec![planned("on: {days: [32]}, from: \"01:00\", to: \"02:00\"")]),
         (
             "too-few",
             "a volume of nothing",
@@ -1179,6 +1198,13 @@ const ACTS_GRANT: &str = "  - service: justice/family-acts\n    fields: all\n";
 fn answered(grant: &'static str, answer: &str, more: &str) -> Edit {
     let question = "question: {az: a, en: a}";
     Replace(AID, grant, String::leak(grant.replace("    fields: all\n", &format!("    answer: {{{question}, {answer}}}\n{more}"))))
+}
+
+/// A planned window of a provider.
+fn planned(words: &str) -> Edit {
+    let clause = "clause: \"634/4.1.4\"\n";
+    let window = format!("{clause}windows: [{{{words}, effect: down, reason: {{az: a, en: a}}}}]\n");
+    Replace("providers/taxes/provider.yaml", clause, String::leak(window))
 }
 
 fn sixty_more() -> &'static str {

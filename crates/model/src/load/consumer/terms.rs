@@ -91,24 +91,12 @@ pub(super) fn hours(file: &mut File<'_>, at: &str, raw: &raw::Hours) -> Option<H
             Days::OfWeek(days)
         }
     };
-    let (from, to) = (minute(file, &format!("{at}/from"), &raw.from), minute(file, &format!("{at}/to"), &raw.to));
+    let (from, to) = (file.minute(&format!("{at}/from"), &raw.from), file.minute(&format!("{at}/to"), &raw.to));
     let (from, to) = (from?, to?);
     if to <= from {
         file.refuse(&format!("{at}/to"), rule::WRONG_HOURS, "the end does not lie after the beginning", format!("later than {}", raw.from));
     }
     Some(Hours { days, from, to })
-}
-
-/// Minutes from midnight, of `hh:mm`.
-fn minute(file: &mut File<'_>, at: &str, text: &str) -> Option<u16> {
-    let two =
-        |digits: &str| (digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse::<u16>().ok()).flatten();
-    let parsed = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
-    let minute = parsed.filter(|(hour, minute)| *minute < 60 && hour * 60 + minute <= 24 * 60).map(|(hour, minute)| hour * 60 + minute);
-    if minute.is_none() {
-        file.refuse(at, rule::WRONG_HOURS, format!("`{text}` is not a time of day"), "hh:mm, from 00:00 to 24:00");
-    }
-    minute
 }
 
 pub(super) fn volume(file: &mut File<'_>, at: &str, raw: &raw::Volume) -> Volume {
