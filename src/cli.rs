@@ -19,6 +19,7 @@ pub mod live;
 mod mask;
 pub mod matrix;
 pub mod mock;
+pub mod outages;
 pub mod overrides;
 pub mod pki;
 pub mod plan_view;
@@ -56,6 +57,8 @@ enum Command {
     Access(access::Access),
     /// List who used a person's data, as he asks it himself
     Accesses(accesses::Accesses),
+    /// Show the register of outages, of the sources and of the gateway itself
+    Outages(outages::Outages),
     /// Look at the emergencies in which an official acted beyond his own case
     Overrides(overrides::Overrides),
     /// Run the mock agencies by themselves
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Ask(command) => on_runtime(command.run()),
         Command::Access(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
+        Command::Outages(command) => on_runtime(command.run()),
         Command::Overrides(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
         Command::Bundle(command) => on_runtime(command.run()),

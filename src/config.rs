@@ -20,6 +20,7 @@ use crate::jws::AUDIENCE;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
 use crate::officials::{KeySource, OfficialsConfig};
+use crate::watch::Sensitivity;
 
 /// The raw shape of `qovsaq.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,6 +61,27 @@ pub struct RawConfig {
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
+    /// How the sources' work is watched over.
+    #[serde(default)]
+    watch: RawWatch,
+}
+
+/// How the sources' work is watched over.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawWatch {
+    /// The file with the sums of each hour; default `watch.sqlite` in the store's folder.
+    #[serde(default)]
+    path: Option<PathBuf>,
+    /// Failed questions in a row that make an outage, 1 to 1000; default 3.
+    #[serde(default)]
+    failures_min: Option<u32>,
+    /// Least time from the first failure to an outage, `0s` to `10m`; default `2s`. What is over before is none.
+    #[serde(default)]
+    lasting: Option<String>,
+    /// Answers in a row that end an outage, 1 to 1000; default 2. One is enough where nothing fails for half a minute.
+    #[serde(default)]
+    answers_min: Option<u32>,
 }
 
 /// Folders with the deployment's data.
@@ -443,6 +465,17 @@ pub struct Config {
     pub cache_bytes_max: u64,
     /// How each provider is reached.
     pub providers: BTreeMap<ProviderId, ProviderConfig>,
+    /// How the sources' work is watched over.
+    pub watch: WatchConfig,
+}
+
+/// How the sources' work is watched over, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// The file with the sums of each hour.
+    pub path: PathBuf,
+    /// When failures make an outage.
+    pub sensitivity: Sensitivity,
 }
 
 /// Folders with the deployment's data.
@@ -667,6 +700,8 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        let store = self.base.join(raw.store.path);
+        let watch = self.watch(&raw.watch, &store);
         if !self.sound {
             return None;
         }
@@ -688,9 +723,10 @@ impl Checker<'_> {
             node_key: self.base.join(raw.keys.node),
             signing_keys,
             key_table,
-            store: self.base.join(raw.store.path),
+            store,
             cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),
             providers,
+            watch,
         })
     }
 
@@ -845,6 +881,28 @@ impl Checker<'_> {
             idempotency_key: raw.idempotency_key,
             answer_bytes_max: bytes_max,
             limits: self.limits(&format!("{at}/limits"), &raw.limits),
+        }
+    }
+
+    fn watch(&mut self, raw: &RawWatch, store: &Path) -> WatchConfig {
+        let defaults = Sensitivity::default();
+        let lasting = raw.lasting.as_ref().map_or(Duration::from_secs(2), |text| self.duration("/watch/lasting", text));
+        if lasting > Duration::from_mins(10) {
+            self.refuse("/watch/lasting", "out-of-range", "a bound outside the range", "0s to 10m");
+        }
+        for (key, count) in [("failures_min", raw.failures_min), ("answers_min", raw.answers_min)] {
+            if count.is_some_and(|count| !(1..=1000).contains(&count)) {
+                self.refuse(&format!("/watch/{key}"), "out-of-range", "a bound outside the range", "1 to 1000");
+            }
+        }
+        WatchConfig {
+            path: raw.path.as_ref().map_or_else(|| store.with_file_name("watch.sqlite"), |path| self.base.join(path)),
+            sensitivity: Sensitivity {
+                failures_min: raw.failures_min.unwrap_or(defaults.failures_min),
+                lasting: jiff::SignedDuration::try_from(lasting).unwrap_or(defaults.lasting),
+                answers_min: raw.answers_min.unwrap_or(defaults.answers_min),
+                ..defaults
+            },
         }
     }
 

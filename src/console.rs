@@ -4,7 +4,9 @@
 pub mod access;
 pub mod export;
 pub mod journal;
+pub mod outages;
 pub mod overrides;
+mod period;
 pub mod suppression;
 
 use std::collections::BTreeSet;
@@ -59,6 +61,9 @@ impl std::fmt::Debug for Route {
 /// Those who read the journal. Administrators and operators never do (001, 3.1.10).
 const READERS: &[Office] = &[Office::Auditor, Office::DataProtectionOfficer];
 
+/// Those who see how the sources and the gateway work; no person stands there.
+const WATCHERS: &[Office] = &[Office::Operator, Office::Auditor, Office::Assessor];
+
 /// Those who decide on rights (004, 6.2–6.5).
 const DECIDERS: &[Office] = &[Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer];
 
@@ -100,6 +105,7 @@ pub const ROUTES: &[Route] = &[
         offices: &[Office::DataProtectionOfficer],
         handler: || post(overrides::review),
     },
+    Route { method: Method::GET, path: "/v1/outages", offices: WATCHERS, handler: || get(outages::list) },
     // The register of rights: what an office reaches there, the register decides.
     Route { method: Method::GET, path: "/v1/access/me", offices: &[], handler: || get(access::me) },
     Route { method: Method::POST, path: "/v1/access/acknowledgements", offices: &[], handler: || post(access::acknowledge) },

@@ -42,6 +42,8 @@ use crate::search::follow::Following;
 use crate::sources::Sources;
 use crate::store_access;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
+use crate::watch::start::LastSign;
+use crate::watch::{Watch, keep_watch};
 use crate::{api, console, officials, ops};
 
 /// How often epochs, month keys, certificates' state and refusals are looked after.
@@ -89,6 +91,8 @@ pub struct Gateway {
     pub dossiers: Dossiers,
     /// Counters.
     pub metrics: Metrics,
+    /// What is seen of the sources' work.
+    pub watch: Watch,
     /// Exchanges under way: a stop waits for them.
     pub exchanges: TaskTracker,
     /// Fills the search index; taken when the gateway stops.
@@ -141,6 +145,7 @@ impl Gateway {
         let store = Arc::new(Store::open(&config.store, store_key).map_err(anyhow::Error::new)?);
         not_set_back(&store, &active)?;
         let rights = Rights::open(Arc::clone(&store), node_key.derive("qovsaq rights"), config.access.is_some())?;
+        let last_sign = LastSign::read(&config);
         let recorder = logs::open(&config, &node_key, clock::now()).await?;
         let verifying_key = recorder.journal().verifying_key().clone();
         let started = serde_json::json!({
@@ -167,6 +172,9 @@ impl Gateway {
         }
         let rights = Arc::new(rights);
         begin_rights(&config, &rights, &recorder, &active).await?;
+        let sources = Sources::new(&config, &active);
+        let watched = sources.states().into_iter().map(|(source, _)| source);
+        let watch = Watch::start(&config, &store, &recorder, last_sign, (watched, started_at)).await?;
         let index_key = || IndexKey::new(&node_key);
         let (search, following) = Search::start(Arc::clone(&recorder), &config.journal_dir, index_key)?;
         let gateway = Arc::new(Self {
@@ -176,7 +184,7 @@ impl Gateway {
             rights,
             citizens,
             officials,
-            sources: Sources::new(&config, &active),
+            sources,
             cache: Cache::new(config.cache_bytes_max),
             keys: Keys::new(),
             flights: Flights::new(),
@@ -189,6 +197,7 @@ impl Gateway {
             store,
             dossiers: Dossiers::default(),
             metrics: Metrics::default(),
+            watch,
             exchanges: TaskTracker::new(),
             verifying_key,
             explaining: tokio::sync::Mutex::new(()),
@@ -579,7 +588,7 @@ async fn begin_rights(config: &Config, rights: &Arc<Rights>, recorder: &Arc<Reco
 
 /// The folders of what the gateway writes, open to their owner alone.
 fn make_folders(config: &Config) -> anyhow::Result<()> {
-    let parents = [&config.node_key, &config.store].map(|file| file.parent());
+    let parents = [&config.node_key, &config.store, &config.watch.path].map(|file| file.parent());
     let folders = [&config.journal_dir, &config.journal_fence, &config.signing_keys, &config.key_table].map(PathBuf::as_path);
     for folder in parents.into_iter().flatten().chain(folders) {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -641,6 +650,7 @@ impl Running {
             tokio::spawn(officials::keep_fresh(Arc::clone(&gateway))),
             tokio::spawn(upkeep(Arc::clone(&gateway), doors.clone(), Arc::clone(&refusals))),
             tokio::spawn(look_after_bundles(Arc::clone(&gateway))),
+            tokio::spawn(keep_watch(Arc::clone(&gateway))),
         ];
         let mut console = None;
         if let Some((socket, tls)) = console_socket.zip(doors.console.clone()) {
@@ -685,6 +695,7 @@ impl Running {
             tokio::task::block_in_place(|| following.stop());
         }
         self.gateway.recorder.event(Kind::NodeStopped, &serde_json::json!({})).await?;
+        tokio::task::block_in_place(|| self.gateway.watch.stop(&self.gateway.recorder));
         self.gateway.recorder.journal().close().await?;
         // Operations may look until the last moment.
         self.gateway.end.send_replace(true);

@@ -49,4 +49,5 @@ pub mod store_access;
 pub mod tls;
 pub mod trace;
 pub mod trace_context;
+pub mod watch;
 pub mod wire;

@@ -149,6 +149,16 @@ pub fn beginning(dir: &Path) -> Result<Option<EntryView>, read::ReadError> {
     read::entries(dir, 0)?.find(|entry| !entry.as_ref().is_ok_and(|entry| entry.kind == Kind::EpochOpened.number())).transpose()
 }
 
+/// The last entry of the newest log; none where there is none yet. Opens nothing for writing.
+///
+/// # Errors
+/// When the folder or the log's end cannot be read.
+pub fn last_entry(config: &Config) -> anyhow::Result<Option<EntryView>> {
+    let half_years: BTreeSet<HalfYear> = names(&config.journal_dir)?.iter().filter_map(|name| config.base.half_year(name)).collect();
+    let Some(newest) = half_years.last() else { return Ok(None) };
+    Ok(read::last(&config.journal_dir.join(config.base.log(*newest).as_str()))?)
+}
+
 /// Opens the log of this moment's half-year, after ending the one before where that is due, and closes what a crash
 /// left open (R2). Blocks, as [`Journal::open`] does.
 ///

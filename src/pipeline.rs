@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use adapter_core::{CallError, Context, Origin, Sent};
 use mapping::Reading;
 use model::contract::{Capture, Retry};
-use model::{ActId, Consent, Outcome, Subject};
+use model::{Absence, ActId, Consent, Outcome, Subject};
 use policy::{Authorised, Decision, Denial, DenialReason, Sight};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -39,8 +39,10 @@ use crate::limit::{Attempt, Observed, Spent, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
 use crate::premises::Premises;
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
+use crate::sources::source_of;
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
+use crate::watch::{Came, Ended, Failure, OUT_OF_ORDER};
 
 /// Flights a caller joins anew when one ends without a result (its task was stopped) before it gives up.
 const FLIGHTS_MAX: u32 = 3;
@@ -371,10 +373,14 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     trace.asked(&written);
     let question = crate::wire::question(written);
 
+    let source = source_of(service.id.provider());
     // LIMIT: the source's own bounds, as far as the deadline allows to wait for them.
     let mut permit = match gateway.sources.admit(service, &exchange.consumer, deadline).await {
         Some(Ok(permit)) => permit,
-        Some(Err(refused)) => return Ok(Obtained::not_asked(refused.into())),
+        Some(Err(refused)) => {
+            gateway.watch.not_sent(&service.id, &source, &refused, exchange.dossier_id);
+            return Ok(Obtained::not_asked(refused.into()));
+        }
         None => return Ok(Obtained::not_asked(Trouble::NotConfigured)),
     };
 
@@ -419,6 +425,10 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     };
     let took = started.elapsed();
     gateway.metrics.called(service, took, called.as_ref().err());
+    let saw = |came: Came| {
+        let (service, source, probe, dossier) = (&service.id, &source, false, exchange.dossier_id);
+        gateway.watch.saw(&Ended { service, source, sent_at: asked_at, took, probe, dossier, came });
+    };
 
     // CLASSIFY: what came back, or why nothing did.
     let wire = match called {
@@ -430,6 +440,11 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
             let (outcome, trouble) = classify(&error);
             // What cannot be read is no service either; a refusal is.
             permit.report(Observed { ok: outcome == Outcome::Denied, took: last_took });
+            if error.origin() != Origin::Gateway {
+                let failure = Failure { cause: crate::call::code(&error), route: error.origin() == Origin::Route };
+                let failure = (outcome != Outcome::Denied).then_some(failure);
+                saw(Came { outcome, failure, unknown: false, undeclared: 0 });
+            }
             let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
         }
@@ -471,6 +486,15 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, status = wire.status, attempts, "a source says that it is out of order");
     }
     permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took: last_took });
+    let out_of_order = Failure { cause: OUT_OF_ORDER, route: false };
+    let absence =
+        read.as_ref().ok().filter(|reading| reading.outcome == Outcome::NotFound).map(|reading| exchange.absence(reading.absence));
+    saw(Came {
+        outcome: evidence.outcome,
+        failure: (evidence.outcome == Outcome::Unavailable).then_some(out_of_order),
+        unknown: absence == Some(Absence::Unknown),
+        undeclared: evidence.undeclared,
+    });
     gateway.metrics.answered(service, &evidence);
     let captured = match (service.capture, &read) {
         (Capture::Exact, _) => Some(wire.body.to_vec()),

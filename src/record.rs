@@ -164,6 +164,12 @@ kinds! {
     BundleDrifted = 71, "bundle-drifted";
     /// An auditor has the decision of one entry explained; written before he is told.
     EntryExplained = 56, "entry-explained";
+    /// An outage of a source has begun (metadata in clear: names no person).
+    OutageOpened = 90, "outage-opened";
+    /// An outage of a source is over (metadata in clear: names no person).
+    OutageClosed = 91, "outage-closed";
+    /// The gateway itself did not run (metadata in clear: names no person).
+    GatewayDown = 92, "gateway-down";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }
@@ -517,9 +523,8 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`Self::event`].
-    pub async fn plain_event(&self, kind: Kind, metadata: &impl Serialize) -> Result<(), NoRecord> {
-        append_plain(&self.journal, &self.origin, kind, &json(metadata)?, clock::now())?.durable().await;
-        Ok(())
+    pub async fn plain_event(&self, kind: Kind, metadata: &impl Serialize) -> Result<Durable, NoRecord> {
+        Ok(append_plain(&self.journal, &self.origin, kind, &json(metadata)?, clock::now())?.durable().await)
     }
 
     /// Closes an intent that a crash left open (R2): it may have been sent.

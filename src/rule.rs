@@ -79,6 +79,8 @@ pub enum Rule {
     Represented,
     /// A day.
     Day,
+    /// A month that has begun.
+    Month,
     /// A list of consents, at most so many.
     Consents(usize),
     /// The code of a provider that asks for consent.
@@ -256,6 +258,7 @@ impl Rule {
                 "`on_behalf_of` olduqda kimin təmsil olunduğu `subject` ilə göstərilməlidir",
                 "with `on_behalf_of` the subject must be named: it is who is represented",
             ),
+            Self::Month => pick("artıq başlamış ay olmalıdır, məsələn 2026-03", "must be a month that has begun, such as 2026-03"),
             Self::Day => pick("gün olmalıdır, məsələn 2026-03-01", "must be a day such as 2026-03-01"),
             Self::Consents(max) => match language {
                 Language::Az => format!("ən çoxu {max} razılığın siyahısı olmalıdır"),

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::config::Config;
 use crate::data::Active;
-use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Spent, Standing, Volumes};
+use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Spent, Standing, State, Volumes};
+use crate::watch::Source;
 
 /// The limits of a deployment.
 #[derive(Debug)]
@@ -75,11 +76,29 @@ impl Sources {
         self.volumes.count(authorised.consumer(), allowance, authorised.subject(), clock::now())
     }
 
+    /// Every instance, with where its breaker stands.
+    #[must_use]
+    pub fn states(&self) -> Vec<(Source, State)> {
+        self.instances.iter().map(|(id, instance)| (source_of(id.as_str()), instance.state())).collect()
+    }
+
+    /// Where the breaker of a provider's instance stands; `None` where none is configured.
+    #[must_use]
+    pub fn state(&self, provider: &str) -> Option<State> {
+        self.instances.iter().find(|(id, _)| id.as_str() == provider).map(|(_, instance)| instance.state())
+    }
+
     /// How a provider's instance stands; `None` where none is configured.
     #[must_use]
     pub fn view(&self, provider: &str) -> Option<InstanceView> {
         self.instances.iter().find(|(id, _)| id.as_str() == provider).map(|(_, instance)| instance.view())
     }
+}
+
+/// How the watch names a provider's one instance.
+#[must_use]
+pub fn source_of(provider: &str) -> Source {
+    Source { provider: provider.to_owned(), instance: provider.to_owned() }
 }
 
 fn consumer_quotas(active: &Active) -> impl Iterator<Item = (ConsumerId, model::contract::Quota)> {

@@ -51,6 +51,7 @@ fn internal() -> BTreeMap<(&'static str, &'static str), Judged> {
 /// The console's routes, and whom they are for; `None` is everybody who is known.
 fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>> {
     let readers = || Some(BTreeSet::from([Office::Auditor, Office::DataProtectionOfficer]));
+    let watchers = || Some(BTreeSet::from([Office::Operator, Office::Auditor, Office::Assessor]));
     let deciders = [Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer];
     let decide = || Some(BTreeSet::from(deciders));
     let guard = || Some([&deciders[..], &[Office::DataProtectionOfficer]].concat().into_iter().collect::<BTreeSet<_>>());
@@ -63,6 +64,7 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("POST", "/v1/journal/suppressions"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
         (("GET", "/v1/overrides"), readers()),
         (("POST", "/v1/overrides/{id}/review"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
+        (("GET", "/v1/outages"), watchers()),
         (("GET", "/v1/access/me"), None),
         (("POST", "/v1/access/acknowledgements"), None),
         (

@@ -36,6 +36,7 @@ mod limits;
 mod logs;
 mod matrices;
 mod officials;
+mod outages;
 mod privacy;
 mod proofs;
 mod questions;

@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use model::contract::{Consumer, Days, Grant, Hours, Input, Volume};
-use model::{Service, Snapshot};
+use model::{Service, Snapshot, window};
 use serde_json::{Value as Json, json};
 
 use crate::api::request::Asked;
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::problem::{Language, Problem};
+use crate::sources::source_of;
 
 /// The consumer's own catalogue.
 ///
@@ -67,7 +68,11 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
 /// How the service's source stands at this moment: before they ask, consumers see whether it makes sense.
 fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
     let view = gateway.sources.view(service.id.provider()).filter(|_| asked.active.calls.can_ask(&service.id));
-    let Some(view) = view else { return json!({"state": "not-configured"}) };
+    let window = planned_window(asked, service);
+    let Some((view, breaker)) = view.zip(gateway.sources.state(service.id.provider())) else {
+        return json!({"state": "not-configured", "window": window});
+    };
+    let (health, since) = gateway.watch.health(&source_of(service.id.provider()), breaker);
     let quota = service.quota_on(model::time::day(clock::now()));
     let state = match view.breaker {
         "closed" => "available",
@@ -75,9 +80,21 @@ fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
         _ => "probing",
     };
     json!({
-        "state": state, "retry_after_seconds": view.retry_after, "calls_in_flight": view.calls_in_flight, "calls_max": view.calls_max,
+        "state": state, "health": health, "down_since": since.map(model::time::rfc3339), "window": window,
+        "retry_after_seconds": view.retry_after, "calls_in_flight": view.calls_in_flight, "calls_max": view.calls_max,
         "queued": view.queued, "quota": {"per_second": quota.per_second, "burst": quota.burst},
     })
+}
+
+/// The planned window that is now, or else the next one.
+fn planned_window(asked: &Asked, service: &Service) -> Option<Json> {
+    let now = clock::now();
+    let windows = &asked.active.snapshot.providers.iter().find(|(id, _)| id.as_str() == service.id.provider())?.1.windows;
+    let (window, span) = window::at(windows, now).or_else(|| window::after(windows, now))?;
+    Some(json!({
+        "now": span.from <= now, "from": model::time::rfc3339(span.from), "until": model::time::rfc3339(span.until),
+        "effect": window.effect, "reason": asked.language.pick(&window.reason.az, &window.reason.en),
+    }))
 }
 
 fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: Language) -> Json {

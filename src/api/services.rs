@@ -21,6 +21,7 @@ use crate::obtained::Trouble;
 use crate::pipeline::{self, Answered, Ending};
 use crate::problem::{Code, Origin, Problem};
 use crate::record::NoRecord;
+use crate::watch::planned_end;
 
 /// The deadline of a call where the caller prefers none.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
@@ -101,7 +102,8 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
     gateway.metrics.disclosed(asked.consumer.as_str(), service.id.as_str(), obtained.outcome);
     let receipt = ReceiptBody::whole(disclosed.durable());
     if let Some(trouble) = obtained.trouble {
-        return Err(explain(asked, trouble).outcome(obtained.outcome).receipt(receipt));
+        let planned = planned_end(&asked.active.snapshot, service.id.provider(), clock::now());
+        return Err(explain(asked, trouble, planned).outcome(obtained.outcome).receipt(receipt));
     }
     let now = clock::now();
     let request_id = asked.request_id.to_string();
@@ -121,8 +123,10 @@ fn respond(gateway: &Gateway, asked: &Asked, answered: &Answered) -> Result<Resp
     Ok(response)
 }
 
-/// Why there is no usable answer, as a problem document.
-fn explain(asked: &Asked, trouble: Trouble) -> Problem {
+/// Why there is no usable answer, as a problem document. `planned`: in how many seconds the planned window ends in which
+/// the source does not answer.
+fn explain(asked: &Asked, trouble: Trouble, planned: Option<u64>) -> Problem {
+    let later = |seconds: u64| seconds.max(planned.unwrap_or(0));
     match trouble {
         Trouble::Deadline { retry_after } => asked
             .problem(
@@ -131,7 +135,7 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
                 "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
                 "This says nothing about the person; ask again later",
             )
-            .retry_after(retry_after.unwrap_or(30)),
+            .retry_after(later(retry_after.unwrap_or(30))),
         Trouble::Unreachable { route, retry_after } => {
             let origin = if route { Origin::Route } else { Origin::Provider };
             asked
@@ -141,7 +145,7 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
                     "Bu, şəxs haqqında heç nə demir; sonra yenidən soruşun",
                     "This says nothing about the person; ask again later",
                 )
-                .retry_after(retry_after.unwrap_or(30))
+                .retry_after(later(retry_after.unwrap_or(30)))
         }
         Trouble::Suspended { retry_after } => asked
             .problem(
@@ -150,7 +154,7 @@ fn explain(asked: &Asked, trouble: Trouble) -> Problem {
                 "Mənbə son vaxtlar tez-tez cavab vermir və hazırda soruşulmur; bu, şəxs haqqında heç nə demir",
                 "The source has failed often of late and is not asked at the moment; this says nothing about the person",
             )
-            .retry_after(retry_after),
+            .retry_after(later(retry_after)),
         Trouble::Busy { retry_after } => asked
             .problem(
                 Code::SourceBusy,

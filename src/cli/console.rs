@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::{Usage, complain, refusal};
 use crate::client::Client;
 use crate::demo::{AUDITOR, ca_file, person_files};
 
@@ -36,6 +37,20 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    /// Gets a path, and gives the answer's JSON; none where it was refused, which has been told.
+    ///
+    /// # Errors
+    /// When no console answers.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Option<Json>> {
+        let answer = self.client()?.get(path, &self.lang).await?;
+        let body = answer.json()?;
+        if answer.status != 200 {
+            complain(&refusal(&body));
+            return Ok(None);
+        }
+        Ok(Some(body))
+    }
+
     /// A client of it.
     ///
     /// # Errors
@@ -51,4 +66,21 @@ impl Console {
         let console = demo["console"].as_str().context("demo.json names no console")?;
         Client::new(console, &ca_file(&self.dir), Some(person_files(&self.dir, &self.speaker)))
     }
+}
+
+/// A path with those keys of a query that have a value.
+///
+/// # Errors
+/// When a value is neither a code nor a month.
+pub(crate) fn path<const N: usize>(path: &str, query: [(&str, Option<String>); N]) -> anyhow::Result<String> {
+    let mut pairs = Vec::new();
+    for (key, value) in query {
+        let Some(value) = value else { continue };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if value.is_empty() || !value.bytes().all(plain) {
+            return Err(Usage(format!("`{value}` is no {key}; a month is such as 2026-03, a provider such as taxes")).into());
+        }
+        pairs.push(format!("{key}={value}"));
+    }
+    Ok(if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) })
 }

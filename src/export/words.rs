@@ -96,6 +96,9 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         BundleActivated => "iki nəfərin imzaladığı dəyişiklik toplusu qüvvəyə minir", "a bundle of changes that two persons signed becomes active";
         BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";
         EntryExplained => "auditor qeyddəki qərarın izahını alır", "an auditor has an entry's decision explained";
+        OutageOpened => "mənbə cavab vermir: fasilə başlayıb", "a source does not answer: an outage began";
+        OutageClosed => "mənbə yenidən cavab verir: fasilə bitib", "a source answers again: an outage ended";
+        GatewayDown => "şlüz özü işləmirdi", "the gateway itself did not run";
         RefusalsSummarised => "rədd edilmiş qoşulmaların sayı", "refused connections, counted";
     }
 }

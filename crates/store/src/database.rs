@@ -44,6 +44,16 @@ const FORMS: [&str; 3] = [
 ",
 ];
 
+/// How every file of this crate is used.
+pub(crate) const PRAGMAS: &str = "PRAGMA locking_mode = EXCLUSIVE;
+     PRAGMA journal_mode = WAL;
+     PRAGMA synchronous = FULL;
+     PRAGMA foreign_keys = ON;
+     PRAGMA secure_delete = ON;
+     PRAGMA trusted_schema = OFF;
+     PRAGMA cell_size_check = ON;
+     PRAGMA journal_size_limit = 16777216;";
+
 /// Says by its keyed digest whose key a store was made with.
 const PROOF: &[u8] = b"qovsaq store";
 
@@ -199,7 +209,7 @@ impl Database {
 
 /// Makes an empty file that its owner alone may read, before SQLite would make one that others may; the
 /// files SQLite puts beside it take over its mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
         Ok(_) => {
             let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -213,16 +223,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 fn set_up(connection: &mut Connection, path: &Path, key: &SealKey) -> Result<(), StoreError> {
     // Exclusive before the first read: the lock is taken once and kept, so a second process is refused
     // at its first touch and no shared-memory file is needed.
-    connection.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;
-         PRAGMA secure_delete = ON;
-         PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON;
-         PRAGMA journal_size_limit = 16777216;",
-    )?;
+    connection.execute_batch(PRAGMAS)?;
     let known = i64::try_from(FORMS.len()).unwrap_or(i64::MAX);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -244,7 +245,7 @@ fn set_up(connection: &mut Connection, path: &Path, key: &SealKey) -> Result<(),
     Ok(transaction.commit()?)
 }
 
-fn named(error: StoreError, path: &Path) -> StoreError {
+pub(crate) fn named(error: StoreError, path: &Path) -> StoreError {
     match &error {
         StoreError::Database(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => StoreError::InUse(PathBuf::from(path)),
         _ => error,

@@ -24,6 +24,7 @@ mod database;
 mod emergency;
 mod error;
 mod ledger;
+mod watched;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,7 @@ use crate::database::{Database, Key};
 pub use crate::emergency::{Override, Review, Verdict};
 pub use crate::error::StoreError;
 pub use crate::ledger::{CHANGE_BYTES_MAX, CHANGES_MAX, Ledger};
+pub use crate::watched::{Counts, Sum, Watched};
 
 /// Most persons of one case.
 pub const PERSONS_MAX: usize = 200;

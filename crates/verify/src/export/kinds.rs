@@ -48,6 +48,9 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         69 => "register-swept",
         70 => "bundle-activated",
         71 => "bundle-drifted",
+        90 => "outage-opened",
+        91 => "outage-closed",
+        92 => "gateway-down",
         _ => return None,
     })
 }
