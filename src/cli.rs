@@ -23,7 +23,9 @@ pub mod outages;
 pub mod overrides;
 pub mod pki;
 pub mod plan_view;
+pub mod score;
 pub mod serve;
+pub mod sources;
 pub mod table;
 pub mod try_service;
 
@@ -59,6 +61,10 @@ enum Command {
     Accesses(accesses::Accesses),
     /// Show the register of outages, of the sources and of the gateway itself
     Outages(outages::Outages),
+    /// Show how every source stands, and how far what it delivers has come
+    Sources(sources::Sources),
+    /// Show the score-cards of sources for a month, or what they do not hold electronically
+    Score(score::Score),
     /// Look at the emergencies in which an official acted beyond his own case
     Overrides(overrides::Overrides),
     /// Run the mock agencies by themselves
@@ -86,6 +92,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Access(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
         Command::Outages(command) => on_runtime(command.run()),
+        Command::Sources(command) => on_runtime(command.run()),
+        Command::Score(command) => on_runtime(command.run()),
         Command::Overrides(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
         Command::Bundle(command) => on_runtime(command.run()),

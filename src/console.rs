@@ -7,6 +7,8 @@ pub mod journal;
 pub mod outages;
 pub mod overrides;
 mod period;
+pub mod scores;
+pub mod sources;
 pub mod suppression;
 
 use std::collections::BTreeSet;
@@ -106,6 +108,9 @@ pub const ROUTES: &[Route] = &[
         handler: || post(overrides::review),
     },
     Route { method: Method::GET, path: "/v1/outages", offices: WATCHERS, handler: || get(outages::list) },
+    Route { method: Method::GET, path: "/v1/sources", offices: WATCHERS, handler: || get(sources::list) },
+    Route { method: Method::GET, path: "/v1/scores", offices: WATCHERS, handler: || get(scores::scores) },
+    Route { method: Method::GET, path: "/v1/not-held", offices: WATCHERS, handler: || get(scores::not_held) },
     // The register of rights: what an office reaches there, the register decides.
     Route { method: Method::GET, path: "/v1/access/me", offices: &[], handler: || get(access::me) },
     Route { method: Method::POST, path: "/v1/access/acknowledgements", offices: &[], handler: || post(access::acknowledge) },

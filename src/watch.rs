@@ -7,24 +7,29 @@
 //! - `watch/detector.rs`: when an outage begins and ends. Pure.
 //! - `watch/register.rs`: the register, as entries of the journal make it. Pure.
 //! - `watch/sums.rs`: what is counted by the hour. Pure.
+//! - `watch/score.rs`: what a month comes to, source by source. Pure.
+//! - `watch/sync.rs`: how far what sources deliver has come.
 //! - `watch/start.rs`: the register read back from the journal, and how long the gateway did not run.
 
 pub mod detector;
 pub mod register;
+pub mod score;
 pub mod start;
 pub mod sums;
+pub mod sync;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use adapter_core::SyncState;
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use model::contract::Provider;
-use model::window::{self, Effect as WindowEffect, PlannedWindow};
+use model::window::{self, Effect as WindowEffect, PlannedWindow, Span};
 use model::{ProviderId, ServiceId, Snapshot};
 use serde::{Deserialize, Serialize};
-use store::{Ledger, Store, StoreError, Watched};
+use store::{Ledger, Store, StoreError, Sum, Watched};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -34,10 +39,12 @@ use self::register::{By, Closed, Opened, Origin};
 pub use self::register::{Entry, Outage, Register, Source};
 pub use self::sums::Came;
 use self::sums::Tally;
+use self::sync::{Feed, Feeds, Mode};
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::limit::{Refused, State};
 use crate::record::{self, Kind, NoRecord, Recorder};
+use crate::sources::Sources;
 
 /// How often it is looked whether an outage begins or ends, if nothing calls for it before.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -64,6 +71,8 @@ struct Kept {
     /// The log that it was made from up to `next`, and from all before it.
     origin: String,
     next: u64,
+    /// When the node's first entry was written, as far as is known.
+    since: Timestamp,
     register: Register,
 }
 
@@ -75,6 +84,9 @@ struct Alive {
     stopped: bool,
     /// What open outages have cost so far.
     effects: BTreeMap<Uuid, Effect>,
+    /// When sources last answered.
+    #[serde(default)]
+    answers: Vec<(Source, Timestamp)>,
 }
 
 /// The watch over a node's sources.
@@ -85,6 +97,10 @@ pub struct Watch {
     sensitivity: Sensitivity,
     floor: Mutex<Floor>,
     register: ArcSwap<Register>,
+    /// Since when this node has been there at all.
+    since: Timestamp,
+    /// What comes by itself.
+    pub feeds: Feeds,
     /// Calls for a look.
     bell: Notify,
 }
@@ -160,6 +176,35 @@ impl Watch {
         self.floor().detectors.get(source).map(Detector::effect)
     }
 
+    /// How far what comes from each source has come: of those that are asked, when they last answered.
+    #[must_use]
+    pub fn synchronisation(&self, sources: &Sources, now: Timestamp) -> Vec<Feed> {
+        let floor = self.floor();
+        let asked = sources.states().into_iter().map(|(source, _)| {
+            let detector = floor.detectors.get(&source);
+            let (last_success, errors) = detector.map_or((None, 0), |detector| (detector.last_answer(), detector.errors()));
+            let name = source.provider.clone();
+            Feed { source, name, mode: Mode::Call, state: SyncState { last_success, errors, ..SyncState::default() } }
+        });
+        let mut feeds: Vec<Feed> = asked.collect();
+        drop(floor);
+        feeds.extend(self.feeds.states(now));
+        feeds.sort_by(|a, b| (&a.source, a.mode, &a.name).cmp(&(&b.source, b.mode, &b.name)));
+        feeds
+    }
+
+    /// The sums of a time, those included that are not on the disk yet, and the part of it that this node was there.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sums(&self, span: Span) -> Result<(Vec<Sum>, Span), StoreError> {
+        self.save(false)?;
+        let until = span.until.as_second().saturating_add(3_599).div_euclid(3_600);
+        let sums = self.file.sums(sums::hour_of(span.from), until)?;
+        Ok((sums, Span { from: span.from.max(self.since).min(span.until), until: span.until }))
+    }
+
     /// Looks at every source, and journals what has begun or ended before it counts.
     async fn look(&self, gateway: &Gateway) {
         for (source, breaker) in gateway.sources.states() {
@@ -192,7 +237,7 @@ impl Watch {
                     return Ok(());
                 };
                 let ended_at = ended_at.max(open.began_at);
-                let planned = window::planned(windows, window::Span { from: open.began_at, until: ended_at });
+                let planned = window::planned(windows, Span { from: open.began_at, until: ended_at });
                 let planned_seconds = u64::try_from(planned.as_secs()).unwrap_or(0);
                 let effect = self.effect(source).unwrap_or_default();
                 (Kind::OutageClosed, json(&Closed { outage: open.id, source: source.clone(), ended_at, planned_seconds, effect })?)
@@ -245,6 +290,7 @@ impl Watch {
         let kept = Kept {
             origin: recorder.origin().to_owned(),
             next: recorder.journal().size(),
+            since: self.since,
             register: Register::clone(&self.register.load()),
         };
         let kept = serde_json::to_vec(&kept).unwrap_or_default();
@@ -255,12 +301,13 @@ impl Watch {
 
     /// A sign of life, and what was counted since the last one, to the disk. Blocking.
     fn save(&self, stopped: bool) -> Result<(), StoreError> {
-        let (sums, effects) = {
+        let (sums, effects, answers) = {
             let mut floor = self.floor();
             let register = self.register.load();
             let open = register.all_open().into_iter();
             let effects = open.filter_map(|(source, outage)| Some((outage.id, floor.detectors.get(source)?.effect()))).collect();
-            (floor.tally.drain(), effects)
+            let answers = floor.detectors.iter().filter_map(|(source, detector)| Some((source.clone(), detector.last_answer()?))).collect();
+            (floor.tally.drain(), effects, answers)
         };
         if !sums.is_empty()
             && let Err(error) = self.file.add(&sums)
@@ -268,7 +315,7 @@ impl Watch {
             self.floor().tally.put_back(sums);
             return Err(error);
         }
-        let alive = Alive { at: clock::now(), stopped, effects };
+        let alive = Alive { at: clock::now(), stopped, effects, answers };
         self.file.put_alive(&serde_json::to_vec(&alive).unwrap_or_default())
     }
 
@@ -288,7 +335,7 @@ impl Watch {
 impl Floor {
     fn detector(&mut self, source: &Source, sensitivity: Sensitivity) -> &mut Detector {
         if !self.detectors.contains_key(source) {
-            self.detectors.insert(source.clone(), Detector::new(sensitivity, None));
+            self.detectors.insert(source.clone(), Detector::new(sensitivity, None, None));
         }
         self.detectors.get_mut(source).expect("put there if it was missing")
     }
@@ -305,6 +352,7 @@ pub async fn keep_watch(gateway: Arc<Gateway>) {
             () = gateway.draining() => return,
         }
         watch.look(&gateway).await;
+        watch.feeds.show(&watch.synchronisation(&gateway.sources, clock::now()));
         if saved.elapsed() >= SAVE_EVERY {
             saved = Instant::now();
             let result = {
@@ -340,7 +388,7 @@ impl Watch {
 }
 
 /// The planned windows of a source.
-fn windows_of<'a>(snapshot: &'a Snapshot, source: &Source) -> &'a [PlannedWindow] {
+pub(crate) fn windows_of<'a>(snapshot: &'a Snapshot, source: &Source) -> &'a [PlannedWindow] {
     provider(snapshot, &source.provider).map_or(&[], |provider| &provider.windows)
 }
 

@@ -65,6 +65,9 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("GET", "/v1/overrides"), readers()),
         (("POST", "/v1/overrides/{id}/review"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
         (("GET", "/v1/outages"), watchers()),
+        (("GET", "/v1/sources"), watchers()),
+        (("GET", "/v1/scores"), watchers()),
+        (("GET", "/v1/not-held"), watchers()),
         (("GET", "/v1/access/me"), None),
         (("POST", "/v1/access/acknowledgements"), None),
         (

@@ -294,6 +294,11 @@ impl Child {
         self.process.id().expect("it runs")
     }
 
+    /// Where its console is.
+    pub(crate) fn console_address(&self) -> SocketAddr {
+        self.console
+    }
+
     /// A client of the console as one of its people.
     pub(crate) fn console_as(&self, person: &str) -> Client {
         Client::new(&format!("https://{}", self.console), &ca_file(&self.dir), Some(person_files(&self.dir, person))).expect("a client")

@@ -296,3 +296,86 @@ async fn an_outage_outlives_a_stop_and_a_crash_which_are_in_the_register_themsel
     assert!(child.stop().await.success());
     ledger::check_rules(&ledger::read(site.dir(), 0));
 }
+
+/// What a source's card says of a month.
+async fn card(console: &Client, provider: &str) -> Json {
+    let answer = console.get(&format!("/v1/scores?provider={provider}"), "en").await.expect("an answer");
+    let body = answer.json().expect("JSON");
+    let [card] = &body["sources"].as_array().expect("cards")[..] else { panic!("one source: {body}") };
+    card.clone()
+}
+
+// clause: 634/6.1.4 634/6.2.1 004/12.2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_months_card_is_what_was_asked_and_outlives_a_restart() {
+    let site = Site::prepare().await;
+    let child = site.serve().await;
+    let client = child.client(CONSUMER);
+    let fins: Vec<String> = site.personas.reference_family().members.iter().map(|member| member.fin.to_string()).collect();
+    let service = "azerishiq/subscriber";
+    let (mut asked, mut unknown, mut found) = (0, 0, 0);
+    for asker in askers(&client, &fins).await {
+        let answer = asker.ask(service).await.json().expect("JSON");
+        asked += 1;
+        unknown += u64::from(answer["absence"] == "unknown");
+        found += u64::from(answer["outcome"] == "FOUND");
+    }
+    assert!(unknown > 0 && found > 0, "{unknown} unknown, {found} found");
+    let asker = Asker::start(&client, &fins[0]).await;
+    for (fault, status) in [("undeclared", 200), ("malformed", 502), ("error", 503)] {
+        site.agencies["azerishiq"].set_fault("subscriber", fault, Some(1)).expect("known");
+        assert_eq!(asker.ask(service).await.status, status, "{fault}");
+        asked += 1;
+    }
+    let console = child.console_as("assessor-1");
+    let before = card(&console, "azerishiq").await;
+    let work = &before["work"];
+    assert_eq!((&work["asked"], &work["answered"], &work["probes"]), (&json!(asked), &json!(asked - 1), &json!(0)), "{before}");
+    assert_eq!((&work["outcomes"]["FOUND"], &work["outcomes"]["INVALID_DATA"]), (&json!(found + 1), &json!(1)), "{before}");
+    assert_eq!(work["failures"].as_object().expect("causes").values().filter_map(Json::as_u64).sum::<u64>(), 1, "{before}");
+    assert!(work["undeclared_fields"].as_u64().is_some_and(|count| count > 0) && work["took_ms"]["p99"].is_u64(), "{before}");
+    assert_eq!((&before["time"]["available_percent"], &before["services"]["subscriber"]["asked"]), (&json!(100.0), &json!(asked)));
+    let not_held = async |console: &Client| {
+        console.get("/v1/not-held?provider=azerishiq", "en").await.expect("an answer").json().expect("JSON")["services"].clone()
+    };
+    let expected = json!([{"provider": "azerishiq", "service": "subscriber", "asked": asked, "not_held_electronically": 0, "absence_unknown": unknown}]);
+    assert_eq!(not_held(&console).await, expected);
+
+    // How far what comes from it has come.
+    let sources = console.get("/v1/sources", "en").await.expect("an answer").json().expect("JSON")["sources"].clone();
+    let of = |provider: &str| sources.as_array().expect("rows").iter().find(|row| row["provider"] == provider).cloned().expect("a row");
+    let row = of("azerishiq");
+    assert_eq!(
+        (&row["mode"], &row["health"], &row["errors"], &row["overdue"]),
+        (&json!("call"), &json!("degraded"), &json!(1), &json!(false))
+    );
+    assert!(row["last_success"].is_string() && of("taxes")["last_success"].is_null());
+    let (_, metrics) = child.look("/metrics").await;
+    assert!(metrics.contains(r#"qovsaq_sync_last_success_timestamp_seconds{provider="azerishiq",instance="azerishiq",feed="azerishiq"} "#));
+
+    assert!(child.stop().await.success());
+    let child = site.serve().await;
+    let console = child.console_as("assessor-1");
+    assert_eq!(card(&console, "azerishiq").await["work"], before["work"]);
+    assert_eq!(not_held(&console).await, expected);
+    let sources = console.get("/v1/sources", "en").await.expect("an answer").json().expect("JSON")["sources"].clone();
+    assert!(sources.as_array().expect("rows").iter().any(|again| again["last_success"] == row["last_success"]));
+
+    // And as operators read it.
+    let dir = site.dir();
+    let path = |name: &str| dir.join(name).display().to_string();
+    let url = format!("https://{}", child.console_address());
+    let way =
+        ["--console", &url, "--ca", &path("ca.pem"), "--cert", &path("people/assessor-1.pem"), "--key", &path("people/assessor-1.key")];
+    let ran = |words: &[&str]| tokio::task::block_in_place(|| crate::program::run(&[words, &way].concat()));
+    let table = ran(&["score", "azerishiq"]);
+    assert!(table.code == Some(0) && table.stdout.trim().lines().count() == 3 && table.stdout.contains("  subscriber"), "{table:?}");
+    let table = ran(&["score", "--not-held"]);
+    assert!(table.code == Some(0) && table.stdout.contains("subscriber"), "{table:?}");
+    let table = ran(&["sources"]);
+    assert!(table.code == Some(0) && table.stdout.trim().lines().count() == 8, "{table:?}");
+    let table = ran(&["outages", "--source", "gateway", "--json"]);
+    assert!(table.code == Some(0) && table.stdout.contains(r#""cause":"stopped""#), "{table:?}");
+    assert_eq!(ran(&["outages", "--month", "March"]).code, Some(2));
+    assert!(child.stop().await.success());
+}

@@ -164,16 +164,16 @@ struct Answering {
 }
 
 impl Detector {
-    /// One that knows nothing but whether an outage is open, and what that has cost so far.
+    /// One that knows nothing but whether an outage is open, what that has cost so far, and the last answer.
     #[must_use]
-    pub fn new(sensitivity: Sensitivity, open: Option<Effect>) -> Self {
+    pub fn new(sensitivity: Sensitivity, open: Option<Effect>, last_answer: Option<Timestamp>) -> Self {
         Self {
             sensitivity,
             down: open.is_some(),
             failing: None,
             answering: None,
             last_failure: None,
-            last_answer: None,
+            last_answer,
             errors: 0,
             effect: open.unwrap_or_default(),
             dossiers: HashSet::new(),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     fn detector() -> Detector {
-        Detector::new(Sensitivity::default(), None)
+        Detector::new(Sensitivity::default(), None, None)
     }
 
     fn down_since_10() -> Detector {
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn an_outage_that_outlived_a_restart_goes_on_with_its_effect() {
         let effect = Effect { questions_not_answered: 7, dossiers_held: 1 };
-        let mut detector = Detector::new(Sensitivity::default(), Some(effect));
+        let mut detector = Detector::new(Sensitivity::default(), Some(effect), None);
         detector.saw(&seen(10, 16, Some(DEADLINE)));
         assert_eq!((detector.health(State::Closed), detector.effect().questions_not_answered), (Health::Down, 8));
         detector.saw(&seen(20, 20, None));

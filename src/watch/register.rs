@@ -277,6 +277,10 @@ impl Outage {
     /// Whether it was planned.
     #[must_use]
     pub fn planned(&self, now: Timestamp) -> Planned {
+        // The gateway's own is planned as a whole or not at all, however short.
+        if self.source.is_none() {
+            return if self.cause == STOPPED { Planned::Yes } else { Planned::No };
+        }
         match (self.planned_seconds, &self.window) {
             (None, Some(_)) => Planned::Yes,
             (None | Some(0), None) => Planned::No,
@@ -387,7 +391,7 @@ mod tests {
         let planned = |cause: &str| {
             let mut register = Register::default();
             let (outage, cause) = (Uuid::from_u128(7), cause.to_owned());
-            let down = Down { outage, began_at: at(10), ended_at: at(30), cause, questions_cut_off: 2 };
+            let down = Down { outage, began_at: at(10), ended_at: at(10), cause, questions_cut_off: 2 };
             register.take(Kind::GatewayDown.number(), &serde_json::to_vec(&down).expect("JSON"), entry(1));
             let outage = &register.outages()[0];
             (outage.planned(at(100)), outage.effect.questions_not_answered, outage.source.is_none())

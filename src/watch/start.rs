@@ -13,6 +13,7 @@ use store::{Store, Watched};
 use tokio::sync::Notify;
 
 use super::register::{CRASHED, Down, STOPPED};
+use super::sync::Feeds;
 use super::{Alive, Detector, Entry, Kept, REGISTER, Register, Source, Watch, json};
 use crate::clock;
 use crate::config::Config;
@@ -62,13 +63,15 @@ impl Watch {
         let file = Watched::open(&config.watch.path)?;
         let alive: Option<Alive> = file.alive()?.and_then(|content| serde_json::from_slice(&content).ok());
         let kept: Option<Kept> = store.note(REGISTER)?.and_then(|note| serde_json::from_slice(&note).ok());
-        let Rebuilt { register, cut_off } = rebuild(config, recorder, kept, started_at);
+        let Rebuilt { register, since, cut_off } = rebuild(config, recorder, kept, started_at);
         let watch = Self {
             file,
             store: Arc::clone(store),
             sensitivity: config.watch.sensitivity,
             floor: Mutex::default(),
             register: ArcSwap::from_pointee(register),
+            since,
+            feeds: Feeds::default(),
             bell: Notify::new(),
         };
         if let Some((began_at, cause)) = last.map(|last| down_since(last, alive.as_ref())) {
@@ -77,7 +80,8 @@ impl Watch {
             watch.journal(recorder, Kind::GatewayDown, &json(&down)?).await?;
             tracing::info!(%began_at, cause, "the gateway is back");
         }
-        let mut effects = alive.map(|alive| alive.effects).unwrap_or_default();
+        let (mut effects, answers) = alive.map(|alive| (alive.effects, alive.answers)).unwrap_or_default();
+        let mut answers: BTreeMap<Source, Timestamp> = answers.into_iter().collect();
         let open: BTreeMap<Source, _> = watch
             .register()
             .all_open()
@@ -86,7 +90,7 @@ impl Watch {
             .collect();
         let known = sources.into_iter().chain(open.keys().cloned()).collect::<Vec<_>>();
         for source in known {
-            let detector = Detector::new(watch.sensitivity, open.get(&source).copied());
+            let detector = Detector::new(watch.sensitivity, open.get(&source).copied(), answers.remove(&source));
             watch.floor().detectors.insert(source.clone(), detector);
             watch.show(&source);
         }
@@ -112,6 +116,7 @@ fn down_since(last: LastSign, alive: Option<&Alive>) -> (Timestamp, &'static str
 
 struct Rebuilt {
     register: Register,
+    since: Timestamp,
     /// Questions that this start has closed as abandoned.
     cut_off: u64,
 }
@@ -119,9 +124,9 @@ struct Rebuilt {
 /// The register as the journal has it: what was kept, and what was written since. A log that cannot be read is passed
 /// over and told: a start must not fail for it.
 fn rebuild(config: &Config, recorder: &Recorder, kept: Option<Kept>, started_at: Timestamp) -> Rebuilt {
-    let (mut register, known) = match kept {
-        Some(Kept { origin, next, register }) => (register, Some((origin, next))),
-        None => (Register::default(), None),
+    let (mut register, mut since, known) = match kept {
+        Some(Kept { origin, next, since, register }) => (register, since, Some((origin, next))),
+        None => (Register::default(), started_at, None),
     };
     let mut cut_off = 0;
     let logs = journal::read::logs(&config.journal_dir).unwrap_or_default();
@@ -138,13 +143,14 @@ fn rebuild(config: &Config, recorder: &Recorder, kept: Option<Kept>, started_at:
         };
         let until = if origin == recorder.origin() { recorder.journal().size() } else { u64::MAX };
         let read = take_in(&mut register, &dir, from..until, |entry| {
+            since = since.min(written_at(entry));
             cut_off += u64::from(entry.kind == Kind::Abandoned.number() && written_at(entry) >= started_at);
         });
         if let Err(error) = read {
             tracing::error!(log.origin = origin, error = crate::search::chain(&error), "a log cannot be read for the register of outages");
         }
     }
-    Rebuilt { register, cut_off }
+    Rebuilt { register, since, cut_off }
 }
 
 /// Takes the entries of a log into a register.
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn the_last_sign_of_life_is_what_the_gateway_was_down_since() {
         let last = |kind: Kind, seconds| LastSign { kind: kind.number(), at: at(seconds) };
-        let alive = |seconds, stopped| Alive { at: at(seconds), stopped, effects: BTreeMap::new() };
+        let alive = |seconds, stopped| Alive { at: at(seconds), stopped, effects: BTreeMap::new(), answers: Vec::new() };
         // Told to stop, whatever was kept beside the journal.
         assert_eq!(down_since(last(Kind::NodeStopped, 10), Some(&alive(8, false))), (at(10), STOPPED));
         assert_eq!(down_since(last(Kind::NodeStopped, 10), None), (at(10), STOPPED));

@@ -10,12 +10,14 @@ mod connect;
 pub mod error;
 pub mod header;
 pub mod secret;
+pub mod sync;
 pub mod tls;
 pub mod transport;
 
 pub use call::{Call, CallFuture, Context, Question, Received, Request, WireAnswer};
 pub use error::{CallError, CallErrorKind, Cause, HttpFault, Origin, RouteCode, Sent};
 pub use secret::SecretText;
+pub use sync::{SyncState, Synchronised};
 pub use tls::{Identity, TlsVersions};
 pub use transport::{Expected, HttpVersions, Transport, TransportError, TransportOptions};
 
