@@ -16,11 +16,13 @@ use serde::Deserialize;
 
 use crate::change::bundle::SIGNERS_MIN;
 use crate::change::{Bundles, Signer, Signers};
+use crate::envelope::is_official;
 use crate::jws::AUDIENCE;
 use crate::limit::{BreakerOptions, InstanceOptions};
 use crate::logs::Base;
 use crate::officials::{KeySource, OfficialsConfig};
 use crate::watch::Sensitivity;
+use crate::watch::probe::ProbesConfig;
 
 /// The raw shape of `qovsaq.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -82,6 +84,17 @@ struct RawWatch {
     /// Answers in a row that end an outage, 1 to 1000; default 2. One is enough where nothing fails for half a minute.
     #[serde(default)]
     answers_min: Option<u32>,
+    /// Asks the questions of `contracts/probes.yaml`; default: nobody does.
+    #[serde(default)]
+    probes: Option<RawProbes>,
+}
+
+/// Who answers for probes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawProbes {
+    /// An official who holds the probes' role, such as `AZ-0001`.
+    responsible: String,
 }
 
 /// Folders with the deployment's data.
@@ -476,6 +489,8 @@ pub struct WatchConfig {
     pub path: PathBuf,
     /// When failures make an outage.
     pub sensitivity: Sensitivity,
+    /// Who answers for probes; none where none are asked.
+    pub probes: Option<ProbesConfig>,
 }
 
 /// Folders with the deployment's data.
@@ -895,7 +910,11 @@ impl Checker<'_> {
                 self.refuse(&format!("/watch/{key}"), "out-of-range", "a bound outside the range", "1 to 1000");
             }
         }
+        if raw.probes.as_ref().is_some_and(|probes| !is_official(&probes.responsible) || probes.responsible.contains(':')) {
+            self.refuse("/watch/probes/responsible", "wrong-official", "not an official's number", "such as AZ-0001");
+        }
         WatchConfig {
+            probes: raw.probes.as_ref().map(|probes| ProbesConfig { responsible: probes.responsible.clone() }),
             path: raw.path.as_ref().map_or_else(|| store.with_file_name("watch.sqlite"), |path| self.base.join(path)),
             sensitivity: Sensitivity {
                 failures_min: raw.failures_min.unwrap_or(defaults.failures_min),

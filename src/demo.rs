@@ -41,6 +41,8 @@ pub const CONSUMER: &str = "targeted-aid";
 const CITIZENS: &str = "https://citizens.test";
 /// The consumer that citizens ask through.
 pub const PORTAL: &str = "e-sosial";
+/// The consumer as which the gateway probes sources by itself.
+pub const PROBE: &str = "source-monitor";
 /// The auditor of the demo whom commands speak as where nobody else is named.
 pub const AUDITOR: &str = "auditor-1";
 /// Its data-protection officer.
@@ -449,11 +451,15 @@ pub fn role(role: FamilyRole) -> &'static str {
     }
 }
 
-/// The consumers that get a certificate: all that the embedded data name.
+/// The consumers that get a certificate: all that the embedded data name, but for the gateway's own probe.
 #[must_use]
 pub fn consumers() -> Vec<String> {
+    named_consumers().filter(|name| name != PROBE).collect()
+}
+
+fn named_consumers() -> impl Iterator<Item = String> {
     let files = CONTRACTS.get_dir("consumers").into_iter().flat_map(Dir::files);
-    files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect()
+    files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
 }
 
 /// A month so many months before the current one in Baku.
@@ -680,7 +686,7 @@ pub fn write_register(dir: &Path) -> anyhow::Result<()> {
         )?;
     }
     let mut every_role = String::new();
-    for consumer in consumers() {
+    for consumer in named_consumers() {
         let file = dir.join(format!("contracts/consumers/{consumer}.yaml"));
         let document = Document::read(&file).map_err(|problem| anyhow::anyhow!("{problem}"))?;
         for role in document.value["roles"].as_object().into_iter().flat_map(serde_json::Map::keys) {

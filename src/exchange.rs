@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::contract::Type;
-use model::{Absence, ConsumerId, Service, Subject, Value};
+use model::contract::{ConsumerType, Type};
+use model::{Absence, ConsumerId, Profile, Service, Subject, Value};
 use policy::{Ask, Identity, Official, Powers, Standing};
 use uuid::Uuid;
 
@@ -89,6 +89,19 @@ impl Exchange {
             premises,
             on_behalf_of: self.envelope.on_behalf_of.as_ref(),
         }
+    }
+
+    /// Whether the gateway asks by itself, as a consumer that nobody connects as.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.active.snapshot.consumers.get(&self.consumer).is_some_and(|consumer| consumer.kind == ConsumerType::Probe)
+    }
+
+    /// The profile that the question is judged by: of a probe, which asks about marked test persons alone, always the
+    /// test profile's, so that in production it can ask about nobody else.
+    #[must_use]
+    pub fn profile(&self, of_node: Profile) -> Profile {
+        if self.is_probe() { Profile::Test } else { of_node }
     }
 
     /// The part of the question that decides whose answer may serve whom.

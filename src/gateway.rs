@@ -24,7 +24,7 @@ use crate::change::bundle::How;
 use crate::change::{self, Bundle, BundleError, Bundles, Differing, Pointer};
 use crate::citizen::{Citizens, key_set};
 use crate::clock;
-use crate::config::{Config, DataFolders, TlsListener};
+use crate::config::{Config, DataFolders, TlsListener, WatchConfig};
 use crate::console::People;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
@@ -42,6 +42,7 @@ use crate::search::follow::Following;
 use crate::sources::Sources;
 use crate::store_access;
 use crate::tls::{Minimum, ServerTls, ServerTlsFiles};
+use crate::watch::probe::keep_probing;
 use crate::watch::start::LastSign;
 use crate::watch::{Watch, keep_watch};
 use crate::{api, console, officials, ops};
@@ -225,6 +226,12 @@ impl Gateway {
     #[must_use]
     pub fn bundles(&self) -> Option<&Bundles> {
         self.config.change.as_ref()
+    }
+
+    /// How the sources' work is watched over.
+    #[must_use]
+    pub fn watch_config(&self) -> &WatchConfig {
+        &self.config.watch
     }
 
     /// Test or production.
@@ -651,6 +658,7 @@ impl Running {
             tokio::spawn(upkeep(Arc::clone(&gateway), doors.clone(), Arc::clone(&refusals))),
             tokio::spawn(look_after_bundles(Arc::clone(&gateway))),
             tokio::spawn(keep_watch(Arc::clone(&gateway))),
+            tokio::spawn(keep_probing(Arc::clone(&gateway))),
         ];
         let mut console = None;
         if let Some((socket, tls)) = console_socket.zip(doors.console.clone()) {

@@ -153,7 +153,7 @@ pub struct Judged {
 /// When the store does not say what stands in the case, or the journal takes no entry of a consent's first use.
 pub async fn authorise(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Judged, Stopped> {
     let case = store_access::case_view(gateway, exchange).await?;
-    let (ask, profile, now) = (exchange.ask(), gateway.profile(), clock::now());
+    let (ask, profile, now) = (exchange.ask(), exchange.profile(gateway.profile()), clock::now());
     let powers = exchange.powers(&gateway.rights, now);
     let mut premises = Premises::of(&ask, &exchange.service, case, powers, profile, now);
     let snapshot = &exchange.active.snapshot;
@@ -426,7 +426,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     let took = started.elapsed();
     gateway.metrics.called(service, took, called.as_ref().err());
     let saw = |came: Came| {
-        let (service, source, probe, dossier) = (&service.id, &source, false, exchange.dossier_id);
+        let (service, source, probe, dossier) = (&service.id, &source, exchange.is_probe(), exchange.dossier_id);
         gateway.watch.saw(&Ended { service, source, sent_at: asked_at, took, probe, dossier, came });
     };
 
@@ -456,7 +456,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // INVALID_DATA and not used.
     // A source that knows a question by its consent answers it once more with what it made for the first.
     let since = consent.as_ref().map_or(asked_at, |consent| consent.signed_at);
-    let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, gateway.profile(), &mapping::Limits::default());
+    let profile = exchange.profile(gateway.profile());
+    let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, profile, &mapping::Limits::default());
     trace.read(plan, &read);
     let read =
         read.map_err(|error| error.to_string()).and_then(|reading| match plan.contradiction(&reading, subject, &envelope.inputs, since) {

@@ -170,6 +170,8 @@ kinds! {
     OutageClosed = 91, "outage-closed";
     /// The gateway itself did not run (metadata in clear: names no person).
     GatewayDown = 92, "gateway-down";
+    /// A probe's answer is not what it should be, or is so again (metadata in clear: names no person).
+    ProbeJudged = 93, "probe-judged";
     /// Failures before a consumer was known, summed up over a minute.
     RefusalsSummarised = 40, "refusals-summarised";
 }

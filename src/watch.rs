@@ -9,9 +9,11 @@
 //! - `watch/sums.rs`: what is counted by the hour. Pure.
 //! - `watch/score.rs`: what a month comes to, source by source. Pure.
 //! - `watch/sync.rs`: how far what sources deliver has come.
+//! - `watch/probe.rs`: questions that the gateway asks by itself.
 //! - `watch/start.rs`: the register read back from the journal, and how long the gateway did not run.
 
 pub mod detector;
+pub mod probe;
 pub mod register;
 pub mod score;
 pub mod start;

@@ -151,7 +151,10 @@ async fn the_register_says_what_really_was() {
         soon_after(moment(&outage, "ended_at"), ended, "the end");
         assert_eq!(health(&client, service).await["health"], "up");
         let unanswered = traffic.stop().await;
-        assert_eq!(outage["effect"]["questions_not_answered"], unanswered, "{service} {fault}");
+        // A question that was on its way when the other asker was answered again may fail behind the end, and one that
+        // was when the fault came be answered behind the first failure.
+        let counted = outage["effect"]["questions_not_answered"].as_u64().expect("a count");
+        assert!(counted <= unanswered && unanswered - counted <= 2, "{service} {fault}: {counted} of {unanswered}");
         seen += 1;
         assert_eq!(outages(&console, "").await.len(), seen, "one each, and none for a single failure");
     }
@@ -378,4 +381,87 @@ async fn a_months_card_is_what_was_asked_and_outlives_a_restart() {
     assert!(table.code == Some(0) && table.stdout.contains(r#""cause":"stopped""#), "{table:?}");
     assert_eq!(ran(&["outages", "--month", "March"]).code, Some(2));
     assert!(child.stop().await.success());
+}
+
+/// A site on which the gateway probes by itself, as often as it may.
+async fn probing() -> Site {
+    let site = Site::prepare().await;
+    site.change_config("journal: {dir: journal", "watch: {probes: {responsible: AZ-0001}}\njournal: {dir: journal");
+    site.change("contracts/probes.yaml", "every: 1m", "every: 10s");
+    site
+}
+
+fn probes(metrics: &str, provider: &str, result: &str) -> u64 {
+    let line = format!("qovsaq_probes_total{{provider=\"{provider}\",result=\"{result}\"}} ");
+    metrics.lines().find_map(|metric| metric.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+}
+
+/// Waits until a probe of a provider has come to this.
+async fn probed(house: &House, provider: &str, result: &str) {
+    for _ in 0..1_200 {
+        let (_, metrics) = look(house.environment.gateway.ops, "/metrics").await;
+        if probes(&metrics, provider, result) > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no probe of {provider} is {result}");
+}
+
+// clause: 634/6.2.1 634/6.2.9
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_find_an_outage_that_nobody_meets() {
+    let house = probing().await.up().await;
+    for provider in ["interior", "justice", "taxes", "property", "azerishiq"] {
+        probed(&house, provider, "as-expected").await;
+    }
+    let console = house.environment.person("operator-1").expect("an operator");
+    let began = clock::now();
+    house.set_fault(IDENTITY, "down", None);
+    let outage = found(&console, "?open=true", "a probe finds it", |_| true).await;
+    // Looked at every ten seconds, and every two as soon as one has failed.
+    let late = moment(&outage, "began_at").duration_since(began);
+    assert!(late.as_millis() >= -1 && late.as_secs() <= 12, "{late:?}");
+    assert_eq!((&outage["provider"], &outage["by"]), (&json!("interior"), &json!("probe")), "{outage}");
+    assert_eq!(outage["effect"], json!({"questions_not_answered": 0, "dossiers_held": 0}), "nobody felt it");
+    house.clear_faults();
+    let ended = clock::now();
+    let outage = found(&console, "", "a probe finds its end", |outage| !outage["ended_at"].is_null()).await;
+    soon_after(moment(&outage, "ended_at"), ended, "the end");
+
+    // The way of every question: an intent, what came of it, a disclosure, in a case and for a purpose.
+    let lines = house.closed_lines().await;
+    ledger::check_rules(&lines);
+    let own: Vec<_> = lines.iter().filter(|line| line.is(Kind::Intent)).map(|line| &line.metadata).collect();
+    assert!(own.len() >= 7 && own.iter().all(|intent| intent["consumer"] == "source-monitor" && intent["official"] == "robot:probe"));
+    assert!(own.iter().all(|intent| intent["responsible"] == "AZ-0001" && intent["purpose"] == "source-monitoring"));
+    assert_eq!(lines.iter().filter(|line| line.is(Kind::CaseOpened)).count(), 1);
+    let score = console.get("/v1/scores?provider=interior", "en").await.expect("an answer").json().expect("JSON")["sources"][0].clone();
+    assert_eq!(score["work"]["probes"], score["work"]["asked"]);
+    house.stop().await;
+}
+
+// clause: 634/6.2.1
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_says_something_else_of_its_test_person_is_reported_once() {
+    let site = probing().await;
+    site.change("contracts/probes.yaml", "{name: TEST MMC, status: active}", "{name: SINAQ MMC, status: active}");
+    let house = site.up().await;
+    probed(&house, "taxes", "differs").await;
+    probed(&house, "interior", "as-expected").await;
+    house.change("contracts/probes.yaml", |text| text.replace("SINAQ MMC", "TEST MMC"));
+    house.reload().await;
+    probed(&house, "taxes", "as-expected").await;
+    let judged = until("both are journalled", || {
+        let lines = house.lines();
+        let judged: Vec<Json> = lines.iter().filter(|line| line.is(Kind::ProbeJudged)).map(|line| line.metadata.clone()).collect();
+        (judged.len() == 2).then_some(judged)
+    })
+    .await;
+    assert_eq!((&judged[0]["differs"], &judged[0]["fields"]), (&json!(true), &json!(["name"])), "{judged:?}");
+    assert_eq!((&judged[1]["differs"], &judged[1]["service"]), (&json!(false), &json!("taxes/taxpayer-status")), "{judged:?}");
+    assert!(!judged[0].to_string().contains("MMC"), "no value");
+    let console = house.environment.person("operator-1").expect("an operator");
+    assert!(outages(&console, "").await.is_empty(), "it answers: that is no outage");
+    house.stop().await;
 }

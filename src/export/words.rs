@@ -99,6 +99,7 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         OutageOpened => "mənbə cavab vermir: fasilə başlayıb", "a source does not answer: an outage began";
         OutageClosed => "mənbə yenidən cavab verir: fasilə bitib", "a source answers again: an outage ended";
         GatewayDown => "şlüz özü işləmirdi", "the gateway itself did not run";
+        ProbeJudged => "yoxlama sorğusunun cavabı gözlənildiyi kimi deyil və ya yenidən gözlənildiyi kimidir", "a probe's answer was not what it should be, or was so again";
         RefusalsSummarised => "rədd edilmiş qoşulmaların sayı", "refused connections, counted";
     }
 }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
-use crate::outcome::Absence;
+use crate::outcome::{Absence, Outcome};
 use crate::predicate::Predicate;
 use crate::representation::RepresentativeKind;
+use crate::subject::Subject;
 use crate::time::baku;
 use crate::window::PlannedWindow;
 
@@ -89,12 +90,15 @@ pub enum ConsumerType {
     LegalPerson,
     /// A natural person other than by the portal.
     NaturalPerson,
+    /// The gateway itself, when it looks whether sources answer as they should (6.2.1): about marked test persons alone,
+    /// and never over a connection.
+    Probe,
 }
 
 impl ConsumerType {
     /// Every type.
-    pub const ALL: [Self; 6] =
-        [Self::Subsystem, Self::Portal, Self::StateBody, Self::MunicipalBody, Self::LegalPerson, Self::NaturalPerson];
+    pub const ALL: [Self; 7] =
+        [Self::Subsystem, Self::Portal, Self::StateBody, Self::MunicipalBody, Self::LegalPerson, Self::NaturalPerson, Self::Probe];
 
     /// The word of the contracts, such as `state-body`.
     #[must_use]
@@ -106,6 +110,7 @@ impl ConsumerType {
             Self::MunicipalBody => "municipal-body",
             Self::LegalPerson => "legal-person",
             Self::NaturalPerson => "natural-person",
+            Self::Probe => "probe",
         }
     }
 
@@ -115,7 +120,7 @@ impl ConsumerType {
     pub fn class_max(self) -> Class {
         match self {
             Self::Subsystem | Self::StateBody => Class::S,
-            Self::Portal | Self::MunicipalBody | Self::LegalPerson => Class::C,
+            Self::Portal | Self::MunicipalBody | Self::LegalPerson | Self::Probe => Class::C,
             Self::NaturalPerson => Class::O,
         }
     }
@@ -151,7 +156,7 @@ impl Handling {
     pub fn reaches(self, consumer: ConsumerType) -> bool {
         match consumer {
             ConsumerType::Subsystem => true,
-            ConsumerType::Portal => self <= Self::NoOnward,
+            ConsumerType::Portal | ConsumerType::Probe => self <= Self::NoOnward,
             ConsumerType::StateBody | ConsumerType::MunicipalBody | ConsumerType::LegalPerson | ConsumerType::NaturalPerson => {
                 self == Self::Onward
             }
@@ -522,6 +527,40 @@ pub struct Provider {
     pub clause: Box<str>,
     /// When it has said beforehand that it does not answer, or answers badly (Decree 634, 6.2.3).
     pub windows: Vec<PlannedWindow>,
+}
+
+/// The questions by which the gateway looks whether sources answer as they should (Decree 634, 6.2.1), and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probes {
+    /// The consumer as which they are asked, of type `probe`.
+    pub consumer: ConsumerId,
+    /// For what.
+    pub purpose: PurposeId,
+    /// In which role, an automated one.
+    pub role: RoleId,
+    /// One for each source that is looked at.
+    pub probes: BTreeMap<ProviderId, Probe>,
+}
+
+/// One such question.
+#[derive(Clone, PartialEq)]
+pub struct Probe {
+    /// What is asked.
+    pub service: ServiceId,
+    /// A test person of the source's own, who bears the marks of synthetic data; none where it asks about nobody.
+    pub subject: Option<Subject>,
+    /// How often, 10 s to 24 h.
+    pub every: Duration,
+    /// What the answer must be.
+    pub outcome: Outcome,
+    /// What stands in fields of it, by their paths at the top of the record.
+    pub fields: BTreeMap<Box<str>, serde_json::Value>,
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probe").field("service", &self.service).field("every", &self.every).finish_non_exhaustive()
+    }
 }
 
 /// A service's checked contract.

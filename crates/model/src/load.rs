@@ -8,6 +8,7 @@
 mod consumer;
 mod dossier;
 mod file;
+mod probes;
 mod provider;
 mod service;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use crate::contract::{Act, Provider, Purpose, Suppressed};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ProviderId, PurposeId, ServiceId};
 use crate::problem::Problems;
-use crate::raw::{ActsFile, CalendarFile, ConsumerFile, DossierFile, ProviderFile, PurposesFile, ServiceFile};
+use crate::raw::{ActsFile, CalendarFile, ConsumerFile, DossierFile, ProbesFile, ProviderFile, PurposesFile, ServiceFile};
 use crate::rule;
 use crate::snapshot::Snapshot;
 
@@ -55,6 +56,7 @@ pub fn load(contracts_dir: &Path, today: Date, problems: &mut Problems) -> Snaps
     loader.services(&folder.services);
     loader.consumers(&folder.consumers);
     loader.dossiers(&folder.dossiers);
+    loader.probes(&contracts_dir.join("probes.yaml"));
     loader.snapshot
 }
 
@@ -69,6 +71,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("calendar.schema.json", of::<CalendarFile>()),
         ("consumer.schema.json", of::<ConsumerFile>()),
         ("dossier.schema.json", of::<DossierFile>()),
+        ("probes.schema.json", of::<ProbesFile>()),
         ("provider.schema.json", of::<ProviderFile>()),
         ("purposes.schema.json", of::<PurposesFile>()),
         ("service.schema.json", of::<ServiceFile>()),
@@ -94,11 +97,14 @@ impl Folder {
         }
         for entry in lister.list(root) {
             match (&*entry.name, entry.is_dir) {
-                ("acts.yaml" | "calendar.yaml" | "purposes.yaml", false) | ("schema", true) => {}
+                ("acts.yaml" | "calendar.yaml" | "probes.yaml" | "purposes.yaml", false) | ("schema", true) => {}
                 ("providers", true) => found.providers(&entry.path, &mut lister),
                 ("consumers", true) => found.consumers = lister.yaml_files(&entry.path),
                 ("dossiers", true) => found.dossiers = lister.yaml_files(&entry.path),
-                _ => lister.unexpected(&entry.path, "acts.yaml, calendar.yaml, purposes.yaml, providers/, consumers/, dossiers/, schema/"),
+                _ => lister.unexpected(
+                    &entry.path,
+                    "acts.yaml, calendar.yaml, probes.yaml, purposes.yaml, providers/, consumers/, dossiers/, schema/",
+                ),
             }
         }
         found
@@ -391,6 +397,15 @@ impl Loader<'_> {
         for consumer in self.snapshot.consumers.values_mut() {
             consumer.certificate_names.retain(|name| claims.get(name) == Some(&1));
         }
+    }
+
+    /// Left out, nobody looks.
+    fn probes(&mut self, path: &Path) {
+        if !path.exists() {
+            return;
+        }
+        let Some((document, raw)) = self.decode::<ProbesFile>(path) else { return };
+        self.snapshot.probes = probes::check(&document, raw, &self.snapshot, &self.names, self.problems);
     }
 
     fn dossiers(&mut self, paths: &[PathBuf]) {

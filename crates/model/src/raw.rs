@@ -96,6 +96,77 @@ pub enum Last {
     Last,
 }
 
+/// The questions by which the gateway looks whether sources answer as they should (`contracts/probes.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbesFile {
+    /// The consumer as which they are asked, of type `probe`.
+    pub consumer: String,
+    /// For what.
+    pub purpose: String,
+    /// In which of its roles, an automated one.
+    pub role: String,
+    /// One for each provider that is looked at.
+    pub probes: Ordered<Probe>,
+}
+
+/// One such question.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// What is asked: a service of the provider.
+    pub service: String,
+    /// A test person of the source's own, with the marks of synthetic data; left out where it asks about nobody.
+    pub subject: Option<ProbeSubject>,
+    /// How often, `10s` to `24h`.
+    pub every: String,
+    /// What the answer must be.
+    pub expect: Expectation,
+}
+
+/// Whom a probe asks about: one of the three.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSubject {
+    /// By FIN.
+    pub fin: Option<String>,
+    /// By PIN.
+    pub pin: Option<String>,
+    /// A taxpayer.
+    pub tin: Option<String>,
+}
+
+/// What a probe's answer must be.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The outcome.
+    pub outcome: ExpectedOutcome,
+    /// What stands in fields at the top of the record, with `FOUND`.
+    #[serde(default)]
+    pub fields: Ordered<ExpectedValue>,
+}
+
+/// An outcome that a probe may expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ExpectedOutcome {
+    Found,
+    NotFound,
+    NotHeldElectronically,
+}
+
+/// A value as an answer delivers it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ExpectedValue {
+    Text(String),
+    Number(i64),
+    Bool(bool),
+}
+
 /// A service's contract (`contracts/providers/<provider>/<service>@<version>.yaml`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -80,6 +80,7 @@ rules! {
     ONWARD_TRANSFER = "onward-transfer": "A field's handling mark keeps it from a consumer of this type (Decree 634, 6.1.5).";
     WRONG_ANSWER_RULE = "wrong-answer-rule": "A yes or no rests on the record or a top-level list, and on agreed codes, truth values or the asked person's FIN in it; every input that asks by codes must be among them.";
     WRONG_HOURS = "wrong-hours": "Hours are `hh:mm`; those of a grant end after they begin, a planned window may end on the next day.";
+    WRONG_PROBE = "wrong-probe": "A probe asks its provider about a marked test person, without consent or required inputs, as a consumer of type `probe` that is granted what it expects; such a consumer connects by no certificate.";
     CLASS_ABOVE_ROLES = "class-above-roles": "The grant covers fields of a class that none of its roles may see.";
     WRONG_ROW_RULE = "wrong-row-rule": "A row rule needs a top-level list, an agreed code field of its items, and the input with the same codes.";
     ROWS_COUNTED = "rows-counted": "The grant covers a count of rows that its row rule leaves out.";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
-use crate::contract::{Act, Consumer, Dossier, Provider, Purpose, Service};
+use crate::contract::{Act, Consumer, Dossier, Probes, Provider, Purpose, Service};
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, ServiceId};
 
 /// The checked contracts of one deployment.
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub dossiers: BTreeMap<DossierId, Arc<Dossier>>,
     /// Working days.
     pub calendar: Calendar,
+    /// How it is looked whether sources answer as they should; none where the data say nothing.
+    pub probes: Option<Probes>,
 }
 
 impl Snapshot {

@@ -50,6 +50,9 @@ pub(super) fn check(
         }
     }
     file.no_repetition("/certificate_names", &raw.certificate_names);
+    if raw.kind == ConsumerType::Probe && !raw.certificate_names.is_empty() {
+        file.refuse("/certificate_names", rule::WRONG_PROBE, "nobody connects as the gateway's own probe", "[]");
+    }
     let mut roles = BTreeMap::new();
     for (code, role) in raw.roles.0 {
         let at = format!("/roles/{}", escape(&code));

@@ -805,6 +805,13 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "    roles: [case-officer]\n    hours: {days: [monday], from: \"18:00\", to: \"24:01\"}\n",
             )],
         ),
+        ("wrong-probe", "as a subsystem", probed("sovqat", "subject: {fin: 5K7QX2O}", "FOUND", "")),
+        ("wrong-probe", "about nobody", probed("monitor", "", "FOUND", "")),
+        ("wrong-probe", "about somebody real", probed("monitor", "subject: {fin: 5K7QX2A}", "FOUND", "")),
+        ("wrong-probe", "a field that is not granted", probed("monitor", "subject: {fin: 5K7QX2O}", "FOUND", "fields: {given_name: a}")),
+        ("unknown-field", "of a probe", probed("monitor", "subject: {fin: 5K7QX2O}", "FOUND", "fields: {colour: a}")),
+        ("misplaced-key", "fields of no record", probed("monitor", "subject: {fin: 5K7QX2O}", "NOT_FOUND", "fields: {surname: a}")),
+        ("wrong-probe", "a probe with a certificate", vec![Write("consumers/monitor.yaml", monitor("[monitor.test]"))]),
         ("wrong-hours", "a window without length", vec![planned("on: daily, from: \"01:00\", to: \"01:00\"")]),
         ("wrong-hours", "a window from the day's end", vec![planned("on: daily, from: \"24:00\", to: \"01:00\"")]),
         ("too-few", "a window on no day", vec![planned("on: {}, from: \"01:00\", to: \"02:00\"")]),
@@ -1200,6 +1207,39 @@ fn answered(grant: &'static str, answer: &str, more: &str) -> Edit {
     Replace(AID, grant, String::leak(grant.replace("    fields: all\n", &format!("    answer: {{{question}, {answer}}}\n{more}"))))
 }
 
+/// A consumer that probes.
+fn monitor(certificate_names: &str) -> &'static str {
+    String::leak(format!(
+        "consumer: monitor\nname: {{az: a, en: a}}\nclause: \"634/6.2.1\"\ntype: probe\ncertificate_names: {certificate_names}\n\
+         roles:\n  monitor: {{name: {{az: a, en: a}}, class_max: C, automated: true}}\n\
+         grants:\n  - {{service: interior/person-identity, subject: [fin], fields: [fin, surname], purposes: [adsy-means-test], \
+         acts: [law-targeted-aid], roles: [monitor]}}\n"
+    ))
+}
+
+/// A probe of identities.
+fn probed(consumer: &str, subject: &str, outcome: &str, fields: &str) -> Vec<Edit> {
+    let expect = format!("{{outcome: {outcome}{}{fields}}}", if fields.is_empty() { "" } else { ", " });
+    let subject = if subject.is_empty() { String::new() } else { format!("{subject}, ") };
+    let probe = format!("{{service: interior/person-identity, {subject}every: 1m, expect: {expect}}}");
+    let file = format!("consumer: {consumer}\npurpose: adsy-means-test\nrole: monitor\nprobes: {{interior: {probe}}}\n");
+    vec![Write("consumers/monitor.yaml", monitor("[]")), Write("probes.yaml", String::leak(file))]
+}
+
+#[test]
+fn a_sound_probe_is_taken_over() {
+    let copy = Copy::new();
+    probed("monitor", "subject: {fin: 5K7QX2O}", "FOUND", "fields: {surname: a}").iter().for_each(|edit| copy.apply(edit));
+    let (snapshot, problems) = copy.load();
+    assert!(problems.is_empty(), "{problems:?}");
+    let probes = snapshot.probes.expect("probes");
+    let probe = &probes.probes[&ProviderId::new("interior").expect("valid")];
+    assert_eq!((probes.consumer.as_str(), probe.every.as_secs(), probe.outcome), ("monitor", 60, crate::Outcome::Found));
+    assert_eq!(probe.fields["surname"], "a");
+    // Who is asked about shows nowhere.
+    assert!(!format!("{probes:?}").contains("5K7QX2O"));
+}
+
 /// A planned window of a provider.
 fn planned(words: &str) -> Edit {
     let clause = "clause: \"634/4.1.4\"\n";
@@ -1342,7 +1382,7 @@ fn the_grammars_page_names_every_key_and_its_examples_are_sound() {
         fs::write(copy.path().join(file), before + text).expect(file);
         examples += 1;
     }
-    assert_eq!(examples, 7);
+    assert_eq!(examples, 8);
     let mut problems = Problems::default();
     load(copy.path(), today(), &mut problems);
     assert!(problems.as_slice().is_empty(), "{:#?}", problems.as_slice());

@@ -324,6 +324,7 @@ fn a_type_of_consumer_is_given_its_classes_alone() {
         (ConsumerType::MunicipalBody, [true, true, false]),
         (ConsumerType::LegalPerson, [true, true, false]),
         (ConsumerType::NaturalPerson, [true, false, false]),
+        (ConsumerType::Probe, [true, true, false]),
     ];
     assert_eq!(matrix.map(|(kind, _)| kind), ConsumerType::ALL);
     for (kind, given) in matrix {
@@ -364,9 +365,9 @@ fn a_mark_keeps_a_field_from_whoever_it_does_not_reach() {
             }
         })
     };
-    assert_eq!(reached(Handling::Onward), [true; 6]);
-    assert_eq!(reached(Handling::NoOnward), [true, true, false, false, false, false]);
-    assert_eq!(reached(Handling::OwnUse), [true, false, false, false, false, false]);
+    assert_eq!(reached(Handling::Onward), [true; 7]);
+    assert_eq!(reached(Handling::NoOnward), [true, true, false, false, false, false, true]);
+    assert_eq!(reached(Handling::OwnUse), [true, false, false, false, false, false, false]);
 
     // An answer is handled by the strictest mark of what it delivers.
     let mut world = plain();

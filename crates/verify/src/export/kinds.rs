@@ -51,6 +51,7 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         90 => "outage-opened",
         91 => "outage-closed",
         92 => "gateway-down",
+        93 => "probe-judged",
         _ => return None,
     })
 }
