@@ -5,6 +5,7 @@ use mock_agencies::Personas;
 use qovsaq::client::Client;
 use serde_json::{Value as Json, json};
 
+use crate::child::Site;
 use crate::house::{House, ask};
 
 /// A case of a consumer, and what it asks with.
@@ -98,7 +99,6 @@ async fn what_nobody_recorded_is_neither_counted_nor_guessed() {
     for (fin, expected) in [(&away, true), (&gap, false), (&never, false)] {
         let (status, answer) = office.ask_about("border/absence-summary", fin, year()).await;
         assert_eq!((status, &answer["data"]), (200, &json!({"answer": expected})), "{answer}");
-        assert!(!answer.to_string().contains("days"), "{answer}");
     }
     house.stop().await;
 }
@@ -131,7 +131,7 @@ async fn a_number_with_two_owners_is_nobodys() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_about_nobody_needs_nobody_and_is_shared() {
-    let house = House::start().await;
+    let house = Site::prepare().await.keep_answers().up().await;
     let fin = applicant("reference");
     let aid = Desk::open(&house, "targeted-aid", "adsy-means-test", "clerk", &[&fin]).await;
     let territory = json!({"territory_code": "99000001"});

@@ -159,6 +159,16 @@ fn what_has_no_life_left_is_not_kept() {
 }
 
 #[test]
+fn what_lives_for_weeks_is_kept() {
+    for days in [1, 6, 7, 30, 366] {
+        let life = HOUR * 24 * days;
+        let desk = Desk::new(life);
+        assert!(desk.put("x", life, start()), "{days} days");
+        assert_eq!(said(desk.get(start() + life / 2)), Some("x".to_owned()), "{days} days");
+    }
+}
+
+#[test]
 fn a_caller_may_want_it_younger() {
     let desk = Desk::new(HOUR);
     assert!(desk.put("x", HOUR, start()));
