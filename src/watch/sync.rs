@@ -47,28 +47,38 @@ pub struct Feed {
     pub state: SyncState,
 }
 
+/// A feed's source and name.
+type Key = (Source, String);
+
+/// A feed that says itself how it stands.
+#[derive(Debug)]
+struct Known {
+    mode: Mode,
+    feed: Arc<dyn Synchronised>,
+}
+
 /// The feeds that say themselves how they stand.
 #[derive(Debug, Default)]
 pub struct Feeds {
-    known: RwLock<BTreeMap<(Source, String), (Mode, Arc<dyn Synchronised>)>>,
-    late: RwLock<BTreeMap<(Source, String), bool>>,
+    known: RwLock<BTreeMap<Key, Known>>,
+    late: RwLock<BTreeMap<Key, bool>>,
 }
 
 impl Feeds {
     /// Watches over a feed from now on, in the place of one of the same name.
     pub fn add(&self, source: Source, name: &str, mode: Mode, feed: Arc<dyn Synchronised>) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert((source, name.to_owned()), (mode, feed));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert((source, name.to_owned()), Known { mode, feed });
     }
 
     /// How each stands at a moment.
     #[must_use]
     pub fn states(&self, now: Timestamp) -> Vec<Feed> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let state = |((source, name), (mode, feed)): (&(Source, String), &(Mode, Arc<dyn Synchronised>))| Feed {
+        let state = |((source, name), known): (&Key, &Known)| Feed {
             source: source.clone(),
             name: name.clone(),
-            mode: *mode,
-            state: feed.sync_state(now),
+            mode: known.mode,
+            state: known.feed.sync_state(now),
         };
         known.iter().map(state).collect()
     }

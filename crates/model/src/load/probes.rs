@@ -60,13 +60,8 @@ pub(super) fn check(
         let at = format!("/probes/{}", escape(&code));
         let Some(provider) = file.id_key(&at, &code, ProviderId::new) else { continue };
         let before = file.faults();
-        let grant = |service: &ServiceId| {
-            consumer
-                .grants
-                .iter()
-                .find(|grant| grant.service == *service && grant.purposes.contains(&purpose) && grant.roles.contains(&role))
-        };
-        let probe = probe(&mut file, &at, &provider, raw, (snapshot, names), (consumer, &grant));
+        let who = Who { consumer, purpose: &purpose, role: &role };
+        let probe = probe(&mut file, &at, &provider, raw, (snapshot, names), &who);
         if let (Some(probe), true) = (probe, file.faults() == before) {
             probes.insert(provider, probe);
         }
@@ -74,13 +69,28 @@ pub(super) fn check(
     Some(Probes { consumer: id, purpose, role, probes })
 }
 
-fn probe<'a>(
+/// As whom, for what and in which role probes are asked.
+struct Who<'a> {
+    consumer: &'a Consumer,
+    purpose: &'a PurposeId,
+    role: &'a RoleId,
+}
+
+impl Who<'_> {
+    /// The grant that a probe of a service rests on.
+    fn grant(&self, service: &ServiceId) -> Option<&Grant> {
+        let fits = |grant: &&Grant| grant.service == *service && grant.purposes.contains(self.purpose) && grant.roles.contains(self.role);
+        self.consumer.grants.iter().find(fits)
+    }
+}
+
+fn probe(
     file: &mut File<'_>,
     at: &str,
     provider: &ProviderId,
     raw: raw::Probe,
     (snapshot, names): (&Snapshot, &Names),
-    (consumer, grant): (&Consumer, &dyn Fn(&ServiceId) -> Option<&'a Grant>),
+    who: &Who<'_>,
 ) -> Option<Probe> {
     let every = file.duration(&format!("{at}/every"), &raw.every, EVERY_MIN, EVERY_MAX);
     let place = format!("{at}/service");
@@ -110,10 +120,10 @@ fn probe<'a>(
     if raw.subject.is_none() && !service.subject.is_empty() {
         file.refuse_key(at, WRONG_PROBE, "it is not said whom it asks about", "subject: {fin: …}, a marked test person");
     }
-    let granted = grant(&id).filter(|grant| subject.as_ref().is_none_or(|subject| grant.subject.contains(&subject.form())));
+    let granted = who.grant(&id).filter(|grant| subject.as_ref().is_none_or(|subject| grant.subject.contains(&subject.form())));
     let Some(granted) = granted.filter(|grant| grant.answer.is_none()) else {
         if !names.consumers_broken {
-            let message = format!("{} has no grant of it for this purpose, role and form of subject", consumer.id);
+            let message = format!("{} has no grant of it for this purpose, role and form of subject", who.consumer.id);
             file.refuse(&place, WRONG_PROBE, message, "a service that is granted, with fields");
         }
         return None;
