@@ -202,8 +202,7 @@ impl Environment {
     pub async fn start_outside(options: &Options) -> anyhow::Result<Outside> {
         std::fs::create_dir_all(&options.dir).with_context(|| format!("cannot make {}", options.dir.display()))?;
         let dir = options.dir.canonicalize()?;
-        write_data(&CONTRACTS, &dir.join("contracts"))?;
-        write_data(&MAPPINGS, &dir.join("mappings"))?;
+        write_embedded(&dir)?;
         make_pki(&dir)?;
         make_citizens(&dir)?;
         let personas = Personas::populated(options.seed);
@@ -635,6 +634,15 @@ fn copy_issued(issued: &crate::pki::Issued, folder: &Path, name: &str) -> anyhow
     std::fs::copy(&issued.certificate, folder.join(format!("{name}.pem")))?;
     std::fs::copy(&issued.key, folder.join(format!("{name}.key")))?;
     Ok(())
+}
+
+/// Writes the contracts and mappings that are built in, as far as they are not there yet.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_embedded(dir: &Path) -> anyhow::Result<()> {
+    write_data(&CONTRACTS, &dir.join("contracts"))?;
+    write_data(&MAPPINGS, &dir.join("mappings"))
 }
 
 /// Writes the embedded files that are not there yet; a file somebody has changed stays as it is.

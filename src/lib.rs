@@ -28,6 +28,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod identify;
 pub mod jws;
+pub mod kit;
 pub mod limit;
 pub mod listener;
 pub mod logs;

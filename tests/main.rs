@@ -44,6 +44,7 @@ mod rights;
 mod rows;
 mod rules;
 mod search;
+mod suite;
 mod syscalls;
 mod wire;
 mod xroad;

@@ -60,7 +60,7 @@ impl Try {
     async fn run_in(&self, dir: PathBuf) -> anyhow::Result<Ended> {
         if let Some(data) = &self.data {
             for folder in ["contracts", "mappings"] {
-                copy_folder(&data.join(folder), &dir.join(folder))?;
+                crate::kit::place::copy_folder(&data.join(folder), &dir.join(folder))?;
             }
         }
         std::fs::create_dir_all(&dir)?;
@@ -222,18 +222,4 @@ impl Try {
             }
         }
     }
-}
-
-fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

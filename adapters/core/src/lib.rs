@@ -9,6 +9,8 @@ pub mod call;
 mod connect;
 pub mod error;
 pub mod header;
+#[cfg(any(test, feature = "kit"))]
+pub mod kit;
 pub mod secret;
 pub mod sync;
 pub mod tls;
@@ -20,6 +22,10 @@ pub use secret::SecretText;
 pub use sync::{SyncState, Synchronised};
 pub use tls::{Identity, TlsVersions};
 pub use transport::{Expected, HttpVersions, Transport, TransportError, TransportOptions};
+
+// The certificates that all adapters' tests share name this crate as the others do.
+#[cfg(test)]
+extern crate self as adapter_core;
 
 #[cfg(test)]
 mod tests;
