@@ -39,8 +39,7 @@ fn service<'a>(snapshot: &'a Snapshot, id: &str) -> &'a crate::Service {
 #[test]
 fn the_repository_s_contracts_are_sound() {
     let snapshot = loaded(&repository().join("contracts"));
-    assert!(snapshot.broken.is_empty() && !snapshot.services.is_empty() && !snapshot.dossiers.is_empty());
-    assert_eq!(snapshot.purposes.len(), 18);
+    assert!(snapshot.broken.is_empty() && !snapshot.services.is_empty() && !snapshot.dossiers.is_empty() && !snapshot.purposes.is_empty());
 }
 
 #[test]
