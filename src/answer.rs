@@ -90,7 +90,7 @@ pub fn flags<'a>(authorised: &Authorised, facts: &'a Facts) -> Vec<FlagBody<'a>>
 pub struct SourceBody {
     /// Provider code.
     pub provider: String,
-    /// The instance that answered.
+    /// The instance that was asked; the provider's own code where it is one body, or none was asked.
     pub instance: String,
     /// Service name.
     pub service: String,
@@ -120,7 +120,7 @@ impl SourceBody {
     pub fn of(service: &Service, obtained: &Obtained, now: Timestamp, authorised: &Authorised) -> Self {
         Self {
             provider: service.id.provider().to_owned(),
-            instance: service.id.provider().to_owned(),
+            instance: obtained.instance.as_ref().map_or_else(|| service.id.provider(), model::InstanceId::as_str).to_owned(),
             service: service.id.service().to_owned(),
             version: service.version.to_string(),
             via: obtained.via.word(),
@@ -144,6 +144,8 @@ pub fn cache_headers(headers: &mut HeaderMap, service: &Service, obtained: &Obta
             format!("qovsaq; hit; ttl={left}")
         }
         Via::Flight => "qovsaq; fwd=miss; collapsed".to_owned(),
+        // Neither kept nor fetched.
+        Via::Contract => return,
         Via::Provider => {
             let forward = if service.consent || service.lifetime.is_zero() {
                 "bypass"

@@ -9,12 +9,12 @@ use std::time::Duration;
 use adapter_core::{
     Call, CallError, CallErrorKind, Context, HttpVersions, Identity, Question, SecretText, Sent, Transport, TransportOptions, WireAnswer,
 };
-use adapter_rest::{OAuth2, Poll, Rest, RestConfig};
-use adapter_soap::{Addressing, PasswordKind, Soap, SoapConfig, SoapVersion, UsernameToken};
+use adapter_rest::{ApiKey, OAuth2, Paging, Poll, Rest, RestConfig};
+use adapter_soap::{Addressing, Basic, PasswordKind, Soap, SoapConfig, SoapVersion, UsernameToken};
 use adapter_xroad::{Dialect, Member, RequestHash, XroadConfig, XroadRest, XroadSoap};
 use anyhow::Context as _;
 use mapping::{Plan, Protocol};
-use model::{ProviderId, ServiceId};
+use model::{InstanceId, ProviderId, ServiceId};
 
 use crate::config::{Config, PasswordType, ProviderConfig, XroadDialect, XroadRequestHash};
 use crate::record::{Intent, Journalled};
@@ -25,21 +25,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// more processor time than all the rest of an exchange, and beyond this number every one is made anew.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 
-/// The connections to the providers, one transport each. They outlive a reload of data or keys, and
+/// The connections to the providers, one transport for each instance. They outlive a reload of data or keys, and
 /// with them their open connections.
 #[derive(Debug)]
-pub struct Transports(HashMap<ProviderId, Arc<Transport>>);
+pub struct Transports(HashMap<(ProviderId, InstanceId), Arc<Transport>>);
 
 impl Transports {
-    /// Makes a transport for every configured provider.
+    /// Makes a transport for every instance of the configured providers.
     ///
     /// # Errors
-    /// When a certificate or key cannot be read or used; the message names the provider.
+    /// When a certificate or key cannot be read or used; the message names provider and instance.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let mut transports = HashMap::new();
-        for (id, provider) in &config.providers {
-            let transport = transport(provider).with_context(|| format!("provider {id}"))?;
-            transports.insert(id.clone(), Arc::new(transport));
+        for (id, instance, provider) in config.instances() {
+            let transport = transport(provider).with_context(|| format!("provider {id}, instance {instance}"))?;
+            transports.insert((id.clone(), instance.clone()), Arc::new(transport));
         }
         Ok(Self(transports))
     }
@@ -47,21 +47,22 @@ impl Transports {
     /// Reads our certificates and keys towards the providers again. Calls in flight keep theirs.
     ///
     /// # Errors
-    /// When one cannot be read or used: that provider and those after it keep the old one.
+    /// When one cannot be read or used: that instance and those after it keep the old one.
     pub fn reload_identities(&self, config: &Config) -> anyhow::Result<()> {
-        for (id, provider) in &config.providers {
-            let Some(transport) = self.0.get(id) else { continue };
-            let identity = identity(provider).with_context(|| format!("provider {id}"))?;
-            transport.replace_identity(&identity).with_context(|| format!("provider {id}"))?;
+        for (id, instance, provider) in config.instances() {
+            let Some(transport) = self.0.get(&(id.clone(), instance.clone())) else { continue };
+            let whose = || format!("provider {id}, instance {instance}");
+            let identity = identity(provider).with_context(whose)?;
+            transport.replace_identity(&identity).with_context(whose)?;
         }
         Ok(())
     }
 }
 
-/// One adapter per service, over one transport per provider.
+/// One adapter per service and instance of its source, over one transport per instance.
 #[derive(Debug, Default)]
 pub struct Calls {
-    adapters: HashMap<ServiceId, Arc<dyn Call>>,
+    adapters: HashMap<ServiceId, HashMap<InstanceId, Arc<dyn Call>>>,
 }
 
 impl Calls {
@@ -73,12 +74,15 @@ impl Calls {
     pub fn build(config: &Config, transports: &Transports, plans: &HashMap<ServiceId, Arc<Plan>>) -> anyhow::Result<Self> {
         let mut adapters = HashMap::new();
         for (service, plan) in plans {
-            let found = config.providers.iter().find(|(id, _)| id.as_str() == service.provider());
-            let Some((id, provider)) = found else { continue };
-            let Some(transport) = transports.0.get(id) else { continue };
-            let adapter =
-                adapter(Arc::clone(transport), provider, service, plan.protocol()).with_context(|| format!("service {service}"))?;
-            adapters.insert(service.clone(), adapter);
+            let mut of_service = HashMap::new();
+            for (id, instance, provider) in config.instances().filter(|(id, ..)| id.as_str() == service.provider()) {
+                let Some(transport) = transports.0.get(&(id.clone(), instance.clone())) else { continue };
+                let adapter = adapter(Arc::clone(transport), provider, service, plan.protocol());
+                of_service.insert(instance.clone(), adapter.with_context(|| format!("service {service}, instance {instance}"))?);
+            }
+            if !of_service.is_empty() {
+                adapters.insert(service.clone(), of_service);
+            }
         }
         Ok(Self { adapters })
     }
@@ -89,18 +93,13 @@ impl Calls {
         self.adapters.contains_key(service)
     }
 
-    /// Sends one question. Takes the durable intent as its ticket.
+    /// Sends one question. Takes the durable intent as its ticket, which says where it goes: to the service and instance
+    /// that the journal names, and nowhere else.
     ///
     /// # Errors
     /// What went wrong on the way, without address, body or identifier.
-    pub async fn perform(
-        &self,
-        _ticket: &Journalled<Intent>,
-        service: &ServiceId,
-        question: &Question,
-        context: &Context<'_>,
-    ) -> Result<WireAnswer, CallError> {
-        match self.adapters.get(service) {
+    pub async fn perform(&self, ticket: &Journalled<Intent>, question: &Question, context: &Context<'_>) -> Result<WireAnswer, CallError> {
+        match self.adapters.get(ticket.service()).and_then(|instances| instances.get(ticket.instance())) {
             Some(adapter) => adapter.call(question, context).await,
             None => Err(CallError::new(CallErrorKind::Question("no provider is configured for the service"), Sent::No)),
         }
@@ -133,7 +132,7 @@ fn adapter(
     protocol: &Protocol,
 ) -> anyhow::Result<Arc<dyn Call>> {
     Ok(match protocol {
-        Protocol::RestJson => Arc::new(Rest::new(transport, rest_config(provider)?)?),
+        Protocol::RestJson { paging } => Arc::new(Rest::new(transport, rest_config(provider, paging.as_ref())?)?),
         Protocol::Soap11 => Arc::new(Soap::new(transport, soap_config(SoapVersion::V11, provider, service)?)?),
         Protocol::Soap12 => Arc::new(Soap::new(transport, soap_config(SoapVersion::V12, provider, service)?)?),
         Protocol::XroadSoap { service_code, service_version } => {
@@ -143,7 +142,7 @@ fn adapter(
     })
 }
 
-fn rest_config(provider: &ProviderConfig) -> anyhow::Result<RestConfig> {
+fn rest_config(provider: &ProviderConfig, paging: Option<&mapping::Paging>) -> anyhow::Result<RestConfig> {
     let oauth2 = provider.oauth2.as_ref().map(|file| -> anyhow::Result<OAuth2> {
         Ok(OAuth2 {
             token_path: file.token_path.clone(),
@@ -152,10 +151,23 @@ fn rest_config(provider: &ProviderConfig) -> anyhow::Result<RestConfig> {
             scope: file.scope.clone(),
         })
     });
+    let api_key = provider.api_key.as_ref().map(|files| -> anyhow::Result<ApiKey> {
+        let next = files.next_key_file.as_deref().map(secret).transpose()?;
+        Ok(ApiKey { header: files.header.clone(), key: secret(&files.key_file)?, next })
+    });
     Ok(RestConfig {
         oauth2: oauth2.transpose()?,
         poll: provider.poll_every.map(|interval| Poll { interval }),
         idempotency_key: provider.idempotency_key,
+        api_key: api_key.transpose()?,
+        paging: paging.map(|paging| Paging {
+            items: paging.items.to_string(),
+            cursor: paging.cursor.to_string(),
+            query: paging.query.to_string(),
+            pages_max: paging.pages_max.into(),
+            expired: paging.expired,
+            same: paging.same.iter().map(ToString::to_string).collect(),
+        }),
     })
 }
 
@@ -169,7 +181,11 @@ fn soap_config(version: SoapVersion, provider: &ProviderConfig, service: &Servic
         };
         Ok(UsernameToken { username: file.username.clone(), password: secret(&file.password_file)?, kind })
     });
-    Ok(SoapConfig { version, path, addressing, security: security.transpose()? })
+    let basic = provider
+        .basic_auth
+        .as_ref()
+        .map(|file| -> anyhow::Result<Basic> { Ok(Basic { username: file.username.clone(), password: secret(&file.password_file)? }) });
+    Ok(SoapConfig { version, path, addressing, security: security.transpose()?, basic: basic.transpose()? })
 }
 
 /// A secret is the first line of its file.

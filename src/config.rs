@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::HeaderName;
 use journal::VerifyingKey;
 use model::contract::Assurance;
 use model::document::Document;
-use model::{Problems, Profile, ProviderId};
+use model::{InstanceId, Problems, Profile, ProviderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -259,12 +260,17 @@ struct RawCache {
     bytes_max: Option<u64>,
 }
 
-/// How a provider is reached.
+/// How a provider is reached. One that consists of several bodies has `instances` in place of `url`, and what stands beside
+/// them holds for each that does not say otherwise.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProvider {
     /// Base address, such as `https://taxes.example:9504`.
-    url: String,
+    #[serde(default)]
+    url: Option<String>,
+    /// The bodies that the provider consists of, by a code of our own such as `sabail`.
+    #[serde(default)]
+    instances: Option<BTreeMap<String, RawInstance>>,
     /// Path that SOAP messages are posted to, such as `/gelir`; default `/`.
     #[serde(default)]
     path: Option<String>,
@@ -272,11 +278,14 @@ struct RawProvider {
     #[serde(default)]
     paths: BTreeMap<String, String>,
     /// Certificates that may sign the provider's certificate, PEM.
-    server_ca: PathBuf,
+    #[serde(default)]
+    server_ca: Option<PathBuf>,
     /// Our client certificate towards this provider, PEM.
-    certificate: PathBuf,
+    #[serde(default)]
+    certificate: Option<PathBuf>,
     /// Its private key, PEM.
-    key: PathBuf,
+    #[serde(default)]
+    key: Option<PathBuf>,
     /// X-Road identifiers, where the way leads through an X-Road security server.
     #[serde(default)]
     xroad: Option<RawXroad>,
@@ -286,9 +295,15 @@ struct RawProvider {
     /// WS-Security `UsernameToken`, where the SOAP service wants one.
     #[serde(default)]
     ws_security: Option<RawUsernameToken>,
+    /// HTTP basic authentication, where the SOAP service wants that.
+    #[serde(default)]
+    basic_auth: Option<RawBasicAuth>,
     /// OAuth 2.0 client credentials, where the REST service wants access tokens.
     #[serde(default)]
     oauth2: Option<RawOAuth2>,
+    /// A key in a header of every request, where the REST service wants one.
+    #[serde(default)]
+    api_key: Option<RawApiKey>,
     /// Where REST answers may come later (202, then asked for at `Location`): the pause between two looks,
     /// such as `500ms`.
     #[serde(default)]
@@ -302,6 +317,34 @@ struct RawProvider {
     /// Bounds of the traffic to it.
     #[serde(default)]
     limits: RawLimits,
+}
+
+/// One of the bodies that a provider consists of. What it leaves out is as the provider says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawInstance {
+    /// The keys whose questions go to it, such as territory codes; each key to one instance alone.
+    serves: Vec<String>,
+    /// Base address.
+    url: String,
+    /// Certificates that may sign its certificate, PEM.
+    #[serde(default)]
+    server_ca: Option<PathBuf>,
+    /// Our client certificate towards it, PEM.
+    #[serde(default)]
+    certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[serde(default)]
+    key: Option<PathBuf>,
+    /// X-Road identifiers.
+    #[serde(default)]
+    xroad: Option<RawXroad>,
+    /// OAuth 2.0 client credentials.
+    #[serde(default)]
+    oauth2: Option<RawOAuth2>,
+    /// Bounds of the traffic to it.
+    #[serde(default)]
+    limits: Option<RawLimits>,
 }
 
 /// Bounds of the traffic to one provider instance. The agreed rate stands in the contracts.
@@ -361,6 +404,30 @@ pub enum PasswordType {
     Digest,
     /// The password itself.
     Text,
+}
+
+/// HTTP basic authentication.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawBasicAuth {
+    /// The user, without a colon.
+    username: String,
+    /// File with the password, mode 0600.
+    password_file: PathBuf,
+}
+
+/// A key that names us to a REST service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawApiKey {
+    /// The header it goes in, such as `X-Api-Key`.
+    header: String,
+    /// File with the key in use, mode 0600.
+    key_file: PathBuf,
+    /// File with the key that follows it: used from the first question on for which the source refuses the one in use by
+    /// 401 and takes this one. So nobody waits where a source changes its keys without a word.
+    #[serde(default)]
+    next_key_file: Option<PathBuf>,
 }
 
 /// OAuth 2.0 client credentials.
@@ -435,6 +502,23 @@ struct RawMember {
     subsystem: String,
 }
 
+impl RawInstance {
+    /// The instance as a provider of its own: what it leaves out is as all of them have it.
+    fn within(&self, class: &RawProvider) -> RawProvider {
+        RawProvider {
+            url: Some(self.url.clone()),
+            instances: None,
+            server_ca: self.server_ca.clone().or_else(|| class.server_ca.clone()),
+            certificate: self.certificate.clone().or_else(|| class.certificate.clone()),
+            key: self.key.clone().or_else(|| class.key.clone()),
+            xroad: self.xroad.clone().or_else(|| class.xroad.clone()),
+            oauth2: self.oauth2.clone().or_else(|| class.oauth2.clone()),
+            limits: self.limits.clone().unwrap_or_else(|| class.limits.clone()),
+            ..class.clone()
+        }
+    }
+}
+
 /// The checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -476,10 +560,22 @@ pub struct Config {
     pub store: PathBuf,
     /// Most memory that kept answers take, in bytes.
     pub cache_bytes_max: u64,
-    /// How each provider is reached.
-    pub providers: BTreeMap<ProviderId, ProviderConfig>,
+    /// How each provider is reached: each of its instances. One that is one body has one, of its own code.
+    pub providers: BTreeMap<ProviderId, BTreeMap<InstanceId, ProviderConfig>>,
     /// How the sources' work is watched over.
     pub watch: WatchConfig,
+}
+
+impl Config {
+    /// Every instance of every provider.
+    pub fn instances(&self) -> impl Iterator<Item = (&ProviderId, &InstanceId, &ProviderConfig)> {
+        self.providers.iter().flat_map(|(id, instances)| instances.iter().map(move |(instance, provider)| (id, instance, provider)))
+    }
+
+    /// The instances of one provider.
+    pub fn instances_of<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = (&'a InstanceId, &'a ProviderConfig)> {
+        self.providers.iter().filter(move |(id, _)| id.as_str() == provider).flat_map(|(_, instances)| instances)
+    }
 }
 
 /// How the sources' work is watched over, checked.
@@ -519,9 +615,11 @@ pub struct TlsListener {
     pub crl_grace: Duration,
 }
 
-/// How a provider is reached, checked.
+/// How one instance of a provider is reached, checked.
 #[derive(Debug, Clone)]
 pub struct ProviderConfig {
+    /// The keys whose questions go to it; empty where the provider is one body.
+    pub serves: Vec<Box<str>>,
     /// Base address.
     pub url: String,
     /// Path that SOAP messages are posted to.
@@ -540,8 +638,12 @@ pub struct ProviderConfig {
     pub ws_addressing: bool,
     /// WS-Security `UsernameToken`.
     pub ws_security: Option<UsernameTokenFile>,
+    /// HTTP basic authentication.
+    pub basic_auth: Option<BasicAuthFile>,
     /// OAuth 2.0 client credentials.
     pub oauth2: Option<OAuth2File>,
+    /// A key in a header of every request.
+    pub api_key: Option<ApiKeyFiles>,
     /// Pause between two looks for an answer that comes later.
     pub poll_every: Option<Duration>,
     /// Whether an `Idempotency-Key` is sent.
@@ -561,6 +663,26 @@ pub struct UsernameTokenFile {
     pub password_file: PathBuf,
     /// How it is sent.
     pub password_type: PasswordType,
+}
+
+/// HTTP basic authentication whose password is in a file.
+#[derive(Debug, Clone)]
+pub struct BasicAuthFile {
+    /// The user.
+    pub username: String,
+    /// The password's file.
+    pub password_file: PathBuf,
+}
+
+/// A key that is in a file, and the one that may follow it.
+#[derive(Debug, Clone)]
+pub struct ApiKeyFiles {
+    /// The header it goes in.
+    pub header: HeaderName,
+    /// The file of the key in use.
+    pub key_file: PathBuf,
+    /// The file of the one that follows it.
+    pub next_key_file: Option<PathBuf>,
 }
 
 /// OAuth 2.0 client credentials whose secret is in a file.
@@ -660,7 +782,8 @@ impl Checker<'_> {
             let at = format!("/providers/{code}");
             match ProviderId::new(code) {
                 Ok(id) => {
-                    providers.insert(id, self.provider(&at, provider));
+                    let instances = self.instances(&at, &id, provider);
+                    providers.insert(id, instances);
                 }
                 Err(error) => {
                     self.problems.push(self.document.problem_at_key(&at, "wrong-provider", error.to_string(), error.accepted));
@@ -848,8 +971,72 @@ impl Checker<'_> {
         Bundles { dir: self.base.join(&raw.bundles), signers }
     }
 
-    fn provider(&mut self, at: &str, raw: &RawProvider) -> ProviderConfig {
-        if !raw.url.starts_with("https://") {
+    /// The one body that a provider is, or the bodies it consists of.
+    fn instances(&mut self, at: &str, id: &ProviderId, raw: &RawProvider) -> BTreeMap<InstanceId, ProviderConfig> {
+        let mut instances = BTreeMap::new();
+        match (&raw.url, &raw.instances) {
+            (Some(_), None) => {
+                if let Ok(only) = InstanceId::new(id.as_str()) {
+                    instances.insert(only, self.provider(at, raw, &[]));
+                }
+            }
+            (None, Some(several)) => {
+                let mut served: BTreeMap<&str, &str> = BTreeMap::new();
+                for (name, instance) in several {
+                    let at = format!("{at}/instances/{name}");
+                    self.served(&at, name, instance, &mut served);
+                    match InstanceId::new(name) {
+                        // Journal and metrics name a source that is one body by its own code.
+                        Ok(name) if name.as_str() == id.as_str() => {
+                            self.refuse(&at, "wrong-instance", "one of several has the code of the source", "a code of its own");
+                        }
+                        Ok(name) => {
+                            let own = self.provider(&at, &instance.within(raw), &instance.serves);
+                            instances.insert(name, own);
+                        }
+                        Err(error) => {
+                            self.problems.push(self.document.problem_at_key(&at, "wrong-instance", error.to_string(), error.accepted));
+                            self.sound = false;
+                        }
+                    }
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "it is not said whether the provider is one body or several";
+                self.refuse(at, "one-or-several", message, "either `url`, or `instances`");
+            }
+        }
+        instances
+    }
+
+    /// Each key leads to one instance, and to each instance leads one.
+    fn served<'a>(&mut self, at: &str, name: &'a str, raw: &'a RawInstance, served: &mut BTreeMap<&'a str, &'a str>) {
+        if raw.serves.is_empty() {
+            let message = format!("no question would ever go to the instance {name}");
+            self.refuse(&format!("{at}/serves"), "instance-without-key", &message, "the keys that it serves");
+        }
+        for (place, key) in raw.serves.iter().enumerate() {
+            if let Some(other) = served.insert(key, name) {
+                let message = format!("questions of `{key}` go to the instance {other} already");
+                self.refuse(&format!("{at}/serves/{place}"), "key-served-twice", &message, "each key at one instance, once");
+            }
+        }
+    }
+
+    /// A file that must be named, by the instance or beside all instances.
+    fn needed_file(&mut self, at: &str, key: &str, path: Option<&PathBuf>) -> PathBuf {
+        match path {
+            Some(path) => self.file(&format!("{at}/{key}"), path),
+            None => {
+                self.refuse(at, "missing-key", &format!("the key `{key}` is missing"), &format!("`{key}`: a PEM file"));
+                PathBuf::new()
+            }
+        }
+    }
+
+    fn provider(&mut self, at: &str, raw: &RawProvider, serves: &[String]) -> ProviderConfig {
+        let url = raw.url.as_deref().unwrap_or_default();
+        if !url.starts_with("https://") {
             self.refuse(&format!("{at}/url"), "not-https", "the address is not https", "https://host:port");
         }
         let bytes_max = raw.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX);
@@ -867,12 +1054,13 @@ impl Checker<'_> {
         }
         let member = |raw: &RawMember| [raw.class.clone(), raw.code.clone(), raw.subsystem.clone()];
         ProviderConfig {
-            url: raw.url.trim_end_matches('/').to_owned(),
+            serves: serves.iter().map(|key| key.as_str().into()).collect(),
+            url: url.trim_end_matches('/').to_owned(),
             path: raw.path.clone().unwrap_or_else(|| "/".to_owned()),
             paths: raw.paths.clone(),
-            server_ca: self.file(&format!("{at}/server_ca"), &raw.server_ca),
-            certificate: self.file(&format!("{at}/certificate"), &raw.certificate),
-            key: self.file(&format!("{at}/key"), &raw.key),
+            server_ca: self.needed_file(at, "server_ca", raw.server_ca.as_ref()),
+            certificate: self.needed_file(at, "certificate", raw.certificate.as_ref()),
+            key: self.needed_file(at, "key", raw.key.as_ref()),
             xroad: raw.xroad.as_ref().map(|xroad| Xroad {
                 instance: xroad.instance.clone(),
                 client: member(&xroad.client),
@@ -886,6 +1074,11 @@ impl Checker<'_> {
                 password_file: self.file(&format!("{at}/ws_security/password_file"), &token.password_file),
                 password_type: token.password_type,
             }),
+            basic_auth: raw.basic_auth.as_ref().map(|basic| BasicAuthFile {
+                username: basic.username.clone(),
+                password_file: self.file(&format!("{at}/basic_auth/password_file"), &basic.password_file),
+            }),
+            api_key: raw.api_key.as_ref().and_then(|key| self.api_key(&format!("{at}/api_key"), key)),
             oauth2: raw.oauth2.as_ref().map(|oauth2| OAuth2File {
                 token_path: oauth2.token_path.clone(),
                 client_id: oauth2.client_id.clone(),
@@ -923,6 +1116,16 @@ impl Checker<'_> {
                 ..defaults
             },
         }
+    }
+
+    fn api_key(&mut self, at: &str, raw: &RawApiKey) -> Option<ApiKeyFiles> {
+        let key_file = self.file(&format!("{at}/key_file"), &raw.key_file);
+        let next_key_file = raw.next_key_file.as_ref().map(|file| self.file(&format!("{at}/next_key_file"), file));
+        let Ok(header) = raw.header.parse::<HeaderName>() else {
+            self.refuse(&format!("{at}/header"), "wrong-header", "not the name of a header", "such as X-Api-Key");
+            return None;
+        };
+        Some(ApiKeyFiles { header, key_file, next_key_file })
     }
 
     fn limits(&mut self, at: &str, raw: &RawLimits) -> InstanceOptions {

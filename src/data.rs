@@ -1,19 +1,20 @@
 //! The deployment's data, loaded as one: contracts, mappings, dossiers. Used the same way by
 //! `qovsaq check` and by the gateway's start, so that what was checked is what runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use mapping::Plan;
+use model::contract::Provider;
 use model::document::Document;
-use model::{Problems, ServiceId, Snapshot};
+use model::{InstanceId, Problems, ServiceId, Snapshot};
 
 use crate::call::Calls;
 use crate::change::{Bundle, BundleError, Digest, Listed};
-use crate::config::Config;
+use crate::config::{Config, ProviderConfig};
 use crate::rights::Initial;
 
 /// Most files read from a data folder.
@@ -92,10 +93,46 @@ pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
         let message = format!("no way to the provider {provider} is configured: all its services are UNAVAILABLE");
         problems.push_file(&config.file, "no-way-to-provider", message, format!("providers: {provider}: …"));
     }
+    for provider in active.snapshot.providers.values() {
+        if let Some(configured) = config.providers.get(&provider.id) {
+            check_instances(config, provider, configured, problems);
+        }
+    }
     for provider in config.providers.keys().filter(|id| !active.snapshot.providers.contains_key(*id)) {
         let known: Vec<&str> = active.snapshot.providers.keys().map(model::ProviderId::as_str).collect();
         let message = format!("the data know no provider {provider}");
         problems.push_file(&config.file, "provider-without-contract", message, known.join(", "));
+    }
+}
+
+/// Whether the configured instances of a source are those that its contract speaks of: every connected key at one of them,
+/// and no other.
+fn check_instances(config: &Config, provider: &Provider, configured: &BTreeMap<InstanceId, ProviderConfig>, problems: &mut Problems) {
+    let served: BTreeMap<&str, &InstanceId> =
+        configured.iter().flat_map(|(id, own)| own.serves.iter().map(move |key| (&**key, id))).collect();
+    let mut say = |rule, message: String, accepted: String| problems.push_file(&config.file, rule, message, accepted);
+    let id = &provider.id;
+    match &provider.instances {
+        None if served.is_empty() => {}
+        None => say("unknown-instances", format!("to the contracts the provider {id} is one body"), format!("providers: {id}: {{url: …}}")),
+        Some(_) if served.is_empty() => {
+            let accepted = format!("providers: {id}: {{instances: {{NAME: {{serves: […], url: …}}}}}}");
+            say("missing-instances", format!("the provider {id} consists of several bodies, and the way to none is configured"), accepted);
+        }
+        Some(instances) => {
+            for (key, instance) in served.iter().filter(|(key, _)| !instances.connected.contains(**key)) {
+                let message = match instances.not_connected.contains(*key) {
+                    true => format!("the instance {instance} of {id} serves `{key}`, which the contract says is not connected"),
+                    false => format!("the instance {instance} of {id} serves `{key}`, which the contract does not know"),
+                };
+                let connected: Vec<&str> = instances.connected.iter().map(|key| &**key).collect();
+                say("unknown-instance-key", message, connected.join(", "));
+            }
+            for key in instances.connected.iter().filter(|key| !served.contains_key(&***key)) {
+                let message = format!("no instance of {id} serves `{key}`: questions with it are UNAVAILABLE");
+                say("no-way-to-key", message, format!("`{key}` in `serves` of an instance, or among `not_connected` in provider.yaml"));
+            }
+        }
     }
 }
 

@@ -13,8 +13,9 @@ use base64::Engine as _;
 use include_dir::{Dir, include_dir};
 use jiff::ToSpan as _;
 use mock_agencies::{
-    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, Family, FamilyRole, IDENTITY_OFFICIAL_CLAIM, IdentityOptions, IdentityProvider,
-    Latency, PROPERTY_PASSWORD, Person, Personas, ServerTls, start_identity_provider,
+    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, EXAM_CENTRE_KEY, EXAM_CENTRE_NEXT_KEY, Family, FamilyRole, IDENTITY_OFFICIAL_CLAIM,
+    IdentityOptions, IdentityProvider, Instance, Latency, PROPERTY_PASSWORD, Person, Personas, REFUGEE_COMMITTEE_PASSWORD, ServerTls,
+    start_identity_provider,
 };
 use model::document::Document;
 use model::{Office, Problems};
@@ -74,10 +75,10 @@ pub const DOSSIER: &str = "adsy-means-test";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
     /// 8443 and 9090 for the gateway, 9501… for agencies, 9601… for their control endpoints; 9530 and 9630 for the
-    /// identity provider of officials.
+    /// identity provider of officials; 9540… and 9640… for the second and further bodies of an agency.
     Standard,
     /// `base` for `internal`, `base + 3` for `ops`, `base + 4` and `base + 5` for the identity provider, `base + 10…`
-    /// for agencies, `base + 40…` for their control.
+    /// for agencies, `base + 40…` for their control, `base + 70…` and `base + 80…` for second and further bodies.
     Base(u16),
     /// Whatever is free.
     Any,
@@ -105,12 +106,18 @@ impl Ports {
     }
 
     /// Agencies are numbered by their clause: 4.1.4 is 9504.
-    fn agency(self, code: AgencyCode) -> u16 {
-        self.of(9500 + clause(code), 10 + clause(code))
+    fn agency(self, played: Played) -> u16 {
+        match played.further() {
+            None => self.of(9500 + clause(played.code), 10 + clause(played.code)),
+            Some(number) => self.of(9540 + number, 70 + number),
+        }
     }
 
-    fn control(self, code: AgencyCode) -> u16 {
-        self.of(9600 + clause(code), 40 + clause(code))
+    fn control(self, played: Played) -> u16 {
+        match played.further() {
+            None => self.of(9600 + clause(played.code), 40 + clause(played.code)),
+            Some(number) => self.of(9640 + number, 80 + number),
+        }
     }
 
     fn of(self, standard: u16, offset: u16) -> u16 {
@@ -122,6 +129,44 @@ impl Ports {
     }
 }
 
+/// What is played by one listener: an agency, or one of the bodies that it consists of.
+#[derive(Debug, Clone, Copy)]
+struct Played {
+    code: AgencyCode,
+    instance: Option<&'static Instance>,
+}
+
+impl Played {
+    fn all() -> impl Iterator<Item = Self> {
+        AGENCIES.into_iter().flat_map(|code| {
+            let instancees: Vec<_> = Instance::of(code).map(|instance| Self { code, instance: Some(instance) }).collect();
+            if instancees.is_empty() { vec![Self { code, instance: None }] } else { instancees }
+        })
+    }
+
+    /// How it is called in [`Environment::agencies`].
+    fn id(self) -> &'static str {
+        self.instance.map_or(self.code.as_str(), |instance| instance.id)
+    }
+
+    /// Its number, from 0, among the bodies that are not the first of their agency.
+    fn further(self) -> Option<u16> {
+        let place = Instance::ALL
+            .iter()
+            .filter(|instance| instance.id != instance.agency.as_str())
+            .position(|instance| instance.id == self.id())?;
+        u16::try_from(place).ok()
+    }
+}
+
+/// The listeners that play an agency.
+pub fn playing<'a>(
+    agencies: &'a BTreeMap<&'static str, mock_agencies::Running>,
+    provider: &'a str,
+) -> impl Iterator<Item = &'a mock_agencies::Running> {
+    agencies.values().filter(move |running| running.code().as_str() == provider)
+}
+
 /// Last number of the agency's clause in Decree 634, 4.1.
 fn clause(code: AgencyCode) -> u16 {
     match code {
@@ -129,11 +174,17 @@ fn clause(code: AgencyCode) -> u16 {
         AgencyCode::Justice => 3,
         AgencyCode::Taxes => 4,
         AgencyCode::Digital => 8,
+        AgencyCode::Agriculture => 5,
+        AgencyCode::Education => 6,
+        AgencyCode::RefugeeCommittee => 9,
         AgencyCode::Property => 11,
         AgencyCode::Border => 13,
+        AgencyCode::Mobilisation => 14,
         AgencyCode::CreditBureau => 15,
+        AgencyCode::ExamCentre => 16,
         AgencyCode::Azerishiq => 17,
         AgencyCode::Azersu => 18,
+        AgencyCode::LocalExecutive => 20,
     }
 }
 
@@ -157,7 +208,7 @@ pub struct Environment {
     pub dir: PathBuf,
     /// The gateway.
     pub gateway: Running,
-    /// The agencies, by code.
+    /// The agencies, by code; the second and further bodies of one by code and name, such as `local-executive/sinaq`.
     pub agencies: BTreeMap<&'static str, mock_agencies::Running>,
     /// The identity provider of officials.
     pub identity: IdentityProvider,
@@ -170,7 +221,7 @@ pub struct Environment {
 pub struct Outside {
     /// Where everything is kept.
     pub dir: PathBuf,
-    /// The agencies, by code.
+    /// The agencies, by code; the second and further bodies of one by code and name, such as `local-executive/sinaq`.
     pub agencies: BTreeMap<&'static str, mock_agencies::Running>,
     /// The identity provider of officials.
     pub identity: IdentityProvider,
@@ -207,10 +258,10 @@ impl Environment {
         make_citizens(&dir)?;
         let personas = Personas::populated(options.seed);
         let mut agencies = BTreeMap::new();
-        for code in AGENCIES {
+        for played in Played::all() {
             let running =
-                start_agency(&dir, code, options, &personas).await.with_context(|| format!("cannot start the agency {}", code.as_str()))?;
-            agencies.insert(code.as_str(), running);
+                start_agency(&dir, played, options, &personas).await.with_context(|| format!("cannot start the agency {}", played.id()))?;
+            agencies.insert(played.id(), running);
         }
         let identity = start_identity(&dir, options).await.context("cannot start the identity provider of officials")?;
         Ok(Outside { dir, agencies, identity, personas })
@@ -298,7 +349,7 @@ impl Environment {
             .agencies
             .iter()
             .map(|(code, running)| {
-                let mut entry = files(agency_files(&self.dir, code));
+                let mut entry = files(agency_files(&self.dir, running.code().as_str()));
                 entry["url"] = json!(format!("https://{}", running.address));
                 entry["control"] = json!(format!("http://{}", running.control_address));
                 (*code, entry)
@@ -408,7 +459,7 @@ pub fn body(family: &Family, case: &str, input: &Json) -> Json {
 /// What the reference dossier takes besides the persons, as far as the family has it.
 #[must_use]
 pub fn dossier_inputs(personas: &Personas, family: &Family) -> Json {
-    let mut inputs = json!({});
+    let mut inputs = json!({"territory_code": territory_of(family)});
     if let Some(application) = family.applications.first() {
         inputs["application_no"] = json!(&*application.number);
     }
@@ -416,6 +467,22 @@ pub fn dossier_inputs(personas: &Personas, family: &Family) -> Json {
         inputs["msisdn"] = json!(msisdn);
     }
     inputs
+}
+
+/// The territory in which a family applies: where its applicant is registered, and for one who is nowhere the first.
+#[must_use]
+pub fn territory_of(family: &Family) -> &str {
+    family.applicant().residence.as_ref().map_or("99000001", |residence| &residence.territory_code)
+}
+
+/// Whom a service is asked about where a family is: its applicant, or the child that is in somebody's care.
+#[must_use]
+pub fn subject_of<'a>(service: &str, personas: &Personas, family: &'a Family) -> &'a Person {
+    let in_care = |person: &&Person| personas.local_executive().guardianships.iter().any(|own| own.child == person.fin);
+    match service {
+        "local-executive/guardianship" => family.members.iter().find(in_care).unwrap_or_else(|| family.applicant()),
+        _ => family.applicant(),
+    }
 }
 
 /// Consents of a family's adults to the credit bureau, as a consumer would hold them.
@@ -492,14 +559,16 @@ fn agency_files(dir: &Path, agency: &str) -> (PathBuf, PathBuf) {
     (base.join(format!("{agency}-client.pem")), base.join(format!("{agency}-client.key")))
 }
 
-async fn start_agency(dir: &Path, code: AgencyCode, options: &Options, personas: &Arc<Personas>) -> anyhow::Result<mock_agencies::Running> {
+async fn start_agency(dir: &Path, played: Played, options: &Options, personas: &Arc<Personas>) -> anyhow::Result<mock_agencies::Running> {
     let read = |path: PathBuf| std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
     let agencies = dir.join("agencies");
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let Played { code, instance } = played;
     let options = AgencyOptions {
         code,
-        address: local(options.ports.agency(code)),
-        control: local(options.ports.control(code)),
+        instance,
+        address: local(options.ports.agency(played)),
+        control: local(options.ports.control(played)),
         tls: ServerTls {
             certificate_pem: read(agencies.join(format!("{}.pem", code.as_str())))?,
             key_pem: read(agencies.join(format!("{}.key", code.as_str())))?,
@@ -555,31 +624,31 @@ fn make_pki(dir: &Path) -> anyhow::Result<()> {
             let issued = authority.issue_client(&consumer, &[&format!("{consumer}.meis.test")], validity(), now)?;
             copy_issued(&issued, &dir.join("consumers"), &consumer)?;
         }
-        for code in AGENCIES {
-            let name = format!("{}-client", code.as_str());
-            let issued = authority.issue_client(&name, &[&format!("{}.agency.test", code.as_str())], validity(), now)?;
-            copy_issued(&issued, &dir.join("agencies"), &name)?;
-        }
         std::fs::copy(authority.certificate(), ca_file(dir))?;
     } else {
         // A demo folder may be older than its revocation list.
         Authority::open(&meis)?.renew_crl(CRL_VALIDITY, now)?;
     }
-    // A demo folder may be older than some of its people, too.
+    // A demo folder may be older than some of its people and agencies, too.
     for (name, _) in PEOPLE.iter().filter(|(name, _)| !person_files(dir, name).0.exists()) {
         let issued = Authority::open(&meis)?.issue_client(name, &[&format!("{name}.meis.test")], validity(), now)?;
         copy_issued(&issued, &dir.join("people"), name)?;
     }
     let outside = dir.join("pki/agencies");
+    let agencies = dir.join("agencies");
     if !outside.exists() {
-        let mut authority = Authority::init(&outside, "Qovsaq demo agencies CA", CRL_VALIDITY, now)?;
-        for code in AGENCIES {
-            let issued = authority.issue_server(code.as_str(), &["localhost", "127.0.0.1"], validity(), now)?;
-            copy_issued(&issued, &dir.join("agencies"), code.as_str())?;
-            let towards = format!("meis-towards-{}", code.as_str());
-            copy_issued(&authority.issue_client(&towards, &["meis.test"], validity(), now)?, &dir.join("agencies"), &towards)?;
-        }
-        std::fs::copy(authority.certificate(), dir.join("agencies/ca.pem"))?;
+        let authority = Authority::init(&outside, "Qovsaq demo agencies CA", CRL_VALIDITY, now)?;
+        std::fs::create_dir_all(&agencies)?;
+        std::fs::copy(authority.certificate(), agencies.join("ca.pem"))?;
+    }
+    for code in AGENCIES.into_iter().filter(|code| !agencies.join(format!("{}.pem", code.as_str())).exists()) {
+        let name = format!("{}-client", code.as_str());
+        let names = [&*format!("{}.agency.test", code.as_str())];
+        copy_issued(&Authority::open(&meis)?.issue_client(&name, &names, validity(), now)?, &agencies, &name)?;
+        let mut authority = Authority::open(&outside)?;
+        copy_issued(&authority.issue_server(code.as_str(), &["localhost", "127.0.0.1"], validity(), now)?, &agencies, code.as_str())?;
+        let towards = format!("meis-towards-{}", code.as_str());
+        copy_issued(&authority.issue_client(&towards, &["meis.test"], validity(), now)?, &agencies, &towards)?;
     }
     if !dir.join("officials/provider.pem").exists() {
         let issued = Authority::open(&outside)?.issue_server("identity-provider", &["localhost", "127.0.0.1"], validity(), now)?;
@@ -708,6 +777,20 @@ pub fn write_register(dir: &Path) -> anyhow::Result<()> {
     write(&dir.join("access.yaml"), text.as_bytes())
 }
 
+/// How an agency is reached: where it listens, or where each of its bodies does.
+fn way_to(agencies: &BTreeMap<&'static str, mock_agencies::Running>, code: &str) -> String {
+    let address = |id: &str| agencies.get(id).map(|running| format!("https://{}", running.address)).unwrap_or_default();
+    let bodies: Vec<String> = Instance::ALL
+        .iter()
+        .filter(|body| body.agency.as_str() == code)
+        .map(|body| format!("\x20     {}: {{serves: {:?}, url: {:?}}}\n", body.name, body.keys, address(body.id)))
+        .collect();
+    match bodies.is_empty() {
+        true => format!("\x20   url: {}\n", address(code)),
+        false => format!("\x20   instances:\n{}", bodies.concat()),
+    }
+}
+
 /// The answers of a security server must carry the hash of the request.
 const REQUEST_HASH: &str = "\x20     request_hash: required\n";
 
@@ -769,24 +852,24 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
         ports.ops(),
         identity.issuer(),
     );
-    for (code, running) in agencies {
+    for code in AGENCIES.map(AgencyCode::as_str) {
+        let ways = way_to(agencies, code);
         write!(
             text,
             "\x20 {code}:\n\
-             \x20   url: https://{}\n\
+             {ways}\
              \x20   server_ca: agencies/ca.pem\n\
              \x20   certificate: agencies/meis-towards-{code}.pem\n\
              \x20   key: agencies/meis-towards-{code}.key\n",
-            running.address
         )?;
-        text.push_str(&match *code {
+        text.push_str(&match code {
             "interior" => xroad("10000002", "daxili-isler", ""),
             "justice" => xroad("10000004", "adliyye", REQUEST_HASH),
             "digital" => xroad("10000008", "reqemsal", REQUEST_HASH),
             "border" => xroad("10000013", "serhed", ""),
             _ => String::new(),
         });
-        text.push_str(match *code {
+        text.push_str(match code {
             "taxes" => "\x20   paths: {person-income: /gelir, taxpayer-status: /odeyici}\n\x20   ws_addressing: true\n",
             "property" => {
                 "\x20   path: /emdk/xidmet\n\
@@ -798,11 +881,25 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
                  \x20   idempotency_key: true\n"
             }
             "azersu" => "\x20   path: /AbonentXidmeti.asmx\n",
+            "refugee-committee" => {
+                "\x20   path: /QMKReyestr/Reyestr.asmx\n\
+                 \x20   basic_auth: {username: meis, password_file: secrets/refugee-committee.password}\n"
+            }
+            "mobilisation" => "\x20   path: /herbi-ucot\n",
+            "exam-centre" => {
+                "\x20   api_key:\n\
+                 \x20     header: X-Api-Key\n\
+                 \x20     key_file: secrets/exam-centre.key\n\
+                 \x20     next_key_file: secrets/exam-centre.next.key\n"
+            }
             _ => "",
         });
     }
     // What a provider would hand over in an envelope.
     write_secret(&dir.join("secrets/property.password"), PROPERTY_PASSWORD.as_bytes())?;
     write_secret(&dir.join("secrets/credit-bureau.secret"), CREDIT_BUREAU_SECRET.as_bytes())?;
+    write_secret(&dir.join("secrets/refugee-committee.password"), REFUGEE_COMMITTEE_PASSWORD.as_bytes())?;
+    write_secret(&dir.join("secrets/exam-centre.key"), EXAM_CENTRE_KEY.as_bytes())?;
+    write_secret(&dir.join("secrets/exam-centre.next.key"), EXAM_CENTRE_NEXT_KEY.as_bytes())?;
     write(&dir.join("qovsaq.yaml"), text.as_bytes())
 }

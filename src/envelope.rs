@@ -353,10 +353,14 @@ impl Reader<'_> {
                 None | Some(Json::Null) if input.required => self.refuse(&pointer, Rule::Required),
                 None | Some(Json::Null) => {}
                 Some(raw) => match (input_value(input, raw, expected.profile), input.list_max) {
+                    (Some(value), _) if !names_instance(input, &value) => {
+                        let keys: Vec<&str> = input.instances.iter().flat_map(|instances| instances.keys()).collect();
+                        self.refuse(&pointer, Rule::InstanceKey(keys.join(", ")));
+                    }
                     (Some(value), _) => values.push((input.name.clone(), value)),
-                    (None, None) => self.refuse(&pointer, Rule::Input(input.kind, input.codes.join(", "), expected.profile)),
+                    (None, None) => self.refuse(&pointer, Rule::Input(input.kind, accepted(input), expected.profile)),
                     (None, Some(max)) => {
-                        self.refuse(&pointer, Rule::InputList(max, input.kind, input.codes.join(", "), expected.profile));
+                        self.refuse(&pointer, Rule::InputList(max, input.kind, accepted(input), expected.profile));
                     }
                 },
             }
@@ -590,6 +594,19 @@ fn input_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
     (!repeated).then_some(Value::Values(values))
 }
 
+/// What an input takes, where it is not just any value of its type.
+fn accepted(input: &Input) -> String {
+    match input.range {
+        Some((min, max)) => format!("{min} … {max}"),
+        None => input.codes.join(", "),
+    }
+}
+
+/// Whether a value names a body of the source that the contract knows, where it must.
+fn names_instance(input: &Input, value: &Value) -> bool {
+    input.instances.as_ref().is_none_or(|instances| value.as_text().is_some_and(|key| instances.knows(key)))
+}
+
 fn single_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
     let text = |good: &dyn Fn(&str) -> bool| raw.as_str().filter(|text| good(text)).map(|text| Value::Text(text.into()));
     match input.kind {
@@ -600,7 +617,10 @@ fn single_value(input: &Input, raw: &Json, profile: Profile) -> Option<Value> {
         Type::Date => text(&|text| text.len() == 10 && text.parse::<Date>().is_ok()),
         Type::Month => text(&|text| month_number(text).is_some()),
         Type::Bool => raw.as_bool().map(Value::Bool),
-        Type::Int | Type::Money => raw.as_i64().map(Value::Int),
+        Type::Int | Type::Money => {
+            let within = |number: &i64| input.range.is_none_or(|(min, max)| (min..=max).contains(number));
+            raw.as_i64().filter(within).map(Value::Int)
+        }
         Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes | Type::Fraction => None,
     }
 }

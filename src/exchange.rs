@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::contract::{ConsumerType, Type};
-use model::{Absence, ConsumerId, Profile, Service, Subject, Value};
+use model::{Absence, ConsumerId, InstanceId, Profile, Service, Subject, Value};
 use policy::{Ask, Identity, Official, Powers, Standing};
 use uuid::Uuid;
 
@@ -106,10 +106,11 @@ impl Exchange {
 
     /// The part of the question that decides whose answer may serve whom.
     #[must_use]
-    pub fn asked<'a>(&'a self, subject: Option<&'a Subject>) -> Asked<'a> {
+    pub fn asked<'a>(&'a self, subject: Option<&'a Subject>, instance: &'a InstanceId) -> Asked<'a> {
         Asked {
             configuration: &self.active.hash,
             service: &self.service,
+            instance,
             subject,
             inputs: &self.envelope.inputs,
             consumer: &self.consumer,
@@ -172,10 +173,11 @@ impl Exchange {
         given.map(|(name, value)| (name.clone(), codes(value))).collect()
     }
 
-    /// What absence means: the outcome rule's word where it has one, else the contract's. A rule may
-    /// only tighten.
+    /// What absence means in an answer of this moment: the outcome rule's word where it has one, else the contract's
+    /// for the day. A rule or a season may only tighten.
     #[must_use]
-    pub fn absence(&self, by_rule: Option<Absence>) -> Absence {
-        by_rule.unwrap_or(self.service.absence)
+    pub fn absence(&self, by_rule: Option<Absence>, at: Timestamp) -> Absence {
+        let by_contract = self.service.absence_on(model::time::day(at));
+        by_rule.map_or(by_contract, |by_rule| by_rule.or_stricter(by_contract))
     }
 }

@@ -24,9 +24,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 use model::contract::Quota;
-use model::{ConsumerId, ProviderId, ServiceId};
+use model::{ConsumerId, InstanceId, ProviderId, ServiceId};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -327,10 +327,19 @@ impl Drop for Permit {
 }
 
 impl Instance {
-    /// An instance of a provider with nothing going on. Its metrics carry the provider's code alone; those
-    /// of several instances add up, except for the breaker's state, which shows the last change.
+    /// The one instance of a provider that is one body, with nothing going on. Its metrics carry the provider's code.
     #[must_use]
     pub fn new(provider: &ProviderId, options: InstanceOptions) -> Self {
+        Self::metered(Meters::new(provider, None), options)
+    }
+
+    /// One of a provider's several instances. Its metrics carry its own code, too.
+    #[must_use]
+    pub fn one_of(provider: &ProviderId, instance: &InstanceId, options: InstanceOptions) -> Self {
+        Self::metered(Meters::new(provider, Some(instance)), options)
+    }
+
+    fn metered(meters: Meters, options: InstanceOptions) -> Self {
         let floor = Floor {
             breaker: Breaker::new(options.breaker, Instant::now()),
             budget: Budget::new(options.retry),
@@ -340,7 +349,7 @@ impl Instance {
             ticking: false,
             shown: (0, State::Closed),
         };
-        Self(Arc::new(Shared { options, meters: Meters::new(provider), floor: Mutex::new(floor), alarm: Notify::new() }))
+        Self(Arc::new(Shared { options, meters, floor: Mutex::new(floor), alarm: Notify::new() }))
     }
 
     /// The way to a service at its agreed rate: a new one, or the one there was with the rate replaced.
@@ -650,9 +659,11 @@ impl Drop for Waiting {
     }
 }
 
-/// Handles of an instance's metrics; labels are the provider's code and words of closed lists.
+/// Handles of an instance's metrics; labels are codes of the configuration and words of closed lists.
 struct Meters {
     provider: ProviderId,
+    /// Its own code, where it is one of several.
+    instance: Option<InstanceId>,
     in_flight: Gauge,
     queued: Gauge,
     waited: Histogram,
@@ -662,17 +673,24 @@ struct Meters {
 }
 
 impl Meters {
-    fn new(provider: &ProviderId) -> Self {
-        let name = || provider.as_str().to_owned();
-        let to = |state: State| counter!("qovsaq_breaker_transitions_total", "provider" => name(), "to" => state.as_str());
-        let refused = |reason: &'static str| counter!("qovsaq_provider_refused_total", "provider" => name(), "reason" => reason);
-        let state = gauge!("qovsaq_breaker_state", "provider" => name());
+    fn new(provider: &ProviderId, instance: Option<&InstanceId>) -> Self {
+        let labels = |more: Option<(&'static str, &'static str)>| {
+            let mut labels = vec![Label::new("provider", provider.as_str().to_owned())];
+            // Not `instance`, which is how Prometheus calls the process that it asks.
+            labels.extend(instance.map(|instance| Label::new("provider_instance", instance.as_str().to_owned())));
+            labels.extend(more.map(|(key, value)| Label::from_static_parts(key, value)));
+            labels
+        };
+        let to = |state: State| counter!("qovsaq_breaker_transitions_total", labels(Some(("to", state.as_str()))));
+        let refused = |reason: &'static str| counter!("qovsaq_provider_refused_total", labels(Some(("reason", reason))));
+        let state = gauge!("qovsaq_breaker_state", labels(None));
         state.set(0.0);
         Self {
             provider: provider.clone(),
-            in_flight: gauge!("qovsaq_provider_calls_in_flight", "provider" => name()),
-            queued: gauge!("qovsaq_provider_queued", "provider" => name()),
-            waited: histogram!("qovsaq_provider_queue_seconds", "provider" => name()),
+            instance: instance.cloned(),
+            in_flight: gauge!("qovsaq_provider_calls_in_flight", labels(None)),
+            queued: gauge!("qovsaq_provider_queued", labels(None)),
+            waited: histogram!("qovsaq_provider_queue_seconds", labels(None)),
             state,
             changed: [to(State::Closed), to(State::Open), to(State::HalfOpen)],
             refused: [refused("suspended"), refused("quota-full"), refused("bulkhead-full")],
@@ -688,7 +706,8 @@ impl Meters {
         };
         self.state.set(value);
         counter.increment(1);
-        tracing::warn!(provider = %self.provider, breaker = state.as_str(), "a source's breaker changed");
+        let instance = self.instance.as_ref().map(InstanceId::as_str);
+        tracing::warn!(provider = %self.provider, instance, breaker = state.as_str(), "a source's breaker changed");
     }
 
     fn refused(&self, refused: &Refused) {

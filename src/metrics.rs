@@ -11,7 +11,7 @@ use http::StatusCode;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use model::contract::Assurance;
-use model::{ConsumerId, Outcome, Service};
+use model::{ConsumerId, InstanceId, Outcome, Service};
 use policy::Identity;
 
 use crate::cache::{Cache, Lookup};
@@ -123,7 +123,7 @@ impl Metrics {
     }
 
     /// A call to a provider ended.
-    pub fn called(&self, service: &Service, took: Duration, error: Option<&CallError>) {
+    pub fn called(&self, service: &Service, instance: &InstanceId, took: Duration, error: Option<&CallError>) {
         let name = service.id.as_str();
         let counter = |result| counter!("qovsaq_provider_calls_total", "service" => name.to_owned(), "result" => result);
         match error {
@@ -131,8 +131,18 @@ impl Metrics {
             Some(error) => counter(crate::call::code(error)).increment(1),
         }
         let provider = service.id.provider();
-        let histogram = || histogram!("qovsaq_provider_call_seconds", "provider" => provider.to_owned());
-        self.call_seconds.with(provider, 0, histogram, |histogram| histogram.record(took.as_secs_f64()));
+        if instance.as_str() == provider {
+            let histogram = || histogram!("qovsaq_provider_call_seconds", "provider" => provider.to_owned());
+            self.call_seconds.with(provider, 0, histogram, |histogram| histogram.record(took.as_secs_f64()));
+            return;
+        }
+        // No code has a blank in it.
+        let histogram = || {
+            let (provider, instance) = (provider.to_owned(), instance.as_str().to_owned());
+            histogram!("qovsaq_provider_call_seconds", "provider" => provider, "provider_instance" => instance)
+        };
+        let name = [provider, " ", instance.as_str()].concat();
+        self.call_seconds.with(&name, 0, histogram, |histogram| histogram.record(took.as_secs_f64()));
     }
 
     /// A provider's answer was read.
@@ -140,6 +150,9 @@ impl Metrics {
         let (name, outcome) = (service.id.as_str(), evidence.outcome);
         let counter = || counter!("qovsaq_provider_outcomes_total", "service" => name.to_owned(), "outcome" => outcome.as_str());
         self.outcomes.with(name, outcome as usize, counter, |counter| counter.increment(1));
+        if evidence.key_switched {
+            counter!("qovsaq_provider_key_switches_total", "provider" => service.id.provider().to_owned()).increment(1);
+        }
         if evidence.undeclared > 0 {
             counter!("qovsaq_undeclared_fields_total", "service" => name.to_owned()).increment(evidence.undeclared);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adapter_core::{CallError, CallErrorKind, Origin};
 use jiff::Timestamp;
-use model::{Absence, Facts, Outcome, Predicate};
+use model::{Absence, Facts, InstanceId, Outcome, Predicate};
 use policy::{DenialReason, Sight};
 
 use crate::clock;
@@ -28,6 +28,10 @@ pub struct Obtained {
     pub expires_at: Option<Timestamp>,
     /// Where it was got from.
     pub via: Via,
+    /// The instance of the source that was asked; none where none was.
+    pub instance: Option<InstanceId>,
+    /// The key of the body that the contract says is not connected, where that is the answer.
+    pub not_connected: Option<Box<str>>,
     /// The entry that it rests on: Answered, Failed or Denied; an Intent where the source had not
     /// answered in time.
     pub entry: Option<Place>,
@@ -55,6 +59,8 @@ pub enum Via {
     Flight,
     /// Kept from an earlier question.
     Cache,
+    /// Known from the contract: the body that would know is not connected. Nobody was asked.
+    Contract,
 }
 
 impl Via {
@@ -65,6 +71,7 @@ impl Via {
         match self {
             Self::Provider => "provider",
             Self::Flight | Self::Cache => "cache",
+            Self::Contract => "meis",
         }
     }
 }
@@ -133,6 +140,19 @@ impl Obtained {
         Self::without_answer(Outcome::Unavailable, trouble, None)
     }
 
+    /// Not asked, since the body of this key is not connected: what it knows is not held electronically (portal regulation,
+    /// 4.2). That is the contract's word, and says nothing about the person.
+    #[must_use]
+    pub fn not_connected(key: Box<str>) -> Self {
+        Self {
+            outcome: Outcome::NotHeldElectronically,
+            via: Via::Contract,
+            not_connected: Some(key),
+            trouble: None,
+            ..Self::not_asked(Trouble::NotYet)
+        }
+    }
+
     /// Refused by our own policy, for these reasons, as this entry says.
     #[must_use]
     pub fn denied(reasons: Vec<DenialReason>, entry: Place) -> Self {
@@ -150,6 +170,8 @@ impl Obtained {
             at: clock::now(),
             expires_at: None,
             via: Via::Provider,
+            instance: None,
+            not_connected: None,
             entry,
             trouble: Some(trouble),
             reasons: Vec::new(),
@@ -203,9 +225,9 @@ impl Obtained {
         u64::try_from(now.duration_since(self.at).as_secs()).unwrap_or(0)
     }
 
-    /// Whether the source itself gave the answer.
+    /// Whether it is an answer: the source's own, or the contract's word that nobody can be asked.
     #[must_use]
-    pub fn is_from_source(&self) -> bool {
+    pub fn is_answer(&self) -> bool {
         self.trouble.is_none()
             && matches!(self.outcome, Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale)
     }

@@ -39,7 +39,7 @@ use crate::limit::{Attempt, Observed, Spent, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
 use crate::premises::Premises;
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
-use crate::sources::source_of;
+use crate::sources::{Way, source_of};
 use crate::store_access::{self, StoreFailed};
 use crate::trace::Trace;
 use crate::watch::{Came, Ended, Failure, OUT_OF_ORDER};
@@ -214,6 +214,8 @@ struct Errand {
     consent: Option<Consent>,
     /// What the right shows of an answer.
     sight: Sight,
+    /// Which of the source's instances is asked.
+    way: Way,
     /// None where answers are neither kept nor shared.
     key: Option<Key>,
     /// Where the intent stands, once it is durable.
@@ -230,6 +232,8 @@ impl Asking {
         premises: Arc<Premises>,
         deadline: Instant,
     ) -> Self {
+        let way = gateway.sources.way(&exchange.service, &exchange.envelope.inputs);
+        let key = way.instance().and_then(|instance| gateway.keys.key(&exchange.asked(authorised.subject(), instance)));
         let errand = Arc::new(Errand {
             exchange: Arc::clone(exchange),
             subject: authorised.subject().cloned(),
@@ -238,10 +242,15 @@ impl Asking {
             emergency: authorised.emergency().map(Box::from),
             consent: authorised.consent().cloned(),
             sight: authorised.sight().clone(),
-            key: gateway.keys.key(&exchange.asked(authorised.subject())),
+            way,
+            key,
             intent: OnceLock::new(),
         });
-        let state = match kept(gateway, &errand) {
+        let known = match &errand.way {
+            Way::NotConnected(key) => Some(Obtained::not_connected(key.clone())),
+            Way::To(_) | Way::None => kept(gateway, &errand),
+        };
+        let state = match known {
             Some(obtained) => State::Known(Box::new(obtained)),
             // What nobody waits for is not begun.
             None if deadline <= Instant::now() => State::Known(Box::new(Obtained::not_asked(Trouble::Deadline { retry_after: None }))),
@@ -253,6 +262,11 @@ impl Asking {
     /// Waits for the answer until `deadline`, and gives it as the right shows it. May be called again after
     /// that: the flight goes on.
     pub async fn until(&mut self, deadline: Instant) -> Obtained {
+        let obtained = self.obtained(deadline).await;
+        Obtained { instance: self.errand.way.instance().cloned(), ..obtained }
+    }
+
+    async fn obtained(&mut self, deadline: Instant) -> Obtained {
         for _ in 0..FLIGHTS_MAX {
             let State::Flying(flight) = &mut self.state else { break };
             match flight.wait(deadline).await {
@@ -286,7 +300,10 @@ impl Asking {
             }
         }
         match &self.state {
-            State::Known(obtained) => Obtained::clone(obtained).seen(&self.errand.sight, self.errand.exchange.service.absence),
+            State::Known(obtained) => {
+                let absence = self.errand.exchange.absence(None, obtained.at);
+                Obtained::clone(obtained).seen(&self.errand.sight, absence)
+            }
             State::Flying(_) => Obtained::without_answer(Outcome::Unavailable, Trouble::Gateway, self.errand.intent.get().copied()),
         }
     }
@@ -307,8 +324,12 @@ impl Asking {
 /// CACHE: a kept answer, where the contract lets one be kept and the request takes it.
 fn kept(gateway: &Gateway, errand: &Errand) -> Option<Obtained> {
     let freshness = errand.exchange.freshness;
+    let now = clock::now();
+    // What was kept before a season began is too old in it as soon as the season says so.
+    let lifetime = errand.exchange.service.lifetime_on(model::time::day(now));
+    let max_age = freshness.max_age.map_or(lifetime, |max_age| max_age.min(lifetime));
     let found = match errand.key.as_ref().filter(|_| !freshness.no_cache) {
-        Some(key) => match gateway.cache.get(key, clock::now(), freshness.max_age) {
+        Some(key) => match gateway.cache.get(key, now, Some(max_age)) {
             // "No record" is never kept: a hit would tell that there is one after all.
             Lookup::Hit(hit) if errand.sight.hides(&hit.facts) => Lookup::Miss,
             found => found,
@@ -325,6 +346,8 @@ fn kept(gateway: &Gateway, errand: &Errand) -> Option<Obtained> {
             at: hit.obtained_at,
             expires_at: Some(hit.expires_at),
             via: Via::Cache,
+            instance: None,
+            not_connected: None,
             entry: Some(hit.source.into()),
             trouble: None,
             reasons: Vec::new(),
@@ -360,7 +383,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // PLAN: the compiled mapping writes the question before anything is journalled, so that an
     // intent means "about to send".
     let plan = exchange.active.plans.get(&service.id).filter(|_| exchange.active.calls.can_ask(&service.id));
-    let Some(plan) = plan else { return Ok(Obtained::not_asked(Trouble::NotConfigured)) };
+    let (Some(plan), Some(instance)) = (plan, errand.way.instance()) else { return Ok(Obtained::not_asked(Trouble::NotConfigured)) };
     let inputs = envelope.inputs.iter().cloned().collect();
     let written = match plan.write(&mapping::Asked { subject, inputs: &inputs, consent: consent.as_ref() }) {
         Ok(written) => written,
@@ -373,9 +396,9 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     trace.asked(&written);
     let question = crate::wire::question(written);
 
-    let source = source_of(service.id.provider());
+    let source = source_of(service.id.provider(), instance.as_str());
     // LIMIT: the source's own bounds, as far as the deadline allows to wait for them.
-    let mut permit = match gateway.sources.admit(service, &exchange.consumer, deadline).await {
+    let mut permit = match gateway.sources.admit(service, instance, &exchange.consumer, deadline).await {
         Some(Ok(permit)) => permit,
         Some(Err(refused)) => {
             gateway.watch.not_sent(&service.id, &source, &refused, exchange.dossier_id);
@@ -392,10 +415,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         consent: consented,
         basis: envelope.on_behalf_of.as_ref().map(|acting| &*acting.reference),
     };
-    let intent = gateway
-        .recorder
-        .intent(&exchange.question(errand.act.as_str(), errand.emergency.as_deref(), Some(&errand.premises)), &service.id, &payload)
-        .await?;
+    let question_asked = exchange.question(errand.act.as_str(), errand.emergency.as_deref(), Some(&errand.premises));
+    let intent = gateway.recorder.intent(&question_asked, &service.id, instance, &payload).await?;
     errand.intent.get_or_init(|| intent.place());
 
     // CALL, again where the contract and the source's budget allow it.
@@ -410,7 +431,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     let mut attempts = 1_u32;
     let (called, last_took) = loop {
         let sent_at = Instant::now();
-        let called = exchange.active.calls.perform(&intent, &service.id, &question, &context).await;
+        let called = exchange.active.calls.perform(&intent, &question, &context).await;
         let Some(pause) = pause_before_repeating(&called, service.retry, attempts, context.deadline) else {
             break (called, sent_at.elapsed());
         };
@@ -424,7 +445,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         attempts += 1;
     };
     let took = started.elapsed();
-    gateway.metrics.called(service, took, called.as_ref().err());
+    gateway.metrics.called(service, instance, took, called.as_ref().err());
     let saw = |came: Came| {
         let (service, source, probe, dossier) = (&service.id, &source, exchange.is_probe(), exchange.dossier_id);
         gateway.watch.saw(&Ended { service, source, sent_at: asked_at, took, probe, dossier, came });
@@ -436,7 +457,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         Err(error) => {
             trace.failed(&error);
             let cause = error.source().map(ToString::to_string);
-            tracing::warn!(request.id = %exchange.request_id, service = %service.id, %error, cause, attempts, "a provider call failed");
+            tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, %error, cause, attempts, "a provider call failed");
             let (outcome, trouble) = classify(&error);
             // What cannot be read is no service either; a refusal is.
             permit.report(Observed { ok: outcome == Outcome::Denied, took: last_took });
@@ -470,7 +491,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         });
     let broken = read.as_ref().err().map(String::as_str);
     if let Some(broken) = broken {
-        tracing::warn!(request.id = %exchange.request_id, service = %service.id, broken, "a provider's answer breaks its contract");
+        tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, broken, "a provider's answer breaks its contract");
     }
     let evidence = AnswerEvidence {
         outcome: read.as_ref().map_or(Outcome::InvalidData, |reading| reading.outcome),
@@ -482,14 +503,21 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         broken,
         attempts,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        key_switched: wire.key_switched,
     };
+    if wire.key_switched {
+        tracing::warn!(request.id = %exchange.request_id, service = %service.id, "a source takes the next key: the one before is worth nothing any more");
+    }
     if evidence.outcome == Outcome::Unavailable {
-        tracing::warn!(request.id = %exchange.request_id, service = %service.id, status = wire.status, attempts, "a source says that it is out of order");
+        tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, status = wire.status, attempts, "a source says that it is out of order");
     }
     permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took: last_took });
     let out_of_order = Failure { cause: OUT_OF_ORDER, route: false };
-    let absence =
-        read.as_ref().ok().filter(|reading| reading.outcome == Outcome::NotFound).map(|reading| exchange.absence(reading.absence));
+    let absence = read
+        .as_ref()
+        .ok()
+        .filter(|reading| reading.outcome == Outcome::NotFound)
+        .map(|reading| exchange.absence(reading.absence, asked_at));
     saw(Came {
         outcome: evidence.outcome,
         failure: (evidence.outcome == Outcome::Unavailable).then_some(out_of_order),
@@ -567,16 +595,18 @@ fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAn
         Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => None,
     };
     let at = clock::now();
-    let lifetime = jiff::SignedDuration::try_from(exchange.service.lifetime).unwrap_or_default();
+    let lifetime = jiff::SignedDuration::try_from(exchange.service.lifetime_on(model::time::day(at))).unwrap_or_default();
     Obtained {
         outcome: reading.outcome,
-        absence: (reading.outcome == Outcome::NotFound).then(|| exchange.absence(reading.absence)),
+        absence: (reading.outcome == Outcome::NotFound).then(|| exchange.absence(reading.absence, at)),
         facts: reading.facts.map(Arc::new),
         answer: None,
         at,
         // Only a record is kept.
         expires_at: if lifetime.is_zero() || reading.outcome != Outcome::Found { None } else { at.checked_add(lifetime).ok() },
         via: Via::Provider,
+        instance: None,
+        not_connected: None,
         entry: Some(entry),
         trouble,
         reasons: Vec::new(),
@@ -589,11 +619,11 @@ fn keep(gateway: &Gateway, errand: &Errand, obtained: &Obtained, mark: Mark) {
     let Some(key) = errand.key else { return };
     match (&obtained.facts, obtained.entry) {
         (Some(facts), Some(entry)) if obtained.outcome == Outcome::Found && !errand.sight.hides(facts) => {
-            let lifetime = errand.exchange.service.lifetime;
+            let lifetime = errand.exchange.service.lifetime_on(model::time::day(obtained.at));
             let fresh = Fresh { facts, obtained_at: obtained.at, source: entry.into(), lifetime, mark };
             gateway.cache.put(key, &fresh, clock::now());
         }
-        _ if obtained.is_from_source() => gateway.cache.forget(&key),
+        _ if obtained.is_answer() => gateway.cache.forget(&key),
         _ => {}
     }
 }
@@ -643,6 +673,7 @@ pub fn given<'a>(element: Option<&'a str>, authorised: &'a Authorised, obtained:
         rests_on: obtained.entry.map(|entry| entry.index),
         outcome: Some(obtained.outcome),
         via: Some(obtained.via.word()),
+        not_connected: obtained.not_connected.as_deref(),
         fields,
         named,
     }

@@ -30,7 +30,7 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use journal::{BODY_BYTES_MAX, Durable, Entry, Hash, Journal, Reservation, Role, Urgency};
 use model::contract::Assurance;
-use model::{Facts, Outcome, Representation, RepresentativeKind, ServiceId, Subject};
+use model::{Facts, InstanceId, Outcome, Representation, RepresentativeKind, ServiceId, Subject};
 use seal::entry::{Binding, Sealed};
 use seal::{Epoch, KeyTable, TokenKey};
 use serde::Serialize;
@@ -227,6 +227,7 @@ pub struct Intent {
     index: u64,
     request_id: Uuid,
     service: ServiceId,
+    instance: InstanceId,
     /// The outcome's place; taken when the intent is closed.
     outcome_place: Option<Reservation>,
 }
@@ -438,15 +439,21 @@ impl Recorder {
         self: &Arc<Self>,
         question: &Question<'_>,
         service: &ServiceId,
+        instance: &InstanceId,
         payload: &IntentPayload<'_>,
     ) -> Result<Journalled<Intent>, NoRecord> {
         #[derive(Serialize)]
-        struct Metadata {
+        struct Metadata<'a> {
             subject: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            instance: Option<&'a InstanceId>,
         }
         let outcome_place = self.journal.reserve(OUTCOME_BYTES).map_err(NoRecord::from)?;
         let members = question_json(question, |subject| self.token(subject))?;
-        let metadata = joined(&members, &Metadata { subject: payload.subject.map(|subject| self.token(subject)) })?;
+        let subject = payload.subject.map(|subject| self.token(subject));
+        // A source that is one body is named by the service.
+        let several = Some(instance).filter(|instance| instance.as_str() != service.provider());
+        let metadata = joined(&members, &Metadata { subject, instance: several })?;
         let appended = self.append_json(Kind::Intent, Role::Opens, Urgency::Gathered, &metadata, Some(&json(payload)?), None)?;
         // From here on the intent is in the log's order: whatever happens to this future, it gets its outcome.
         let intent = Intent {
@@ -454,6 +461,7 @@ impl Recorder {
             index: appended.index(),
             request_id: question.request_id,
             service: service.clone(),
+            instance: instance.clone(),
             outcome_place: Some(outcome_place),
         };
         let durable = appended.durable().await;
@@ -723,6 +731,9 @@ pub struct AnswerEvidence<'a> {
     pub attempts: u32,
     /// How long the call took, in milliseconds.
     pub took_ms: u64,
+    /// Whether the source refused the key that was used so far and took the next one, which is used from now on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub key_switched: bool,
 }
 
 impl Place {
@@ -754,6 +765,18 @@ impl Journalled<Disclosed> {
 }
 
 impl Journalled<Intent> {
+    /// The service that is about to be asked.
+    #[must_use]
+    pub fn service(&self) -> &ServiceId {
+        &self.value.service
+    }
+
+    /// The instance of its source that is about to be asked.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.value.instance
+    }
+
     /// Where the intent stands.
     #[must_use]
     pub fn place(&self) -> Place {

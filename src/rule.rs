@@ -63,6 +63,8 @@ pub enum Rule {
     Subject(SubjectRule, Profile),
     /// A value of this type; codes where the list is closed.
     Input(Type, String, Profile),
+    /// One of the keys by which the contract knows the source's instances.
+    InstanceKey(String),
     /// The last month is before the first.
     WindowOrder(String),
     /// The window spans more months than so many.
@@ -239,6 +241,10 @@ impl Rule {
             },
             Self::Subject(rule, profile) => format!("{}; {}", form_of(*rule, language), mark_of(*rule, *profile, language)),
             Self::Input(kind, codes, profile) => input(*kind, codes, *profile, language),
+            Self::InstanceKey(keys) => match language {
+                Language::Az => format!("belə açar yoxdur; qəbul olunur: {keys}"),
+                Language::En => format!("no such key; accepted: {keys}"),
+            },
             Self::WindowOrder(from) => match language {
                 Language::Az => format!("`{from}` qiymətindən əvvəldir"),
                 Language::En => format!("is before `{from}`"),
@@ -358,6 +364,10 @@ fn input(kind: Type, codes: &str, profile: Profile, language: Language) -> Strin
         Type::Date => pick("tarix olmalıdır: iiii-aa-gg", "must be a date, yyyy-mm-dd"),
         Type::Month => pick("ay olmalıdır: iiii-aa", "must be a month, yyyy-mm"),
         Type::Bool => pick("true və ya false olmalıdır", "must be true or false"),
+        Type::Int if !codes.is_empty() => match language {
+            Language::Az => format!("tam ədəd olmalıdır, {codes}"),
+            Language::En => format!("must be a whole number, {codes}"),
+        },
         Type::Int | Type::Money => pick("tam ədəd olmalıdır", "must be a whole number"),
         Type::Decimal | Type::Datetime | Type::PartialDate | Type::Bytes | Type::Fraction => {
             pick("bu növ giriş kimi qəbul edilmir", "this type is not taken as an input")

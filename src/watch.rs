@@ -268,7 +268,8 @@ impl Watch {
         let Source { provider, instance } = source;
         match due {
             Due::Begins { began_at, failure, .. } => {
-                metrics::counter!("qovsaq_outages_total", "provider" => provider.clone(), "instance" => instance.clone()).increment(1);
+                metrics::counter!("qovsaq_outages_total", "provider" => provider.clone(), "provider_instance" => instance.clone())
+                    .increment(1);
                 tracing::error!(provider, instance, %began_at, cause = failure.cause, "a source is out");
             }
             Due::Ends { ended_at } => tracing::warn!(provider, instance, %ended_at, "a source answers again"),
@@ -280,7 +281,7 @@ impl Watch {
     fn show(&self, source: &Source) {
         let Source { provider, instance } = source;
         let down = self.register.load().open(source).is_some();
-        metrics::gauge!("qovsaq_source_down", "provider" => provider.clone(), "instance" => instance.clone()).set(if down {
+        metrics::gauge!("qovsaq_source_down", "provider" => provider.clone(), "provider_instance" => instance.clone()).set(if down {
             1.0
         } else {
             0.0

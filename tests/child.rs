@@ -44,7 +44,9 @@ impl Site {
         let site = Self { folder, agencies, identity, personas };
         // Small segments: reading a journal back looks at all that was set aside for it.
         site.change_config("journal: {dir: journal}\n", "journal: {dir: journal, segment_bytes: 1048576}\ncache: {bytes_max: 0}\n");
-        site.change_config("    url: ", "    limits: {breaker: {calls_min: 1000000}}\n    url: ");
+        for way in ["    url: ", "    instances:\n"] {
+            site.change_config(way, &format!("    limits: {{breaker: {{calls_min: 1000000}}}}\n{way}"));
+        }
         site.set_quota("", "{per_second: 50000, burst: 50000}");
         site.set_timeout("", "4s");
         for consumer in qovsaq::demo::consumers() {

@@ -9,7 +9,7 @@ use mock_agencies::{AgencyCode, Family, IdentityProvider, Latency, Person, Perso
 use model::Problems;
 use qovsaq::client::{Answer, Client};
 use qovsaq::config::Config;
-use qovsaq::demo::{AGENCIES, CONSUMER, Environment, Options, PURPOSE, Ports, Right, month_ago, new_case, open};
+use qovsaq::demo::{self, AGENCIES, CONSUMER, Environment, Options, PURPOSE, Ports, Right, month_ago, new_case, open};
 use qovsaq::gateway::Running;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ impl House {
     /// How many questions one service has been asked.
     pub(crate) fn asked_of(&self, service: &str) -> u64 {
         let (provider, name) = service.split_once('/').expect("provider/service");
-        self.environment.agencies[provider].calls().by_service[name]
+        demo::playing(&self.environment.agencies, provider).map(|agency| agency.calls().by_service[name]).sum()
     }
 
     /// How many requests all agencies have had, whatever they were.
@@ -88,7 +88,9 @@ impl House {
 
     pub(crate) fn set_fault(&self, service: &str, fault: &str, times: Option<u32>) {
         let (provider, name) = service.split_once('/').expect("provider/service");
-        self.environment.agencies[provider].set_fault(name, fault, times).expect("the mock knows the fault");
+        for agency in demo::playing(&self.environment.agencies, provider) {
+            agency.set_fault(name, fault, times).expect("the mock knows the fault");
+        }
     }
 
     pub(crate) fn clear_faults(&self) {
@@ -141,7 +143,7 @@ pub(crate) fn envelope(fin: &str, case: &str, input: Json) -> Json {
 
 /// The reference dossier's envelope for a family, with the consents of its adults.
 pub(crate) fn dossier_envelope(family: &Family, case: &str) -> Json {
-    let mut body = qovsaq::demo::body(family, case, &qovsaq::demo::dossier_inputs(&Personas::embedded(), family));
+    let mut body = demo::body(family, case, &demo::dossier_inputs(&Personas::embedded(), family));
     body["subject"].take();
     body
 }
@@ -167,16 +169,21 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
         "digital/mobile-number-owner" => json!({"msisdn": personas.digital().number_of(fin)}),
         "digital/certificate-status" => json!({"certificate_serial": personas.digital().certificate_of(fin)}),
         "digital/postal-branch" => json!({"territory_code": territory_of(&personas, fin)}),
+        "agriculture/farm-support" | "exam-centre/admission-result" => json!({"year": last_year()}),
         "justice/family-acts" => json!({"act_kinds": ["birth", "marriage", "divorce", "death"]}),
         "justice/notarial-application" => json!({"application_no": &*family.application().expect("an application").number}),
         _ => json!({}),
     };
+    let mut input = input;
+    if service.starts_with("local-executive/") {
+        input["territory_code"] = json!(demo::territory_of(family));
+    }
     let mut body = envelope(fin, case, input);
     if matches!(service, "digital/certificate-status" | "digital/postal-branch") {
         body["subject"].take();
     }
     if service == "credit-bureau/obligations-summary" {
-        body["consent"] = qovsaq::demo::consents(family);
+        body["consent"] = demo::consents(family);
     }
     body
 }
@@ -201,6 +208,11 @@ pub(crate) async fn granted(house: &House, service: &str, fin: &str, case: &str,
     let opened = open(&client, &json!({"case": new_case(), "purpose": right.purpose, "persons": persons})).await.expect("a case");
     (body["case"], body["purpose"], body["role"]) = (json!(opened), json!(right.purpose), json!(right.role));
     (client, body)
+}
+
+/// The last whole year, of which every source that asks by year has something to tell.
+pub(crate) fn last_year() -> i16 {
+    model::time::day(qovsaq::clock::now()).year() - 1
 }
 
 /// Asks a service.

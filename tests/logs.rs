@@ -90,8 +90,9 @@ impl Logs {
         let recorder = self.open(MARCH).await.expect("opens");
         let denied = recorder.denied(&question(), None, &["no-grant"]).await.expect("taken");
         let service = ServiceId::new("interior/person-identity").expect("a service");
+        let instance = model::InstanceId::new("interior").expect("an instance");
         let payload = IntentPayload { subject: None, input: &[], consent: None, basis: None };
-        let intent = recorder.intent(&question(), &service, &payload).await.expect("taken");
+        let intent = recorder.intent(&question(), &service, &instance, &payload).await.expect("taken");
         // What a crash leaves is what stands there now.
         let [journal, copy] = [&self.config.journal_dir, &self.dir().join("copy")];
         copy_folder(journal, copy);

@@ -365,7 +365,7 @@ async fn the_production_profile_works_with_assertions_and_not_without() {
     assert_eq!((&line.metadata["assurance"], &line.metadata["official"]), (&json!("substantial"), &json!(OFFICIAL)));
     assert_eq!(source.asked(), 1);
     // The dossier as a whole, too.
-    let input = json!({"application_no": "2026-000001"});
+    let input = json!({"application_no": "2026-000001", "territory_code": "99000001"});
     let dossier = json!({"input": input, "purpose": "adsy-means-test", "case": asker.case, "official": OFFICIAL, "role": "case-officer"});
     let refused = client.post("/v1/dossiers/adsy-means-test", &dossier, "en").await.expect("an answer");
     check_refused(&house, &refused, "assertion-required");

@@ -141,7 +141,10 @@ async fn the_register_says_what_really_was() {
         let shown = health(&client, service).await;
         assert_eq!((&shown["health"], &shown["down_since"]), (&json!("down"), &outage["began_at"]), "{shown}");
         let (_, metrics) = look(house.environment.gateway.ops, "/metrics").await;
-        assert!(metrics.contains(&format!("qovsaq_source_down{{provider=\"{provider}\",instance=\"{provider}\"}} 1")), "{metrics}");
+        assert!(
+            metrics.contains(&format!("qovsaq_source_down{{provider=\"{provider}\",provider_instance=\"{provider}\"}} 1")),
+            "{metrics}"
+        );
 
         house.clear_faults();
         let ended = clock::now();
@@ -363,7 +366,11 @@ async fn a_months_card_is_what_was_asked_and_outlives_a_restart() {
     );
     assert!(row["last_success"].is_string() && of("taxes")["last_success"].is_null());
     let (_, metrics) = child.look("/metrics").await;
-    assert!(metrics.contains(r#"qovsaq_sync_last_success_timestamp_seconds{provider="azerishiq",instance="azerishiq",feed="azerishiq"} "#));
+    assert!(
+        metrics.contains(
+            r#"qovsaq_sync_last_success_timestamp_seconds{provider="azerishiq",provider_instance="azerishiq",feed="azerishiq"} "#
+        )
+    );
 
     assert!(child.stop().await.success());
     let child = site.serve().await;

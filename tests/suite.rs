@@ -100,7 +100,7 @@ async fn a_source_that_plays_something_else_fails_every_case() {
     let green: Vec<_> = cells.iter().filter(|cell| matches!(cell.ended, Ended::Green { .. })).collect();
     assert!(green.is_empty(), "these cells cannot fail: {green:?}");
     let failed: BTreeSet<Case> = cells.iter().filter(|cell| matches!(cell.ended, Ended::Red { .. })).map(|cell| cell.case).collect();
-    // No shipped service tells yet of what is held on paper alone.
+    // None of these few tells of what is held on paper alone.
     let all: BTreeSet<Case> = Case::ALL.iter().copied().filter(|case| *case != Case::NotHeld).collect();
     assert_eq!(failed, all);
     for cell in &cells {

@@ -15,22 +15,31 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::fault::Fault;
+use crate::instance::Instance;
 use crate::latency::Latency;
 use crate::personas::Personas;
 
 // In the catalogue's order, then what they share.
+mod agriculture;
 mod azerishiq;
 mod azersu;
 mod border;
 mod credit_bureau;
 mod digital;
+mod education;
+mod exam_centre;
 mod interior;
 mod justice;
+mod local_executive;
+mod mobilisation;
 mod property;
+mod refugee_committee;
 mod taxes;
 
+mod json;
 mod months;
 mod soap;
+mod soap11;
 mod xroad;
 
 /// An agency that can be played (agency catalogue, section 2).
@@ -42,32 +51,50 @@ pub enum AgencyCode {
     Justice,
     /// Ministry of Taxes (SOAP 1.2 with WS-Addressing).
     Taxes,
+    /// Ministry of Agriculture (REST JSON, in pages).
+    Agriculture,
+    /// Ministry of Education (REST JSON).
+    Education,
     /// Ministry of Digital Development and Transport, behind its own (X-Road REST).
     Digital,
+    /// State Committee for Refugees and IDPs (SOAP 1.1 with HTTP basic authentication).
+    RefugeeCommittee,
     /// State Service on Property Issues (SOAP 1.1 with WS-Security).
     Property,
     /// State Border Service, behind its own (X-Road SOAP 4.0).
     Border,
+    /// State Service for Mobilisation and Conscription (SOAP 1.1).
+    Mobilisation,
     /// A credit bureau (REST JSON, asynchronous, OAuth 2.0).
     CreditBureau,
+    /// State Examination Centre (REST JSON with a key).
+    ExamCentre,
     /// Azərsu (SOAP 1.1).
     Azersu,
     /// Azərişıq (REST JSON).
     Azerishiq,
+    /// Local executive bodies (REST JSON), one for some territories each.
+    LocalExecutive,
 }
 
 impl AgencyCode {
     /// Every agency.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Interior,
         Self::Justice,
         Self::Taxes,
+        Self::Agriculture,
+        Self::Education,
         Self::Digital,
+        Self::RefugeeCommittee,
         Self::Property,
         Self::Border,
+        Self::Mobilisation,
         Self::CreditBureau,
+        Self::ExamCentre,
         Self::Azersu,
         Self::Azerishiq,
+        Self::LocalExecutive,
     ];
 
     /// The provider code of the catalogue, such as `interior`.
@@ -81,8 +108,14 @@ impl AgencyCode {
             Self::Property => "property",
             Self::Border => "border",
             Self::CreditBureau => "credit-bureau",
+            Self::Agriculture => "agriculture",
+            Self::Education => "education",
+            Self::RefugeeCommittee => "refugee-committee",
+            Self::Mobilisation => "mobilisation",
+            Self::ExamCentre => "exam-centre",
             Self::Azersu => "azersu",
             Self::Azerishiq => "azerishiq",
+            Self::LocalExecutive => "local-executive",
         }
     }
 
@@ -91,7 +124,17 @@ impl AgencyCode {
     pub fn is_behind_xroad(self) -> bool {
         match self {
             Self::Interior | Self::Justice | Self::Digital | Self::Border => true,
-            Self::Taxes | Self::Property | Self::CreditBureau | Self::Azersu | Self::Azerishiq => false,
+            Self::Taxes
+            | Self::Agriculture
+            | Self::Education
+            | Self::RefugeeCommittee
+            | Self::Mobilisation
+            | Self::ExamCentre
+            | Self::Property
+            | Self::CreditBureau
+            | Self::LocalExecutive
+            | Self::Azersu
+            | Self::Azerishiq => false,
         }
     }
 
@@ -106,8 +149,14 @@ impl AgencyCode {
             Self::Property => property::SERVICES,
             Self::Border => border::SERVICES,
             Self::CreditBureau => credit_bureau::SERVICES,
+            Self::Agriculture => agriculture::SERVICES,
+            Self::Education => education::SERVICES,
+            Self::RefugeeCommittee => refugee_committee::SERVICES,
+            Self::Mobilisation => mobilisation::SERVICES,
+            Self::ExamCentre => exam_centre::SERVICES,
             Self::Azersu => azersu::SERVICES,
             Self::Azerishiq => azerishiq::SERVICES,
+            Self::LocalExecutive => local_executive::SERVICES,
         }
     }
 }
@@ -132,7 +181,9 @@ impl FromStr for AgencyCode {
 pub struct UnknownAgency;
 
 pub use credit_bureau::{CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET};
+pub use exam_centre::{EXAM_CENTRE_KEY, EXAM_CENTRE_NEXT_KEY};
 pub use property::{PROPERTY_PASSWORD, PROPERTY_USERNAME};
+pub use refugee_committee::{REFUGEE_COMMITTEE_PASSWORD, REFUGEE_COMMITTEE_USERNAME};
 
 /// One agency with everything it answers from, prepared once at start.
 ///
@@ -148,13 +199,20 @@ pub(crate) enum Agency {
     Property(property::Property),
     Border(border::Border),
     CreditBureau(credit_bureau::CreditBureau),
+    Agriculture(agriculture::Agriculture),
+    Education(education::Education),
+    RefugeeCommittee(refugee_committee::RefugeeCommittee),
+    Mobilisation(mobilisation::Mobilisation),
+    ExamCentre(exam_centre::ExamCentre),
     Azersu(azersu::Azersu),
     Azerishiq(azerishiq::Azerishiq),
+    LocalExecutive(local_executive::LocalExecutive),
 }
 
 impl Agency {
+    /// `instance` is the one body of several that is played; without it the first bureau, or all territories at once.
     /// `latency` is for what is made ready after its request was answered; the server waits out the rest.
-    pub(crate) fn new(code: AgencyCode, personas: &Arc<Personas>, latency: Latency) -> Self {
+    pub(crate) fn new(code: AgencyCode, instance: Option<&Instance>, personas: &Arc<Personas>, latency: Latency) -> Self {
         match code {
             AgencyCode::Interior => Self::Interior(interior::Interior::new(personas)),
             AgencyCode::Justice => Self::Justice(justice::Justice::new(personas)),
@@ -162,9 +220,15 @@ impl Agency {
             AgencyCode::Digital => Self::Digital(digital::Digital::new(personas)),
             AgencyCode::Property => Self::Property(property::Property::new(personas)),
             AgencyCode::Border => Self::Border(border::Border::new(personas)),
-            AgencyCode::CreditBureau => Self::CreditBureau(credit_bureau::CreditBureau::new(personas, latency)),
+            AgencyCode::CreditBureau => Self::CreditBureau(credit_bureau::CreditBureau::new(instance, personas, latency)),
+            AgencyCode::Agriculture => Self::Agriculture(agriculture::Agriculture::new(personas)),
+            AgencyCode::Education => Self::Education(education::Education::new(personas)),
+            AgencyCode::RefugeeCommittee => Self::RefugeeCommittee(refugee_committee::RefugeeCommittee::new(personas)),
+            AgencyCode::Mobilisation => Self::Mobilisation(mobilisation::Mobilisation::new(personas)),
+            AgencyCode::ExamCentre => Self::ExamCentre(exam_centre::ExamCentre::new(personas)),
             AgencyCode::Azersu => Self::Azersu(azersu::Azersu::new(personas)),
             AgencyCode::Azerishiq => Self::Azerishiq(azerishiq::Azerishiq::new(personas)),
+            AgencyCode::LocalExecutive => Self::LocalExecutive(local_executive::LocalExecutive::new(instance, personas)),
         }
     }
 
@@ -180,8 +244,14 @@ impl Agency {
             Self::Property(_) => property::service(head, body),
             Self::Border(_) => border::service(head, body),
             Self::CreditBureau(_) => credit_bureau::service(head, body),
+            Self::Agriculture(_) => agriculture::service(head, body),
+            Self::Education(_) => education::service(head, body),
+            Self::RefugeeCommittee(_) => refugee_committee::service(head, body),
+            Self::Mobilisation(_) => mobilisation::service(head, body),
+            Self::ExamCentre(_) => exam_centre::service(head, body),
             Self::Azersu(_) => azersu::service(head, body),
             Self::Azerishiq(_) => azerishiq::service(head, body),
+            Self::LocalExecutive(_) => local_executive::service(head, body),
         }
     }
 
@@ -196,8 +266,14 @@ impl Agency {
             Self::Property(agency) => agency.answer(request),
             Self::Border(agency) => agency.answer(request),
             Self::CreditBureau(agency) => agency.answer(request),
+            Self::Agriculture(agency) => agency.answer(request),
+            Self::Education(agency) => agency.answer(request),
+            Self::RefugeeCommittee(agency) => agency.answer(request),
+            Self::Mobilisation(agency) => agency.answer(request),
+            Self::ExamCentre(agency) => agency.answer(request),
             Self::Azersu(agency) => agency.answer(request),
             Self::Azerishiq(agency) => agency.answer(request),
+            Self::LocalExecutive(agency) => agency.answer(request),
         }
     }
 
@@ -217,8 +293,14 @@ impl Agency {
             | Self::Digital(_)
             | Self::Property(_)
             | Self::Border(_)
+            | Self::Agriculture(_)
+            | Self::Education(_)
+            | Self::RefugeeCommittee(_)
+            | Self::Mobilisation(_)
+            | Self::ExamCentre(_)
             | Self::Azersu(_)
-            | Self::Azerishiq(_) => None,
+            | Self::Azerishiq(_)
+            | Self::LocalExecutive(_) => None,
         }
     }
 }
@@ -371,6 +453,12 @@ mod tests {
             let request = http::Request::post(uri).header("content-type", content_type).body(()).expect("request");
             (request.into_parts().0, body.into_bytes())
         };
+        let plain = |namespace: &str, operation: &str| {
+            format!(
+                "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' xmlns:n='{namespace}'><s:Body><n:{operation}>\
+                 <n:Fin>7D4GK9O</n:Fin></n:{operation}></s:Body></s:Envelope>"
+            )
+        };
         let get = |uri: &str| (http::Request::get(uri).body(()).expect("request").into_parts().0, Vec::new());
         Some(match (code, service) {
             (AgencyCode::Interior, "person-identity") => post("/", "text/xml", xroad("SexsMelumatiSorgusu", "v2", "")),
@@ -406,14 +494,43 @@ mod tests {
                 head.headers.insert("soapaction", HeaderValue::from_static("\"urn:abonent#SuSerfiyyatiSorgusu\""));
                 (head, body)
             }
+            (AgencyCode::Agriculture, "farm-support") => get("/ektis/v1/fermerler/7D4GK9O/beyanlar?il=2025&novbeti=n-4"),
+            (AgencyCode::Agriculture, _) => get("/heyvan/v1/sahibler/7D4GK9O"),
+            (AgencyCode::Education, "enrolment") => get("/tehsil/v2/telebeler?fin=7D4GK9O"),
+            (AgencyCode::Education, _) => get("/tehsil/v2/senedler?fin=7D4GK9O"),
+            (AgencyCode::ExamCentre, _) => {
+                let (mut head, body) = get("/neticeler?fin=7D4GK9O&il=2025");
+                head.headers.insert("x-api-key", HeaderValue::from_static(EXAM_CENTRE_KEY));
+                (head, body)
+            }
+            (AgencyCode::Mobilisation, _) => {
+                let (mut head, body) = post("/herbi-ucot", "text/xml; charset=utf-8", plain("urn:seferberlik:ucot", "HerbiUcotSorgusu"));
+                head.headers.insert("soapaction", HeaderValue::from_static("\"urn:seferberlik:ucot/HerbiUcotSorgusu\""));
+                (head, body)
+            }
+            (AgencyCode::RefugeeCommittee, service) => {
+                let (operation, action) = match service {
+                    "status" => ("StatusSorgusu", "\"http://qmk.example/reyestr/StatusSorgusu\""),
+                    _ => ("KocurulmeSorgusu", "\"http://qmk.example/reyestr/KocurulmeSorgusu\""),
+                };
+                let body = plain("http://qmk.example/reyestr", operation);
+                let (mut head, body) = post("/QMKReyestr/Reyestr.asmx", "text/xml; charset=utf-8", body);
+                head.headers.insert("soapaction", HeaderValue::from_static(action));
+                // base64("meis:şəbəkə-parolu-4")
+                head.headers.insert("authorization", HeaderValue::from_static("Basic bWVpczrFn8mZYsmZa8mZLXBhcm9sdS00"));
+                (head, body)
+            }
             (AgencyCode::Azerishiq, "subscriber") => get("/abonent/v1?fin=5K7QX2O"),
             (AgencyCode::Azerishiq, _) => get("/abonent/v1/TEST-EL-000111/hesablamalar?ay_evvel=2025-03&ay_son=2026-02"),
+            (AgencyCode::LocalExecutive, "family-composition") => get("/aile-terkibi/v1/5K7QX2O"),
+            (AgencyCode::LocalExecutive, "guardianship") => get("/qeyyumluq/v1/8B2HN6O"),
+            (AgencyCode::LocalExecutive, _) => get("/ev-teserrufati/v1?aile_basi_fin=5K7QX2O"),
             (AgencyCode::Justice | AgencyCode::Digital | AgencyCode::Property | AgencyCode::CreditBureau, _) => return None,
         })
     }
 
     fn agency(code: AgencyCode) -> Agency {
-        Agency::new(code, &Personas::embedded(), Latency::None)
+        Agency::new(code, None, &Personas::embedded(), Latency::None)
     }
 
     fn answer(agency: &Agency, (head, body): &(Parts, Vec<u8>), fault: Option<Fault>) -> Answer {
@@ -478,7 +595,23 @@ mod tests {
                         | Fault::NumberPorted
                         | Fault::ExitWithoutEntry
                         | Fault::LocalTime
-                        | Fault::Estimated => false,
+                        | Fault::Estimated
+                        | Fault::CursorExpired
+                        | Fault::CursorEndless
+                        | Fault::CursorRepeats
+                        | Fault::TooManyItems
+                        | Fault::AreaInSot
+                        | Fault::UnknownUnit
+                        | Fault::EmptyList
+                        | Fault::KeyRotated
+                        | Fault::KeyRefused
+                        | Fault::ScoreRevised
+                        | Fault::TicketReissued
+                        | Fault::Mojibake
+                        | Fault::LostLetter
+                        | Fault::PlaceholderDate
+                        | Fault::ScannedPage
+                        | Fault::TwoCertificates => false,
                     };
                     let same = lasting(&answer(&agency, &request, Some(fault))) == lasting(&plain);
                     assert_eq!(same, of_the_line, "{code}/{service} {fault}");
@@ -513,7 +646,7 @@ mod tests {
         }
 
         #[test]
-        fn any_address_gets_an_answer(path in "/(abonent/v1)?[/a-z0-9%?&=.-]{0,40}", code in prop::sample::select(AgencyCode::ALL.to_vec())) {
+        fn any_address_gets_an_answer(path in "/(abonent/v1|aile-terkibi/v1|qeyyumluq/v1)?[/a-z0-9%?&=.-]{0,40}", code in prop::sample::select(AgencyCode::ALL.to_vec())) {
             if let Ok(request) = http::Request::get(path).body(()) {
                 let agency = agency(code);
                 let head = request.into_parts().0;
@@ -532,9 +665,9 @@ mod tests {
             assert_eq!(code.as_str().parse(), Ok(code));
         }
         assert_eq!("customs".parse::<AgencyCode>(), Err(UnknownAgency));
-        assert!(
-            UnknownAgency.to_string().ends_with("interior, justice, taxes, digital, property, border, credit-bureau, azersu, azerishiq")
-        );
+        let all = "interior, justice, taxes, agriculture, education, digital, refugee-committee, property, border, mobilisation, \
+                   credit-bureau, exam-centre, azersu, azerishiq, local-executive";
+        assert!(UnknownAgency.to_string().ends_with(all));
     }
 
     #[test]

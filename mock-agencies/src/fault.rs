@@ -76,6 +76,22 @@ faults! {
     NumberPorted = "number-ported", "The number is being ported: both operators name its owner, and whoever is asked about is one of them.";
     ExitWithoutEntry = "exit-without-entry", "Nobody recorded an entry: exits follow one another.";
     LocalTime = "local-time", "Time stamps by Baku's clocks and without an offset, where UTC is promised.";
+    CursorExpired = "cursor-expired", "The cursor to the next page is refused as expired.";
+    CursorEndless = "cursor-endless", "Every page names a next one.";
+    CursorRepeats = "cursor-repeats", "Every page names the first one as its next.";
+    TooManyItems = "too-many-items", "A list with a thousand items.";
+    AreaInSot = "area-in-sot", "Areas in hundredths of a hectare, as old declarations have them.";
+    UnknownUnit = "unknown-unit", "Areas in a unit that nobody uses any more.";
+    EmptyList = "empty-list", "The right form with an empty list, as in the week in which the register rolls over.";
+    KeyRotated = "key-rotated", "The caller's key is refused from now on and for good; the next one is taken.";
+    KeyRefused = "key-refused", "Every key is refused.";
+    ScoreRevised = "score-revised", "The score has been revised since it was last delivered, after an appeal.";
+    TicketReissued = "ticket-reissued", "The military ticket has been issued again under another number.";
+    Mojibake = "mojibake", "Texts in a wrong code page, windows-1254 read as windows-1251, none of whose letters was lost.";
+    LostLetter = "lost-letter", "The same, with a letter that has become a question mark.";
+    PlaceholderDate = "placeholder-date", "01.01.1900 where the register has no date.";
+    ScannedPage = "scanned-page", "A scanned page in PDF in place of data.";
+    TwoCertificates = "two-certificates", "Two certificates in force at once, with different members.";
     Estimated = "estimated", "Every reading is an estimate, to be replaced later.";
 }
 
@@ -104,9 +120,21 @@ impl Fault {
             | Self::Down
             | Self::DeepNesting => true,
             Self::XmlBomb | Self::ExternalEntity => match agency {
-                AgencyCode::Interior | AgencyCode::Taxes | AgencyCode::Property | AgencyCode::Border | AgencyCode::Azersu => true,
+                AgencyCode::Interior
+                | AgencyCode::Taxes
+                | AgencyCode::RefugeeCommittee
+                | AgencyCode::Property
+                | AgencyCode::Border
+                | AgencyCode::Mobilisation
+                | AgencyCode::Azersu => true,
                 AgencyCode::Justice => service == "family-acts",
-                AgencyCode::Digital | AgencyCode::CreditBureau | AgencyCode::Azerishiq => false,
+                AgencyCode::Agriculture
+                | AgencyCode::Education
+                | AgencyCode::Digital
+                | AgencyCode::CreditBureau
+                | AgencyCode::ExamCentre
+                | AgencyCode::Azerishiq
+                | AgencyCode::LocalExecutive => false,
             },
             Self::NetworkError | Self::NetworkErrorNew | Self::AccessDenied | Self::AccessDeniedNew | Self::WrongEcho => {
                 agency.is_behind_xroad()
@@ -121,9 +149,19 @@ impl Fault {
             Self::SlowHalfMinute => agency == AgencyCode::Property,
             // Where the answer names whom it is about, so that a reader can tell.
             Self::WrongPerson => match agency {
-                AgencyCode::Interior | AgencyCode::Justice | AgencyCode::Property | AgencyCode::Border | AgencyCode::Azerishiq => true,
+                AgencyCode::Interior
+                | AgencyCode::Justice
+                | AgencyCode::Agriculture
+                | AgencyCode::Education
+                | AgencyCode::RefugeeCommittee
+                | AgencyCode::Property
+                | AgencyCode::Border
+                | AgencyCode::Mobilisation
+                | AgencyCode::ExamCentre
+                | AgencyCode::Azerishiq => true,
                 AgencyCode::Taxes => service == "person-income",
                 AgencyCode::Digital => service != "mobile-number-owner",
+                AgencyCode::LocalExecutive => service != "household-register",
                 AgencyCode::CreditBureau | AgencyCode::Azersu => false,
             },
             Self::WrongCount => service == "vehicle-ownership",
@@ -132,6 +170,15 @@ impl Fault {
             Self::TokenExpired | Self::NeverReady | Self::ConsentRejected | Self::OldReport | Self::LostAccept => {
                 agency == AgencyCode::CreditBureau
             }
+            Self::CursorExpired | Self::CursorEndless | Self::CursorRepeats | Self::TooManyItems | Self::AreaInSot | Self::UnknownUnit => {
+                agency == AgencyCode::Agriculture && service == "farm-support"
+            }
+            Self::EmptyList => agency == AgencyCode::Education,
+            Self::KeyRotated | Self::KeyRefused | Self::ScoreRevised => agency == AgencyCode::ExamCentre,
+            Self::TicketReissued => agency == AgencyCode::Mobilisation,
+            Self::Mojibake | Self::LostLetter | Self::PlaceholderDate => agency == AgencyCode::RefugeeCommittee,
+            Self::ScannedPage => agency == AgencyCode::LocalExecutive,
+            Self::TwoCertificates => agency == AgencyCode::LocalExecutive && service == "family-composition",
             Self::AverageReading => agency == AgencyCode::Azersu,
             Self::NumberPorted => service == "mobile-number-owner",
             Self::ExitWithoutEntry | Self::LocalTime => agency == AgencyCode::Border,

@@ -74,9 +74,16 @@ fn figures(agency: AgencyCode, service: &str) -> [u64; 4] {
         (AgencyCode::Border, _) => [500_000, 2_500_000, 5_000_000, 7_500_000],
         // The catalogue gives the acceptance one figure; the report is made after it.
         (AgencyCode::CreditBureau, _) => [150_000, 300_000, 600_000, 900_000],
+        (AgencyCode::Agriculture, _) => [250_000, 1_200_000, 2_400_000, 3_600_000],
+        (AgencyCode::Education, _) => [180_000, 700_000, 1_400_000, 2_100_000],
+        (AgencyCode::RefugeeCommittee, _) => [900_000, 4_000_000, 8_000_000, 12_000_000],
+        (AgencyCode::Mobilisation, _) => [700_000, 3_000_000, 6_000_000, 9_000_000],
+        (AgencyCode::ExamCentre, _) => [300_000, 3_000_000, 6_000_000, 9_000_000],
         (AgencyCode::Azersu, _) => [900_000, 4_000_000, 8_000_000, 12_000_000],
         (AgencyCode::Azerishiq, "subscriber") => [250_000, 1_000_000, 2_000_000, 3_000_000],
         (AgencyCode::Azerishiq, _) => [300_000, 1_200_000, 2_400_000, 3_600_000],
+        (AgencyCode::LocalExecutive, "household-register") => [2_000_000, 12_000_000, 24_000_000, 36_000_000],
+        (AgencyCode::LocalExecutive, _) => [1_500_000, 10_000_000, 20_000_000, 30_000_000],
     }
 }
 

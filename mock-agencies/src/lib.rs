@@ -10,12 +10,18 @@
 //! | `interior` | X-Road SOAP | `person-identity`, `residence-registration`, `vehicle-ownership` |
 //! | `justice` | X-Road SOAP, X-Road REST | `family-acts`, `notarial-application`, `enforcement-debt` |
 //! | `taxes` | SOAP 1.2, WS-Addressing | `person-income`, `taxpayer-status` |
+//! | `agriculture` | REST JSON, in pages | `farm-support`, `livestock` |
+//! | `education` | REST JSON | `enrolment`, `qualification` |
 //! | `digital` | X-Road REST | `mobile-number-owner`, `certificate-status`, `postal-branch` |
+//! | `refugee-committee` | SOAP 1.1, HTTP basic authentication | `status`, `resettlement` |
 //! | `property` | SOAP 1.1, WS-Security | `ownership`, `transactions` |
 //! | `border` | X-Road SOAP | `absence-summary`, `crossings` |
+//! | `mobilisation` | SOAP 1.1 | `service-status` |
 //! | `credit-bureau` | REST JSON, OAuth 2.0, asynchronous | `obligations-summary` |
+//! | `exam-centre` | REST JSON, key in a header | `admission-result` |
 //! | `azersu` | SOAP 1.1 | `consumption` |
 //! | `azerishiq` | REST JSON | `subscriber`, `consumption` |
+//! | `local-executive` | REST JSON, a listener per body | `family-composition`, `guardianship`, `household-register` |
 //!
 //! `identity` plays the identity provider of officials besides, an OpenID Connect provider.
 //!
@@ -32,6 +38,7 @@
 //! let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
 //! let interior = start(AgencyOptions {
 //!     code: AgencyCode::Interior,
+//!     instance: None,
 //!     address: any,
 //!     control: any,
 //!     tls,
@@ -49,23 +56,31 @@
 mod agency;
 mod fault;
 mod identity;
+mod instance;
 mod latency;
 mod personas;
 mod server;
 mod xml;
 
-pub use crate::agency::{AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, PROPERTY_PASSWORD, PROPERTY_USERNAME, UnknownAgency};
+pub use crate::agency::{
+    AgencyCode, CREDIT_BUREAU_CLIENT, CREDIT_BUREAU_SECRET, EXAM_CENTRE_KEY, EXAM_CENTRE_NEXT_KEY, PROPERTY_PASSWORD, PROPERTY_USERNAME,
+    REFUGEE_COMMITTEE_PASSWORD, REFUGEE_COMMITTEE_USERNAME, UnknownAgency,
+};
 pub use crate::fault::{Fault, FaultRefused};
 pub use crate::identity::{
     IDENTITY_AUDIENCE, IDENTITY_OFFICIAL_CLAIM, IdentityFaultRefused, IdentityOptions, IdentityProvider, SigningAlgorithm,
     start_identity_provider,
 };
+pub use crate::instance::{Instance, TERRITORY_NOT_CONNECTED};
 pub use crate::latency::Latency;
 pub use crate::personas::{
-    ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, Border, Branch, Certificate, CertificateStatus, CivilAct,
-    Company, Consent, Credit, CreditSummary, Crossing, Day, Deal, DealSide, Digital, Direction, DocumentStatus, Electricity, Family,
-    FamilyRole, IdentityDocument, Income, IncomeKind, Loan, MeterKind, MobileNumber, ObjectKind, Person, Personas, PropertyObject,
-    Relation, Residence, ResidenceKind, RightKind, SEED, Sex, Share, TariffGroup, Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind,
-    Water, Writ, WritKind, WritStatus,
+    ActKind, ActPerson, ActRole, ActStatus, AnimalKind, Animals, Application, ApplicationMember, AreaUnit, Border, Branch, Certificate,
+    CertificateStatus, CertifiedMember, CivilAct, Company, Consent, Credit, CreditSummary, Crossing, Day, Deal, DealSide, Declaration,
+    DeclaredAnimals, Digital, Diploma, Direction, Displacement, DisplacementStatus, DocumentStatus, Dwelling, Electricity, Enrolment,
+    EnrolmentStatus, ExamKind, ExamResult, Family, FamilyCertificate, FamilyRole, Farm, Funding, Guardianship, GuardianshipKind, Household,
+    Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level, Livestock, Loan, LocalExecutive, MeterKind,
+    MilitaryRecord, MobileNumber, ObjectKind, Person, Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind,
+    RightKind, SEED, Sex, Share, StudyForm, TariffGroup, Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, Writ, WritKind,
+    WritStatus,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

@@ -18,28 +18,42 @@ use std::sync::{Arc, LazyLock};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+mod agriculture;
 mod border;
 mod credit_bureau;
 mod day;
 mod digital;
+mod education;
+mod exam_centre;
 mod interior;
 mod justice;
+mod local_executive;
+mod mobilisation;
 mod person;
 mod population;
 mod property;
+mod refugee_committee;
 mod taxes;
 #[cfg(test)]
 mod tests;
 mod utilities;
 
+pub use agriculture::{AnimalKind, Animals, AreaUnit, Declaration, Farm, Livestock};
 pub use border::{Border, Crossing, Direction};
 pub use credit_bureau::{Consent, Credit, CreditSummary, Loan};
 pub use day::Day;
 pub use digital::{Branch, Certificate, CertificateStatus, Digital, MobileNumber, Until};
+pub use education::{Diploma, Enrolment, EnrolmentStatus, Funding, Learning, Level, StudyForm};
+pub use exam_centre::{ExamKind, ExamResult};
 pub use interior::{DocumentStatus, IdentityDocument, Residence, ResidenceKind, Vehicle, VehicleKind};
 pub use justice::{ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Relation, Writ, WritKind, WritStatus};
+pub use local_executive::{
+    CertifiedMember, DeclaredAnimals, Dwelling, FamilyCertificate, Guardianship, GuardianshipKind, Household, LocalExecutive,
+};
+pub use mobilisation::{MilitaryRecord, RegisterStatus};
 pub use person::{Family, FamilyRole, Person, Sex};
 pub use property::{Deal, DealSide, ObjectKind, PropertyObject, RightKind, Share};
+pub use refugee_committee::{Displacement, DisplacementStatus, Housing, HousingKind};
 pub use taxes::{Company, Income, IncomeKind, Taxpayer, TaxpayerStatus};
 pub use utilities::{Electricity, MeterKind, TariffGroup, Water};
 
@@ -49,8 +63,15 @@ const STORIES_OF_A_POPULATION: u32 = 120;
 pub const SEED: u64 = 634;
 
 const EMBEDDED: &str = include_str!("../personas.json");
+const AGRICULTURE: &str = include_str!("../personas/agriculture.json");
 const BORDER: &str = include_str!("../personas/border.json");
 const DIGITAL: &str = include_str!("../personas/digital.json");
+const EDUCATION: &str = include_str!("../personas/education.json");
+const EXAM_CENTRE: &str = include_str!("../personas/exam-centre.json");
+const MOBILISATION: &str = include_str!("../personas/mobilisation.json");
+const REFUGEE_COMMITTEE: &str = include_str!("../personas/refugee-committee.json");
+const LOCAL_EXECUTIVE: &str = include_str!("../personas/local-executive.json");
+const SECOND_BUREAU: &str = include_str!("../personas/second-bureau.json");
 
 /// Hides what a type holds from `Debug`, as if the persons were real.
 macro_rules! hidden {
@@ -79,11 +100,29 @@ pub struct Personas {
 struct Registers {
     border: Border,
     digital: Digital,
+    farms: HashMap<Box<str>, Farm>,
+    learning: HashMap<Box<str>, Learning>,
+    exams: HashMap<Box<str>, Vec<ExamResult>>,
+    military: HashMap<Box<str>, MilitaryRecord>,
+    displaced: HashMap<Box<str>, Displacement>,
+    local_executive: LocalExecutive,
+    /// What the second credit bureau knows, by FIN.
+    second_bureau: HashMap<Box<str>, Credit>,
 }
 
 impl Registers {
     fn read() -> Result<Self, serde_json::Error> {
-        Ok(Self { border: serde_json::from_str(BORDER)?, digital: serde_json::from_str(DIGITAL)? })
+        Ok(Self {
+            border: serde_json::from_str(BORDER)?,
+            digital: serde_json::from_str(DIGITAL)?,
+            farms: serde_json::from_str(AGRICULTURE)?,
+            learning: serde_json::from_str(EDUCATION)?,
+            exams: serde_json::from_str(EXAM_CENTRE)?,
+            military: serde_json::from_str(MOBILISATION)?,
+            displaced: serde_json::from_str(REFUGEE_COMMITTEE)?,
+            local_executive: serde_json::from_str(LOCAL_EXECUTIVE)?,
+            second_bureau: serde_json::from_str(SECOND_BUREAU)?,
+        })
     }
 }
 
@@ -121,7 +160,8 @@ impl Personas {
         Ok(Self::indexed(companies, families, Registers::read()?))
     }
 
-    fn indexed(companies: Vec<Company>, families: Vec<Family>, registers: Registers) -> Self {
+    fn indexed(companies: Vec<Company>, families: Vec<Family>, mut registers: Registers) -> Self {
+        registers.local_executive.certify(&families);
         let places = families
             .iter()
             .enumerate()
@@ -136,6 +176,36 @@ impl Personas {
             }
         }
         Self { companies, families, by_fin, acts_by_fin, registers }
+    }
+
+    /// The farms by their holder's FIN.
+    #[must_use]
+    pub fn farms(&self) -> &HashMap<Box<str>, Farm> {
+        &self.registers.farms
+    }
+
+    /// What the education ministry knows, by FIN.
+    #[must_use]
+    pub fn learning(&self) -> &HashMap<Box<str>, Learning> {
+        &self.registers.learning
+    }
+
+    /// Results of exams by FIN.
+    #[must_use]
+    pub fn exams(&self) -> &HashMap<Box<str>, Vec<ExamResult>> {
+        &self.registers.exams
+    }
+
+    /// The military register by FIN.
+    #[must_use]
+    pub fn military(&self) -> &HashMap<Box<str>, MilitaryRecord> {
+        &self.registers.military
+    }
+
+    /// The register of refugees and displaced persons by FIN.
+    #[must_use]
+    pub fn displaced(&self) -> &HashMap<Box<str>, Displacement> {
+        &self.registers.displaced
     }
 
     /// All families, the reference family first; a person who lives alone is a family of one.
@@ -221,6 +291,18 @@ impl Personas {
     #[must_use]
     pub fn digital(&self) -> &Digital {
         &self.registers.digital
+    }
+
+    /// What the local executive bodies keep, of all territories.
+    #[must_use]
+    pub fn local_executive(&self) -> &LocalExecutive {
+        &self.registers.local_executive
+    }
+
+    /// What the second credit bureau knows of the person with a FIN.
+    #[must_use]
+    pub fn at_second_bureau(&self, fin: &str) -> Option<&Credit> {
+        self.registers.second_bureau.get(fin)
     }
 
     /// How many other persons are registered at the address of this one; `None` without a registered address.

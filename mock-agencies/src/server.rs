@@ -26,6 +26,7 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
 use crate::agency::{Agency, AgencyCode, Answer, Request, Spoilt};
 use crate::fault::{Fault, FaultRefused, Faults};
+use crate::instance::Instance;
 use crate::latency::{self, Latency};
 use crate::personas::Personas;
 
@@ -79,6 +80,8 @@ impl fmt::Debug for ServerTls {
 pub struct AgencyOptions {
     /// Which agency.
     pub code: AgencyCode,
+    /// Which of the bodies it consists of; none for the first bureau, or for all territories at once.
+    pub instance: Option<&'static Instance>,
     /// Where it listens; port 0 lets the system choose.
     pub address: SocketAddr,
     /// Where its control endpoint listens: loopback only, plain HTTP; port 0 lets the system choose.
@@ -171,7 +174,7 @@ pub async fn start(options: AgencyOptions) -> io::Result<Running> {
     let (address, control_address) = (listener.local_addr()?, control.local_addr()?);
     let stage = Arc::new(Stage {
         code: options.code,
-        agency: Agency::new(options.code, &options.personas, options.latency),
+        agency: Agency::new(options.code, options.instance, &options.personas, options.latency),
         faults: Faults::new(options.code),
         latency: options.latency,
         total: AtomicU64::new(0),

@@ -98,6 +98,7 @@ pub(crate) fn options(code: AgencyCode, authority: &Authority) -> AgencyOptions 
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     AgencyOptions {
         code,
+        instance: None,
         address: any,
         control: any,
         tls: ServerTls { certificate_pem: own.certificate_pem, key_pem: own.key_pem, client_ca_pem: authority.pem() },

@@ -1,19 +1,20 @@
 //! `GET /v1/catalogue`: what this consumer may ask, for what, and on which terms.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use model::contract::{Consumer, Days, Grant, Hours, Input, Volume};
-use model::{Service, Snapshot, window};
+use model::{Absence, Service, Snapshot, window};
 use serde_json::{Value as Json, json};
 
 use crate::api::request::Asked;
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::problem::{Language, Problem};
-use crate::sources::source_of;
+use crate::sources::{BodyView, source_of};
 
 /// The consumer's own catalogue.
 ///
@@ -65,24 +66,67 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
     })
 }
 
-/// How the service's source stands at this moment: before they ask, consumers see whether it makes sense.
+/// How the service's source stands at this moment: before they ask, consumers see whether it makes sense. Of a source that
+/// consists of several bodies each is told, and together they are `degraded` where they do not stand alike.
 fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
-    let view = gateway.sources.view(service.id.provider()).filter(|_| asked.active.calls.can_ask(&service.id));
-    let window = planned_window(asked, service);
-    let Some((view, breaker)) = view.zip(gateway.sources.state(service.id.provider())) else {
-        return json!({"state": "not-configured", "window": window});
-    };
-    let (health, since) = gateway.watch.health(&source_of(service.id.provider()), breaker);
     let quota = service.quota_on(model::time::day(clock::now()));
+    let quota = json!({"per_second": quota.per_second, "burst": quota.burst});
+    let window = planned_window(asked, service);
+    let bodies = || gateway.sources.views(service.id.provider()).filter(|_| asked.active.calls.can_ask(&service.id));
+    let standing = |body: &BodyView<'_>| standing(gateway, service.id.provider(), body);
+    let Some(instances) = service.instances() else {
+        let Some(only) = bodies().find(|body| body.serves.is_empty()) else { return json!({"state": NOT_CONFIGURED, "window": window}) };
+        let mut told = standing(&only);
+        told["window"] = json!(window);
+        told["quota"] = quota;
+        return told;
+    };
+    // Only what the contract knows: a question never goes to another.
+    let connected = |body: &BodyView<'_>| -> Vec<String> {
+        body.serves.iter().filter(|key| instances.connected.contains(&***key)).map(ToString::to_string).collect()
+    };
+    let told: Vec<Json> = bodies()
+        .filter(|body| !connected(body).is_empty())
+        .map(|body| {
+            let mut told = standing(&body);
+            told["instance"] = json!(body.instance);
+            told["keys"] = json!(connected(&body));
+            told
+        })
+        .collect();
+    let served: BTreeSet<String> = bodies().flat_map(|body| connected(&body)).collect();
+    let not_configured: Vec<&str> = instances.connected.iter().map(|key| &**key).filter(|key| !served.contains(*key)).collect();
+    let states = told.iter().filter_map(|body| body["state"].as_str());
+    let state = together(states.chain((!not_configured.is_empty()).then_some(NOT_CONFIGURED))).unwrap_or(NOT_CONFIGURED);
+    json!({
+        "state": state, "health": together(told.iter().filter_map(|body| body["health"].as_str())), "window": window, "quota": quota,
+        "by": instances.by, "otherwise": instances.otherwise, "instances": told,
+        "not_connected": instances.not_connected, "not_configured": not_configured,
+    })
+}
+
+/// The state of what no way leads to.
+const NOT_CONFIGURED: &str = "not-configured";
+
+/// One word for several: theirs where they agree, and else `degraded`. `None` of none.
+fn together<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let words: BTreeSet<&str> = words.collect();
+    if words.len() > 1 { Some("degraded") } else { words.first().copied() }
+}
+
+/// How one instance stands.
+fn standing(gateway: &Gateway, provider: &str, body: &BodyView<'_>) -> Json {
+    let view = &body.view;
+    let (health, since) = gateway.watch.health(&source_of(provider, body.instance.as_str()), body.state);
     let state = match view.breaker {
         "closed" => "available",
         "open" => "suspended",
         _ => "probing",
     };
     json!({
-        "state": state, "health": health, "down_since": since.map(model::time::rfc3339), "window": window,
+        "state": state, "health": health, "down_since": since.map(model::time::rfc3339),
         "retry_after_seconds": view.retry_after, "calls_in_flight": view.calls_in_flight, "calls_max": view.calls_max,
-        "queued": view.queued, "quota": {"per_second": quota.per_second, "burst": quota.burst},
+        "queued": view.queued,
     })
 }
 
@@ -111,6 +155,11 @@ fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: 
         "absence": service.absence,
         "class": service.class(),
         "lifetime_seconds": service.lifetime.as_secs(),
+        "seasons": service.seasons.iter().map(|season| json!({
+            "months": season.months,
+            "lifetime_seconds": season.lifetime.unwrap_or(service.lifetime).as_secs(),
+            "absence": if season.absence_unknown { Absence::Unknown } else { service.absence },
+        })).collect::<Vec<_>>(),
         "timeout_seconds": service.timeout.as_secs_f64(),
         "consent": service.consent,
         "state": source["state"],
@@ -144,7 +193,7 @@ fn inputs(inputs: &[Input]) -> Vec<Json> {
         .iter()
         .map(|input| {
             let from = input.comes_from.as_ref().map(|(service, field)| format!("{service}.{field}"));
-            json!({"name": input.name, "type": input.kind, "codes": input.codes, "list_max": input.list_max, "required": input.required, "comes_from": from})
+            json!({"name": input.name, "type": input.kind, "codes": input.codes, "list_max": input.list_max, "required": input.required, "comes_from": from, "range": input.range})
         })
         .collect()
 }

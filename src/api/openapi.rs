@@ -322,7 +322,13 @@ fn envelope_with(inputs: &[Input], subject: Option<&[SubjectForm]>) -> Json {
 }
 
 fn input_schema(input: &Input) -> Json {
-    let one = type_schema(input.kind, &input.codes, None);
+    let mut one = type_schema(input.kind, &input.codes, None);
+    if let Some((min, max)) = input.range {
+        (one["minimum"], one["maximum"]) = (json!(min), json!(max));
+    }
+    if let Some(instances) = &input.instances {
+        one["enum"] = json!(instances.keys().collect::<Vec<_>>());
+    }
     match input.list_max {
         Some(max) => json!({"type": "array", "minItems": 1, "maxItems": max, "uniqueItems": true, "items": one}),
         None => one,

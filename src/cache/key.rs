@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::{hmac, rand};
 use model::contract::Class;
-use model::{CaseId, ConsumerId, PurposeId, Service, Subject, Value};
+use model::{CaseId, ConsumerId, InstanceId, PurposeId, Service, Subject, Value};
 use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,8 @@ pub struct Asked<'a> {
     pub configuration: &'a str,
     /// The contract.
     pub service: &'a Service,
+    /// Which of the source's instances is asked.
+    pub instance: &'a InstanceId,
     /// Whom it is about; none where the contract asks about no person.
     pub subject: Option<&'a Subject>,
     /// The other inputs. Their order does not matter.
@@ -112,9 +114,10 @@ pub fn repeat_key(secret: &hmac::Key, repeated: &Repeated<'_>) -> Uuid {
 
 /// The question, unambiguously: two that differ in any part that counts have different bytes.
 pub(super) fn encode_asked(asked: &Asked<'_>, out: &mut impl Sink) {
-    out.sized(b"qovsaq cache key 1");
+    out.sized(b"qovsaq cache key 2");
     out.sized(asked.configuration.as_bytes());
     service(asked.service, out);
+    out.sized(asked.instance.as_str().as_bytes());
     subject(asked.subject, out);
     inputs(asked.inputs, out);
     match asked.service.class() {

@@ -6,7 +6,9 @@ use aws_lc_rs::hmac;
 use jiff::civil::date;
 use model::contract::Class;
 use model::subject::{Document, DocumentSubject};
-use model::{CaseId, ConsumerId, Decimal, FieldKind, FieldSet, Problems, PurposeId, Record, ServiceId, Subject, Type, Value, Version};
+use model::{
+    CaseId, ConsumerId, Decimal, FieldKind, FieldSet, InstanceId, Problems, PurposeId, Record, ServiceId, Subject, Type, Value, Version,
+};
 use proptest::prelude::*;
 
 use super::codec::{decode, encode, encoded_bytes};
@@ -55,6 +57,10 @@ fn consumer(name: &str) -> ConsumerId {
     ConsumerId::new(name).expect("valid")
 }
 
+fn instance() -> InstanceId {
+    InstanceId::new("one").expect("valid")
+}
+
 fn purpose(name: &str) -> PurposeId {
     PurposeId::new(name).expect("valid")
 }
@@ -75,6 +81,7 @@ impl Desk {
         let service = service("interior/person-identity", Class::C, lifetime);
         let asked = Asked {
             configuration: "c0ffee",
+            instance: &instance(),
             service: &service,
             subject: Some(&Subject::Fin(FIN.to_owned())),
             inputs: &[],
@@ -312,8 +319,15 @@ fn nothing_kept_or_shown_contains_an_identifier() {
     let (consumer, purpose, case) = (consumer("targeted-aid"), purpose("means-test"), CaseId::new("c-1").expect("valid"));
     let service = &*desk.service;
     let keys = Keys::new();
-    let asked =
-        Asked { configuration: "c0ffee", service, subject: Some(&subject), inputs: &inputs, consumer: &consumer, purpose: &purpose };
+    let asked = Asked {
+        configuration: "c0ffee",
+        instance: &instance(),
+        service,
+        subject: Some(&subject),
+        inputs: &inputs,
+        consumer: &consumer,
+        purpose: &purpose,
+    };
     let repeated = Repeated { service, consumer: &consumer, case: &case, subject: Some(&subject), inputs: &inputs, consents: &[] };
     let facts = facts(&desk.service, FIN);
     let mark = desk.cache.mark(&desk.service.id);
@@ -349,6 +363,7 @@ fn the_weight_keeps_its_bound_while_writers_write() {
         let inputs = [("n".into(), Value::Int(number))];
         let asked = Asked {
             configuration: "c0ffee",
+            instance: &instance(),
             service: &desk.service,
             subject: None,
             inputs: &inputs,
@@ -382,7 +397,15 @@ fn readers_and_writers_of_many_threads_see_whole_answers_of_their_own_key() {
                 for round in 0..400_usize {
                     let number = (round * 7 + thread) % 16;
                     let subject = Subject::Fin(format!("{number:06}O"));
-                    let asked = Asked { configuration: "c", service, subject: Some(&subject), inputs: &[], consumer, purpose };
+                    let asked = Asked {
+                        configuration: "c",
+                        instance: &instance(),
+                        service,
+                        subject: Some(&subject),
+                        inputs: &[],
+                        consumer,
+                        purpose,
+                    };
                     let key = keys.key(&asked).expect("not consent-bound");
                     let expected = format!("{number}/").repeat(1_000);
                     if let Some(said) = said(cache.get(&key, start(), None)) {
@@ -494,6 +517,7 @@ impl Bench {
         let inputs: Vec<_> = question.input.into_iter().map(|input| ("n".into(), Value::Int(input))).collect();
         let asked = Asked {
             configuration: "c0ffee",
+            instance: &instance(),
             service: &self.services[question.service],
             subject: Some(&Subject::Fin(format!("00000{}O", question.subject))),
             inputs: &inputs,
@@ -647,6 +671,7 @@ fn code() -> impl Strategy<Value = String> {
 struct Parts {
     configuration: String,
     service: String,
+    instance: String,
     class: Class,
     subject: Option<Subject>,
     inputs: Inputs,
@@ -658,17 +683,17 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let class = prop_oneof![Just(Class::O), Just(Class::C), Just(Class::S)];
     let consents = proptest::collection::vec((0..3_u8).prop_map(|byte| [byte; 32]), 0..3);
-    (word(), (code(), code()), class, subject(), inputs(), code(), code(), consents).prop_map(
-        |(configuration, (provider, name), class, subject, inputs, consumer, purpose, consents)| {
+    (word(), (code(), code(), code()), class, subject(), inputs(), code(), code(), consents).prop_map(
+        |(configuration, (provider, name, instance), class, subject, inputs, consumer, purpose, consents)| {
             let service = format!("{provider}/{name}");
-            Parts { configuration, service, class, subject, inputs, consumer, purpose, consents }
+            Parts { configuration, service, instance, class, subject, inputs, consumer, purpose, consents }
         },
     )
 }
 
 /// Two questions that share most of their parts, so that what differs stands out.
 fn two_parts() -> impl Strategy<Value = (Parts, Parts)> {
-    (parts(), parts(), 0..8_usize).prop_map(|(one, other, which)| {
+    (parts(), parts(), 0..9_usize).prop_map(|(one, other, which)| {
         let mut two = one.clone();
         match which {
             0 => two.configuration = other.configuration,
@@ -678,6 +703,7 @@ fn two_parts() -> impl Strategy<Value = (Parts, Parts)> {
             4 => two.inputs = other.inputs,
             5 => two.consumer = other.consumer,
             6 => two.purpose = other.purpose,
+            7 => two.instance = other.instance,
             _ => two = other,
         }
         (one, two)
@@ -688,6 +714,7 @@ fn asked_bytes(parts: &Parts) -> Vec<u8> {
     let mut bytes = Vec::new();
     let asked = Asked {
         configuration: &parts.configuration,
+        instance: &InstanceId::new(&parts.instance).expect("valid"),
         service: &service(&parts.service, parts.class, HOUR),
         subject: parts.subject.as_ref(),
         inputs: &parts.inputs,
@@ -746,6 +773,7 @@ proptest! {
         let scope = |parts: &Parts| (parts.class != Class::O).then(|| (parts.consumer.clone(), parts.purpose.clone()));
         let same = one.configuration == two.configuration
             && one.service == two.service
+            && one.instance == two.instance
             && one.subject == two.subject
             && one.inputs == two.inputs
             && scope(&one) == scope(&two);
@@ -780,6 +808,7 @@ fn words() -> Vec<String> {
 #[test]
 fn no_content_imitates_a_length_or_a_tag() {
     let base = Parts {
+        instance: "one".to_owned(),
         configuration: String::new(),
         service: "a/b".to_owned(),
         class: Class::C,
@@ -866,13 +895,22 @@ fn keys_tell_questions_apart_and_say_nothing_across_processes() {
     let forth: Inputs = vec![("a".into(), Value::Int(1)), ("b".into(), Value::Int(2))];
     let back: Inputs = forth.iter().rev().cloned().collect();
     let keys = Keys::new();
-    let base =
-        Asked { configuration: "c", service: &confidential, subject: Some(&subject), inputs: &forth, consumer: &aid, purpose: &test };
+    let base = Asked {
+        configuration: "c",
+        instance: &instance(),
+        service: &confidential,
+        subject: Some(&subject),
+        inputs: &forth,
+        consumer: &aid,
+        purpose: &test,
+    };
     let key = |asked: Asked<'_>| keys.key(&asked).expect("not consent-bound");
 
     assert_eq!(key(base), key(Asked { inputs: &back, ..base }), "the order of inputs is not part of the question");
     assert_ne!(key(base), key(Asked { consumer: &labour, ..base }));
     assert_ne!(key(base), key(Asked { purpose: &check, ..base }));
+    let another = InstanceId::new("another").expect("valid");
+    assert_ne!(key(base), key(Asked { instance: &another, ..base }), "two bodies never answer for each other");
     let shared = Asked { service: &open, ..base };
     assert_eq!(key(shared), key(Asked { consumer: &labour, purpose: &check, ..shared }));
     for service in [&open, &confidential] {

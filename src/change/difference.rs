@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use jiff::Timestamp;
 use model::contract::{Consumer, Days, Grant, Hours, RowRule, SubjectForm, Volume};
 use model::subject::{Document, DocumentSubject};
-use model::{CaseId, Consent, ConsumerId, Profile, ProviderId, PurposeId, RoleId, Service, ServiceId, Snapshot, Subject};
+use model::{CaseId, Consent, ConsumerId, Instances, Profile, ProviderId, PurposeId, RoleId, Service, ServiceId, Snapshot, Subject};
 use policy::{Ask, CaseView, DenialReason, Official, Powers};
 use serde::Serialize;
 
@@ -76,14 +76,35 @@ impl Found<'_> {
                 Stands::Gone(_) => self.say("provider", format!("{id} mənbəsi çıxarılır"), format!("the provider {id} is removed")),
                 Stands::Come(_) => self.say("provider", format!("yeni mənbə: {id}"), format!("new provider: {id}")),
                 Stands::Stays(old, new) if !same(old, new) => {
-                    self.say(
-                        "provider",
-                        format!("{id} mənbəsinin təsviri dəyişir"),
-                        format!("the description of the provider {id} changes"),
-                    );
+                    let before = self.changes.len();
+                    self.instances(id, old.instances.as_deref(), new.instances.as_deref());
+                    if self.changes.len() == before {
+                        self.say(
+                            "provider",
+                            format!("{id} mənbəsinin təsviri dəyişir"),
+                            format!("the description of the provider {id} changes"),
+                        );
+                    }
                 }
                 Stands::Stays(..) => {}
             }
+        }
+    }
+
+    /// Which bodies of a provider are connected, key by key: whether somebody is asked or a document wanted.
+    fn instances(&mut self, id: &ProviderId, old: Option<&Instances>, new: Option<&Instances>) {
+        let connected = |of: Option<&Instances>, key: &str| of.filter(|of| of.knows(key)).map(|of| of.connected.contains(key));
+        let keys: BTreeSet<&str> = old.into_iter().chain(new).flat_map(Instances::keys).collect();
+        for key in keys {
+            let (az, en) = match (connected(old, key), connected(new, key)) {
+                (was, is) if was == is => continue,
+                (_, Some(true)) => ("artıq qoşulub və soruşulur", "is connected from now on and asked"),
+                (_, Some(false)) => {
+                    ("qoşulmayıb: soruşulmur, sənəd tələb olunur", "is not connected: nobody is asked, a document is wanted")
+                }
+                (_, None) => ("artıq tanınmır", "is not known any more"),
+            };
+            self.say("provider", format!("{id}: {key} {az}"), format!("{id}: {key} {en}"));
         }
     }
 
@@ -497,13 +518,14 @@ pub fn somebody(form: SubjectForm, profile: Profile) -> Subject {
 type Term = fn(&Service) -> String;
 
 /// The terms of a contract that people ask about, in Azerbaijani and English.
-const TERMS: [(&str, &str, Term); 14] = [
+const TERMS: [(&str, &str, Term); 15] = [
     ("versiya", "version", |service| service.version.to_string()),
     ("yol", "route", |service| format!("{:?}", service.route)),
     ("kvota", "quota", quota),
     ("vaxt həddi", "time limit", |service| format!("{:?}", service.timeout)),
     ("cavabın saxlanma müddəti", "lifetime", |service| format!("{:?}", service.lifetime)),
     ("qeydin olmamasının mənası", "meaning of absence", |service| format!("{:?}", service.absence)),
+    ("mövsümlər", "seasons", |service| format!("{:?}", service.seasons)),
     ("saxlanılan sübut", "captured evidence", |service| format!("{:?}", service.capture)),
     ("təkrar", "retry", |service| format!("{:?}", service.retry)),
     ("dosyedə sorğu", "asked in dossiers", |service| service.in_dossiers.to_string()),
@@ -517,7 +539,19 @@ const TERMS: [(&str, &str, Term); 14] = [
     }),
     ("hüquqi əsas", "legal reference", |service| service.legal_reference.to_string()),
     ("giriş məlumatları", "inputs", |service| {
-        service.inputs.iter().map(|input| format!("{}{}", input.name, if input.required { "" } else { "?" })).collect::<Vec<_>>().join(", ")
+        service
+            .inputs
+            .iter()
+            .map(|input| {
+                format!(
+                    "{}{}{}",
+                    input.name,
+                    if input.required { "" } else { "?" },
+                    input.range.map(|range| format!(" {range:?}")).unwrap_or_default()
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
     }),
 ];
 

@@ -164,10 +164,12 @@ fn answer_text(json: &Json) -> String {
     let source = &json["source"];
     let text = |key: &str| source[key].as_str().unwrap_or_default().to_owned();
     lines.push(format!(
-        "source: {}/{}@{} via {}, route {}, obtained {} (age {} s), act {}",
+        "source: {}/{}@{}{} via {}, route {}, obtained {} (age {} s), act {}",
         text("provider"),
         text("service"),
         text("version"),
+        // Of several bodies the one that was asked.
+        if source["instance"] == source["provider"] { String::new() } else { format!(" at {}", text("instance")) },
         text("via"),
         text("route"),
         text("obtained_at"),

@@ -20,7 +20,7 @@ const SEED: u64 = 6;
 /// Run a whole deployment on loopback and ask the reference family's dossier.
 #[derive(Debug, Args)]
 #[command(after_help = "Makes development certificates, starts mock agencies and the gateway on loopback, opens a case,\n\
-asks the dossier of a synthetic family as `targeted-aid` from seven sources, verifies the receipts, and stays up\n\
+asks the dossier of a synthetic family as `targeted-aid` from all its sources, verifies the receipts, and stays up\n\
 with ready-made curl lines. DIR/demo.json tells programs where everything is.\n\n\
 Exit codes with --once: 0 as expected, 1 not.")]
 pub struct Demo {
@@ -54,7 +54,7 @@ impl Demo {
             }
             Err(StartError::Other(error)) => return Err(error),
         };
-        complain(&format!("gateway and {} agencies are up; everything is in {}", environment.agencies.len(), environment.dir.display()));
+        complain(&format!("gateway and {} agencies are up; everything is in {}", demo::AGENCIES.len(), environment.dir.display()));
         let good = show_dossier(&environment).await?;
         // Before demo.json says that everything is ready: who reads it may tell us to stop at once.
         let signals = if self.once { None } else { Some(Signals::catch()?) };

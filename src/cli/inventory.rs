@@ -67,6 +67,12 @@ fn write_passport(out: &mut String, active: &Active, provider: &Provider, now: T
     writeln!(out, "| | |\n|---|---|")?;
     writeln!(out, "| Owner | {} / {} |", provider.name.az, provider.name.en)?;
     writeln!(out, "| Clause | {} |", provider.clause)?;
+    if let Some(instances) = &provider.instances {
+        let keys = |keys: &BTreeSet<Box<str>>| if keys.is_empty() { "none".to_owned() } else { joined(keys.iter()) };
+        writeln!(out, "| Consists of | one body for each `{}`; every rate below is that of each |", instances.by)?;
+        writeln!(out, "| Connected | {} |", keys(&instances.connected))?;
+        writeln!(out, "| Not connected (not asked; a document is wanted) | {} |", keys(&instances.not_connected))?;
+    }
     for service in services_of(&active.snapshot, provider) {
         writeln!(out, "\n## `{}`: {} / {}\n", service.versioned(), service.name.az, service.name.en)?;
         writeln!(out, "| Term | Agreed |\n|---|---|")?;
@@ -138,7 +144,8 @@ fn protocol(protocol: &Protocol) -> &'static str {
         Protocol::Soap11 => "SOAP 1.1",
         Protocol::Soap12 => "SOAP 1.2",
         Protocol::XroadSoap { .. } => "X-Road message protocol 4.0 (SOAP)",
-        Protocol::RestJson => "REST, JSON",
+        Protocol::RestJson { paging: None } => "REST, JSON",
+        Protocol::RestJson { paging: Some(_) } => "REST, JSON, in pages",
         Protocol::XroadRest { .. } => "X-Road message protocol for REST",
     }
 }

@@ -14,7 +14,7 @@ use mock_agencies::Latency;
 /// Run the mock agencies by themselves, over mutual TLS, until Ctrl-C; or play a REST source from files.
 #[derive(Debug, Args)]
 #[command(after_help = "  qovsaq mock interior taxes\n\
-  qovsaq mock --answers answers --listen 127.0.0.1:9505 --cert agriculture.pem --key agriculture.key --client-ca ca.pem\n\n\
+  qovsaq mock --answers answers --listen 127.0.0.1:9540 --cert beekeepers.pem --key beekeepers.key --client-ca ca.pem\n\n\
 With --answers, GET /a/b?c=d is answered from DIR/a/b/c=d.json, else from DIR/a/b.json, else by 404.")]
 pub struct Mock {
     /// Which agencies; all where none is named
@@ -40,7 +40,7 @@ pub struct Mock {
     /// Play a REST source from the files of a folder instead
     #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults", "people"])]
     answers: Option<PathBuf>,
-    /// Where that source listens, such as 127.0.0.1:9505
+    /// Where that source listens, such as 127.0.0.1:9540
     #[arg(long, requires = "answers")]
     listen: Option<String>,
     /// Its certificate, PEM
@@ -83,7 +83,7 @@ impl Mock {
         let mut signals = Signals::catch()?;
         let mut table = Table::new(&["Agency", "Address", "Control"]);
         let wanted = |code: &str| self.agencies.is_empty() || self.agencies.iter().any(|name| name == code);
-        for (code, agency) in outside.agencies.iter().filter(|(code, _)| wanted(code)) {
+        for (code, agency) in outside.agencies.iter().filter(|(_, agency)| wanted(agency.code().as_str())) {
             table.row(vec![(*code).to_owned(), format!("https://{}", agency.address), format!("http://{}", agency.control_address)]);
         }
         if self.agencies.is_empty() {

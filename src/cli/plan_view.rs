@@ -126,6 +126,7 @@ fn conditions(dossier: &Dossier, element: &Element) -> Vec<String> {
 fn takes(dossier: &Dossier, element: &Element) -> Vec<String> {
     let one = |(name, source): &(Box<str>, InputSource)| match source {
         InputSource::MonthsAgo(months) => format!("{name}: {months} months ago"),
+        InputSource::YearsAgo(years) => format!("{name}: {years} years ago"),
         InputSource::Answer(from) => format!("{name}: {}", answer(dossier, from)),
         InputSource::Input(own) => format!("{name}: input {own}"),
         InputSource::Codes(codes) => format!("{name}: {}", codes.join(", ")),

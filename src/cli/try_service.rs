@@ -122,8 +122,9 @@ impl Try {
             input.entry(wanted.name.to_string()).or_insert_with(|| answer["data"][&**field].clone());
         }
         if let Some(fault) = &self.fault {
-            let agency = environment.agencies.get(service.id.provider()).context("no mock plays this provider")?;
-            agency.set_fault(service.id.service(), fault, None).map_err(|error| Usage(error.to_string()))?;
+            for agency in demo::playing(&environment.agencies, service.id.provider()) {
+                agency.set_fault(service.id.service(), fault, None).map_err(|error| Usage(error.to_string()))?;
+            }
         }
         let body = envelope(&input);
         let envelope = match Envelope::read(&body, Expected::by(&service, gateway.profile())) {

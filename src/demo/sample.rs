@@ -9,7 +9,7 @@ use model::contract::SubjectForm;
 use model::{Service, Snapshot, Type};
 use serde_json::{Value as Json, json};
 
-use super::{CONSUMER, OFFICIAL, consents, dossier_inputs, month_ago, role};
+use super::{CONSUMER, OFFICIAL, consents, dossier_inputs, month_ago, role, subject_of};
 use crate::clock;
 
 /// The purpose that the demo asks for where it may choose.
@@ -81,10 +81,10 @@ pub struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    /// A question about a family's applicant.
+    /// A question about a family's applicant, or about the child in somebody's care.
     #[must_use]
     pub fn of(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &'a Family) -> Self {
-        let fin = &*family.applicant().fin;
+        let fin = &*subject_of(service.id.as_str(), personas, family).fin;
         let subject = match service.subject.first() {
             None => Json::Null,
             Some(SubjectForm::Fin | SubjectForm::Document | SubjectForm::Tin) => json!({"fin": fin}),
@@ -111,6 +111,8 @@ fn inputs(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &
         };
         inputs[&*input.name] = match input.kind {
             Type::Month => json!(month_ago(back)),
+            // The whole numbers that services ask with are years; of the last whole one every source has something.
+            Type::Int => json!(model::time::day(clock::now()).year() - 1),
             Type::Date => json!(model::time::day(clock::now()).saturating_sub(back.months()).to_string()),
             Type::Code => {
                 let granted = |code: &&str| rules().filter(|rule| rule.input.as_ref() == Some(&input.name)).all(|rule| rule.allows(code));
@@ -127,7 +129,6 @@ fn inputs(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &
 fn named(personas: &Personas, family: &Family) -> Json {
     let applicant = family.applicant();
     let mut named = dossier_inputs(personas, family);
-    named["territory_code"] = json!(applicant.residence.as_ref().map(|residence| &*residence.territory_code));
     named["certificate_serial"] = json!(personas.digital().certificate_of(&applicant.fin));
     named
 }

@@ -342,6 +342,7 @@ impl OpenDossier {
                 InputSource::MonthsAgo(months) => {
                     Some(plan::months_ago(service.inputs.iter().find(|input| input.name == *name), clock::now(), *months))
                 }
+                InputSource::YearsAgo(years) => Some(plan::years_ago(clock::now(), *years)),
                 InputSource::Input(own) => self.own_input(own),
                 InputSource::Codes(codes) => Some(Value::Values(codes.iter().map(|code| Value::Text(code.clone())).collect())),
                 InputSource::Answer(answer) => match self.answer(answer, person, round).await {

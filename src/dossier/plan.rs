@@ -54,6 +54,11 @@ pub(crate) fn months_ago(input: Option<&Input>, now: Timestamp, months: u32) -> 
     Value::Text(month.strftime("%Y-%m").to_string().into())
 }
 
+/// The year so many years before this one.
+pub(crate) fn years_ago(now: Timestamp, years: u32) -> Value {
+    Value::Int(i64::from(model::time::day(now).year()) - i64::from(years))
+}
+
 /// The members an answer names to whom this right shows it: each with his FIN, where the source has one, and
 /// his role. `None` where the right does not show who they are, or until when it names them.
 pub(crate) fn members(declared: &Members, facts: &Facts, sight: &Sight) -> Option<Vec<(Option<Subject>, PersonRole)>> {

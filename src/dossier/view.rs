@@ -165,7 +165,10 @@ impl OpenDossier {
                 let Judged { decision, premises } = pipeline::authorise(gateway, &exchange).await?;
                 match decision {
                     Decision::Authorised(right) => {
-                        known.obtained = known.obtained.clone().seen(right.sight(), element.absence);
+                        known.obtained = known
+                            .obtained
+                            .clone()
+                            .seen(right.sight(), element.absence.or_stricter(exchange.absence(None, known.obtained.at)));
                         authorised = Some(right);
                     }
                     // A right withdrawn since then: what was obtained is not shown any more, and that is a
@@ -262,6 +265,7 @@ impl View<'_> {
             rests_on: None,
             outcome: None,
             via: None,
+            not_connected: None,
             fields: Vec::new(),
             emergency: None,
             named: HashSet::new(),
@@ -296,8 +300,8 @@ impl View<'_> {
         let origin = gateway.recorder.origin();
         let receipt = match obtained.via {
             Via::Provider => obtained.entry.map(|entry| ReceiptBody::short(origin, entry.index, entry.leaf_hash)),
-            // A hit has no call of its own: the part of this disclosure that tells of it is what proves it.
-            Via::Flight | Via::Cache => Some(ReceiptBody::short(origin, disclosed.index, disclosed.leaf_hash)),
+            // What has no call of its own is proved by the part of this disclosure that tells of it.
+            Via::Flight | Via::Cache | Via::Contract => Some(ReceiptBody::short(origin, disclosed.index, disclosed.leaf_hash)),
         };
         let mut body = ElementBody {
             outcome: Some(obtained.outcome),
@@ -312,7 +316,7 @@ impl View<'_> {
         }
         if let Some(authorised) = &self.authorised {
             body.withheld = authorised.withheld();
-            if obtained.is_from_source() {
+            if obtained.is_answer() {
                 body.source = Some(SourceBody::of(&known.exchange.service, obtained, now, authorised));
             }
             body.data = Data::of(authorised, obtained).and_then(|data| serde_json::value::to_raw_value(&data).ok());

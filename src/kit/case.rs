@@ -224,7 +224,7 @@ fn is_never_old_enough(material: &Material) -> bool {
 fn line(material: &Material) -> &'static str {
     match material.plan.protocol() {
         Protocol::XroadSoap { .. } | Protocol::XroadRest { .. } => "route",
-        Protocol::RestJson | Protocol::Soap11 | Protocol::Soap12 => "provider",
+        Protocol::RestJson { .. } | Protocol::Soap11 | Protocol::Soap12 => "provider",
     }
 }
 
@@ -262,7 +262,8 @@ fn absent(material: &Material, shown: &Shown) -> Expect {
     let answer = mapping::WireAnswer { status: shown.answer.status, body: &shown.answer.body };
     let read = material.plan.read(answer, model::Profile::Test, &mapping::Limits::default());
     let rule = read.ok().and_then(|reading| material.plan.rules().get(reading.rule));
-    let absence = match rule.and_then(|rule| rule.absence).unwrap_or(material.service.absence) {
+    let by_contract = material.service.absence_on(material.today);
+    let absence = match rule.and_then(|rule| rule.absence).map_or(by_contract, |by_rule| by_rule.or_stricter(by_contract)) {
         Absence::Fact => "fact",
         Absence::Unknown => "unknown",
     };
@@ -332,7 +333,9 @@ fn wrong_person(material: &Material, first: &Shown) -> Result<Vec<Step>, String>
 
 fn faults_in_200(material: &Material, first: &Shown) -> Vec<Step> {
     let own = material.with(Outcome::Unavailable).chain(material.with(Outcome::Denied));
-    let own = own.filter(|shown| !shown.answer.body.is_empty() && shown.answer.content_type != "text/html");
+    // A page and a scanned paper are no words of the source's own about an error.
+    let is_words = |shown: &&Shown| !matches!(shown.answer.content_type, "text/html" | "application/pdf");
+    let own = own.filter(|shown| !shown.answer.body.is_empty()).filter(is_words);
     let own = own.map(|shown| (shown.name.clone(), shown.answer.body.clone()));
     let general = [("a general error".to_owned(), script::fault(material.plan.protocol()))];
     let step = |(label, body): (String, Bytes)| {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use mapping::raw::{Expect, Expected};
-use mapping::{Example, Plan};
+use mapping::{Example, Plan, Protocol};
 use model::contract::{Confirm, Confirmed, Input, SubjectForm, SubjectPart, Type};
 use model::subject::{Document, DocumentSubject};
 use model::{Outcome, Service, Subject, Value};
@@ -93,6 +93,10 @@ impl Material {
         let record = with_files.iter().find_map(|(_, _, expected)| expected.fields.as_ref());
         let usual = material.ask_of(record);
         for (example, body, expected) in &with_files {
+            // Of a list in pages a source plays what comes last: after any other page the adapter asks on.
+            if body.as_deref().is_some_and(|body| material.goes_on(body)) {
+                continue;
+            }
             let ask = match &expected.fields {
                 Some(_) if expected.outcome == Outcome::Found => material.ask_of(expected.fields.as_ref()),
                 _ => usual.clone(),
@@ -101,6 +105,13 @@ impl Material {
             material.examples.push(shown);
         }
         Ok(material)
+    }
+
+    /// Whether an answer is a page that names another one.
+    fn goes_on(&self, body: &[u8]) -> bool {
+        let Protocol::RestJson { paging: Some(paging) } = self.plan.protocol() else { return false };
+        let cursor = serde_json::from_slice::<Json>(body).ok().and_then(|answer| answer.get(&*paging.cursor).cloned());
+        cursor.is_some_and(|cursor| !cursor.is_null() && cursor != "")
     }
 
     fn shown(&self, example: &Example, body: Option<&Vec<u8>>, expected: &Expected, mut ask: Ask) -> Shown {
@@ -113,8 +124,11 @@ impl Material {
             }
             ask.since = asked.at;
         }
-        let is_html = example.answer.as_deref().is_some_and(|file| file.ends_with(".html"));
-        let content_type = if is_html { "text/html" } else { script::content_type(self.plan.protocol()) };
+        let content_type = match example.answer.as_deref().and_then(|file| file.rsplit('.').next()) {
+            Some("html") => "text/html",
+            Some("pdf") => "application/pdf",
+            _ => script::content_type(self.plan.protocol()),
+        };
         let body = body.cloned().map(Bytes::from).unwrap_or_default();
         Shown {
             name: example.answer.as_deref().map_or_else(|| format!("status {}", example.status), str::to_owned),
@@ -158,6 +172,9 @@ impl Material {
 
     /// A value that the contract takes for an input.
     fn some(&self, input: &Input) -> Json {
+        if let Some(key) = input.instances.as_ref().and_then(|instances| instances.connected.first()) {
+            return json!(key);
+        }
         let window = self.service.window.as_ref();
         let months = match window {
             Some(window) if window.from == input.name => i64::from(window.months_max),

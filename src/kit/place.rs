@@ -125,12 +125,13 @@ impl Workplace {
         Ok(())
     }
 
-    /// The providers that are asked, with whether their way leads over X-Road.
-    pub(super) fn providers(&self, services: &BTreeSet<ServiceId>) -> BTreeMap<&str, bool> {
-        let mut providers = BTreeMap::new();
+    /// The providers that are asked, with what of their way the configuration must say.
+    pub(super) fn providers(&self, services: &BTreeSet<ServiceId>) -> BTreeMap<&str, Way> {
+        let mut providers: BTreeMap<&str, Way> = BTreeMap::new();
         for material in &self.materials {
-            let is_xroad = matches!(material.plan.protocol(), Protocol::XroadSoap { .. } | Protocol::XroadRest { .. });
-            *providers.entry(material.service.id.provider()).or_insert(false) |= is_xroad;
+            let way = providers.entry(material.service.id.provider()).or_default();
+            way.xroad |= matches!(material.plan.protocol(), Protocol::XroadSoap { .. } | Protocol::XroadRest { .. });
+            way.serves = material.service.instances().map(|instances| instances.connected.iter().cloned().collect()).unwrap_or_default();
         }
         providers.retain(|provider, _| services.iter().any(|service| service.provider() == *provider));
         providers
@@ -142,17 +143,23 @@ impl Workplace {
         self.dir.join(format!("gateway-{number}"))
     }
 
-    /// Writes the configuration of a gateway: `sources` are providers with their addresses and whether they are X-Road's.
-    pub(super) fn write_config(&self, number: usize, sources: &[(&str, String, bool)]) -> anyhow::Result<PathBuf> {
+    /// Writes the configuration of a gateway: `sources` are providers with their addresses and what else leads to them.
+    pub(super) fn write_config(&self, number: usize, sources: &[(&str, String, Way)]) -> anyhow::Result<PathBuf> {
         let of = |name: &str| self.dir.join(name);
         let providers: serde_json::Map<_, _> = sources
             .iter()
-            .map(|(provider, url, xroad)| {
+            .map(|(provider, url, leads)| {
                 let mut way = json!({
-                    "url": url, "server_ca": of("pki/ca.pem"), "certificate": of("pki/towards-source.pem"), "key": of("pki/towards-source.key"),
+                    "server_ca": of("pki/ca.pem"), "certificate": of("pki/towards-source.pem"), "key": of("pki/towards-source.key"),
                     "answer_bytes_max": ANSWER_BYTES_MAX, "limits": {"breaker": {"calls_min": 1_000_000}},
                 });
-                if *xroad {
+                if leads.serves.is_empty() {
+                    way["url"] = json!(url);
+                } else {
+                    // One played source stands for all bodies that are connected.
+                    way["instances"] = json!({"played": {"url": url, "serves": leads.serves}});
+                }
+                if leads.xroad {
                     way["xroad"] = json!({
                         "instance": "AZ-TEST", "request_hash": "if-present",
                         "client": {"class": "GOV", "code": "10000001", "subsystem": "meis"},
@@ -182,6 +189,15 @@ impl Workplace {
         write(&file, &config)?;
         Ok(file)
     }
+}
+
+/// What leads to a provider, beside its address.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    /// Whether it is reached over X-Road.
+    xroad: bool,
+    /// The keys of its connected bodies, where it consists of several.
+    serves: Vec<Box<str>>,
 }
 
 /// A grant of everything that a service answers.

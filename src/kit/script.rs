@@ -78,7 +78,7 @@ impl Stage {
     #[must_use]
     pub fn of(protocol: &Protocol) -> Self {
         match protocol {
-            Protocol::RestJson | Protocol::XroadRest { .. } => Self::Http(Syntax::Json),
+            Protocol::RestJson { .. } | Protocol::XroadRest { .. } => Self::Http(Syntax::Json),
             Protocol::Soap11 | Protocol::Soap12 | Protocol::XroadSoap { .. } => Self::Http(Syntax::Xml),
         }
     }
@@ -88,7 +88,7 @@ impl Stage {
 #[must_use]
 pub fn content_type(protocol: &Protocol) -> &'static str {
     match protocol {
-        Protocol::RestJson | Protocol::XroadRest { .. } => "application/json",
+        Protocol::RestJson { .. } | Protocol::XroadRest { .. } => "application/json",
         Protocol::Soap11 | Protocol::XroadSoap { .. } => "text/xml; charset=utf-8",
         Protocol::Soap12 => "application/soap+xml; charset=utf-8",
     }
@@ -103,7 +103,7 @@ pub fn fault(protocol: &Protocol) -> Bytes {
         )
     };
     Bytes::from(match protocol {
-        Protocol::RestJson | Protocol::XroadRest { .. } => "{\"error\":\"internal\"}".to_owned(),
+        Protocol::RestJson { .. } | Protocol::XroadRest { .. } => "{\"error\":\"internal\"}".to_owned(),
         Protocol::Soap11 | Protocol::XroadSoap { .. } => {
             envelope("http://schemas.xmlsoap.org/soap/envelope/", "<faultcode>s:Server</faultcode><faultstring>internal</faultstring>")
         }

@@ -193,9 +193,9 @@ impl Lane {
     ) -> Result<Self, StartError> {
         let mut players = BTreeMap::new();
         let mut sources = Vec::new();
-        for (provider, xroad) in place.providers(&services) {
+        for (provider, way) in place.providers(&services) {
             let player = Player::start(certificates.clone()).await.context("cannot play a source")?;
-            sources.push((provider, player.server.url(), xroad));
+            sources.push((provider, player.server.url(), way));
             players.insert(provider.to_owned(), player);
         }
         let file = place.write_config(number, &sources)?;
@@ -525,7 +525,7 @@ impl Player {
     async fn start(certificates: Certificates) -> anyhow::Result<Self> {
         let own = certificates.get(&Certificate::Own).context("the source has no certificate")?;
         let playing = Arc::new(Mutex::new(Playing {
-            protocol: Protocol::RestJson,
+            protocol: Protocol::RestJson { paging: None },
             script: Script::Hang,
             certificate: Certificate::Own,
             questions: 0,

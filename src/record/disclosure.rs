@@ -45,8 +45,11 @@ pub struct Given<'a> {
     pub rests_on: Option<u64>,
     /// The outcome told; none where the element is not answered yet.
     pub outcome: Option<Outcome>,
-    /// Where the answer was got from: `provider`, or `cache` for one that was obtained for another question.
+    /// Where the answer was got from: `provider`, `cache` for one that was obtained for another question, or `meis` for what
+    /// the contract itself says.
     pub via: Option<&'static str>,
+    /// The key of the body that is not connected, which is all that the answer rests on.
+    pub not_connected: Option<&'a str>,
     /// Paths of the fields given.
     pub fields: Vec<&'a str>,
     /// The emergency override without which it would not be given.
@@ -64,6 +67,8 @@ struct Item<'a> {
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_connected: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a [&'a str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,6 +184,7 @@ fn written(given: &Given<'_>, same_as: Option<usize>) -> Result<Box<RawValue>, N
         rests_on: given.rests_on,
         outcome: given.outcome,
         via: given.via,
+        not_connected: given.not_connected,
         fields: fields_as.is_none().then_some(&given.fields),
         emergency: given.emergency,
         fields_as,

@@ -150,6 +150,7 @@ fn largest(order: impl Fn(usize) -> (usize, usize), check: impl FnOnce(&Disclosu
             rests_on: Some(u64::MAX - place as u64),
             outcome: Some(Outcome::Found),
             via: Some("provider"),
+            not_connected: None,
             fields: paths[2 * element + person % 2].iter().map(String::as_str).collect(),
             named: HashSet::new(),
         }
@@ -179,6 +180,7 @@ fn an_answer_to_one_question_is_one_entry_that_names_its_fields() {
         rests_on: Some(7),
         outcome: Some(Outcome::Found),
         via: Some("cache"),
+        not_connected: None,
         fields,
         named: HashSet::new(),
     };
@@ -213,6 +215,7 @@ proptest! {
             rests_on: *rests_on,
             outcome: outcomes[*outcome],
             via: rests_on.map(|_| "provider"),
+            not_connected: None,
             fields: fields[*set].iter().map(String::as_str).collect(),
             named: HashSet::new(),
         };
@@ -248,6 +251,7 @@ fn item(element: &str) -> Given<'_> {
         rests_on: None,
         outcome: None,
         via: None,
+        not_connected: None,
         fields: Vec::new(),
         named: HashSet::new(),
     }

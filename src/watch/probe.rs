@@ -120,9 +120,9 @@ fn due(gateway: &Gateway, probes: &Probes, turns: &Mutex<BTreeMap<ProviderId, Tu
     let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
     let mut due = Vec::new();
     for (provider, probe) in &probes.probes {
-        // A source that is not configured can be asked by nobody.
+        // A source that is not configured can be asked by nobody; one of several bodies has no question for all of them.
         let Some(breaker) = gateway.sources.state(provider.as_str()) else { continue };
-        let (health, _) = gateway.watch.health(&source_of(provider.as_str()), breaker);
+        let (health, _) = gateway.watch.health(&source_of(provider.as_str(), provider.as_str()), breaker);
         // A breaker that rests would turn the probe away, which says nothing.
         if breaker == State::Open {
             continue;

@@ -87,7 +87,7 @@ impl Feeds {
     pub fn show(&self, feeds: &[Feed]) {
         let mut late = self.late.write().unwrap_or_else(PoisonError::into_inner);
         for Feed { source: Source { provider, instance }, name, mode, state } in feeds {
-            let labels = [("provider", provider.clone()), ("instance", instance.clone()), ("feed", name.clone())];
+            let labels = [("provider", provider.clone()), ("provider_instance", instance.clone()), ("feed", name.clone())];
             if let Some(at) = state.last_success {
                 metrics::gauge!("qovsaq_sync_last_success_timestamp_seconds", &labels).set(seconds(at));
             }

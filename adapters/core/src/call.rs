@@ -107,6 +107,8 @@ pub struct Received {
     pub body: Bytes,
     /// As [`WireAnswer::retry_after`].
     pub retry_after: Option<Duration>,
+    /// As [`WireAnswer::key_switched`].
+    pub key_switched: bool,
 }
 
 impl fmt::Debug for Received {
@@ -132,6 +134,8 @@ pub struct WireAnswer {
     pub retry_after: Option<Duration>,
     /// Id under which the exchange system on the way knows this message, where there is one.
     pub route_id: Option<String>,
+    /// Whether the source has refused the key that we used so far and taken the other one, which is used from now on.
+    pub key_switched: bool,
 }
 
 impl fmt::Debug for WireAnswer {
@@ -146,8 +150,8 @@ impl fmt::Debug for WireAnswer {
 
 impl From<Received> for WireAnswer {
     fn from(received: Received) -> Self {
-        let Received { status, headers: _, body, retry_after } = received;
-        Self { status, body, retry_after, route_id: None }
+        let Received { status, headers: _, body, retry_after, key_switched } = received;
+        Self { status, body, retry_after, route_id: None, key_switched }
     }
 }
 
@@ -162,7 +166,9 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<WireAnswer, CallErr
 /// - **Once.** One call sends the question at most once. There is no retry, no redirect, no proxy
 ///   taken from the environment. The one repetition the HTTP stack itself makes is of a question
 ///   whose first byte was not written because a kept connection turned out to be closed; the one an
-///   adapter makes is of a question refused by 401 for its access token, once, with a new one.
+///   adapter makes is of a question refused by 401 for its access token or its key, once, with a new one.
+///   Where an answer comes in pages, each page is asked for once, and all of them once more where the
+///   source has let its cursor expire.
 /// - **Honest about sending.** An error says whether any byte of the question may have reached the
 ///   peer; `Sent::No` is given only where that is certain.
 /// - **Cancel-safe.** Dropping the future closes the HTTP/1 connection or resets the HTTP/2 stream;

@@ -1,11 +1,16 @@
-//! Reading of the few answer headers that matter. Pure; any bytes are safe.
+//! The few headers that matter: what is read of an answer's, where any bytes are safe, and the one that several protocols
+//! say who asks by. Pure.
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::secret::SecretText;
 
 /// Longest wait taken over from a `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,4 +52,18 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let moment = DateTimeParser::new().parse_timestamp(text).ok()?;
     let wait = moment.duration_since(now);
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO).min(RETRY_AFTER_MAX))
+}
+
+/// The value of an `Authorization` header with a user and a password (RFC 7617), in UTF-8; its `Debug` shows nothing. A
+/// user with a colon would be read as another one with another password, so the caller has refused it.
+///
+/// # Panics
+/// Never: base64 is plain ASCII.
+#[must_use]
+pub fn basic(user: &str, password: &str) -> HeaderValue {
+    let credentials = SecretText::new(format!("{user}:{password}"));
+    let text = SecretText::new(format!("Basic {}", STANDARD.encode(credentials.expose())));
+    let mut value = HeaderValue::from_str(text.expose()).expect("base64 is plain ASCII");
+    value.set_sensitive(true);
+    value
 }

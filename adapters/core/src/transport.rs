@@ -170,6 +170,12 @@ impl Transport {
         Ok(Self { client, base, keys, replacing: Mutex::new(()), roots, tls, http, tickets_max, body_bytes_max, idle_timeout })
     }
 
+    /// Largest answer that is read, in bytes.
+    #[must_use]
+    pub fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
     /// Puts another certificate and key to use; the very same ones change nothing.
     ///
     /// Connections made from now on are made under the new identity and resume no session of the
@@ -259,7 +265,7 @@ impl Transport {
         let typed = header::media_type_is(&headers, expected.media_types);
         if !typed && is_error {
             // Not read at all: the connection is given up rather than waited for.
-            return Ok(Received { status: status.as_u16(), headers, body: Bytes::new(), retry_after });
+            return Ok(Received { status: status.as_u16(), headers, body: Bytes::new(), retry_after, key_switched: false });
         }
         let bare = expected.empty && !headers.contains_key(http::header::CONTENT_TYPE);
         if !typed && !bare {
@@ -270,7 +276,7 @@ impl Transport {
         if !typed && !body.is_empty() {
             return Err(failed(CallErrorKind::ContentType));
         }
-        Ok(Received { status: status.as_u16(), headers, body, retry_after })
+        Ok(Received { status: status.as_u16(), headers, body, retry_after, key_switched: false })
     }
 }
 

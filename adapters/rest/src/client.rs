@@ -1,4 +1,4 @@
-//! The call: with an access token where one is wanted, and until the answer is there.
+//! The call: with an access token or a key where one is wanted, until the answer is there, and whole.
 
 use std::sync::Arc;
 
@@ -10,8 +10,10 @@ use http::header::{AUTHORIZATION, LOCATION};
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec;
-use crate::config::{Poll, RestConfig};
+use crate::config::{Paging, Poll, RestConfig};
 use crate::error::ConfigError;
+use crate::key::Keys;
+use crate::paging::{Pages, Taken};
 use crate::token::{Token, Tokens};
 
 /// Asks REST services of one provider instance. Each has access tokens of its own.
@@ -20,6 +22,7 @@ pub struct Rest {
     transport: Arc<Transport>,
     config: RestConfig,
     tokens: Option<Tokens>,
+    keys: Option<Keys>,
 }
 
 impl Rest {
@@ -30,11 +33,16 @@ impl Rest {
     pub fn new(transport: Arc<Transport>, config: RestConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let tokens = config.oauth2.clone().map(Tokens::new);
-        Ok(Self { transport, config, tokens })
+        let keys = config.api_key.as_ref().map(Keys::new);
+        Ok(Self { transport, config, tokens, keys })
     }
 
     async fn ask(&self, question: &Question, context: &Context<'_>) -> Result<WireAnswer, CallError> {
         let request = self.write(question, context)?;
+        if let Some(paging) = &self.config.paging {
+            // On the heap: most answers come in one piece.
+            return Box::pin(self.ask_pages(paging, &request, context.deadline)).await;
+        }
         let Some(poll) = self.config.poll else {
             return Ok(self.exchange(request, context.deadline).await?.into());
         };
@@ -46,6 +54,30 @@ impl Rest {
         let location = self.location(&answer, &asked)?;
         // The question has been sent, whatever becomes of the asking for its answer.
         Box::pin(self.await_answer(poll, location, answer, context.deadline)).await.map_err(|error| error.with_sent(Sent::Maybe))
+    }
+
+    /// Asks for page after page. An expired cursor leads back to the first page, once: the list may have changed since, so
+    /// what came so far is given up.
+    async fn ask_pages(&self, paging: &Paging, first: &Request, deadline: Instant) -> Result<WireAnswer, CallError> {
+        let (mut restarted, mut key_switched) = (false, false);
+        'list: loop {
+            let mut pages = Pages::new(paging, self.transport.body_bytes_max());
+            let mut request = first.clone();
+            loop {
+                let sent = restarted || !pages.is_empty();
+                let received = self.exchange(request, deadline).await;
+                let received = received.map_err(|error| if sent { error.with_sent(Sent::Maybe) } else { error })?;
+                key_switched |= received.key_switched;
+                match pages.take(received)? {
+                    Taken::Next(cursor) => request = codec::page_request(first, &paging.query, &cursor),
+                    Taken::Expired(_) if !restarted => {
+                        restarted = true;
+                        continue 'list;
+                    }
+                    Taken::Whole(received) | Taken::Expired(received) => return Ok(Received { key_switched, ..received }.into()),
+                }
+            }
+        }
     }
 
     /// Where the answer will be.
@@ -76,11 +108,25 @@ impl Rest {
 
     /// Sends one request, with a token where the source wants one.
     async fn exchange(&self, request: Request, deadline: Instant) -> Result<Received, CallError> {
-        match &self.tokens {
-            None => self.transport.exchange(request, codec::EXPECTED, deadline).await,
+        match (&self.tokens, &self.keys) {
+            (None, None) => self.transport.exchange(request, codec::EXPECTED, deadline).await,
             // On the heap: most calls wait without it, thousands at a time.
-            Some(tokens) => Box::pin(self.exchange_with_token(tokens, request, deadline)).await,
+            (Some(tokens), _) => Box::pin(self.exchange_with_token(tokens, request, deadline)).await,
+            (None, Some(keys)) => Box::pin(self.exchange_with_key(keys, request, deadline)).await,
         }
+    }
+
+    /// A 401 says that the request was not looked at for its key, so it is sent again, once, with the other one where there
+    /// are two.
+    async fn exchange_with_key(&self, keys: &Keys, request: Request, deadline: Instant) -> Result<Received, CallError> {
+        let used = keys.current();
+        let answer = self.transport.exchange(keys.bearing(request.clone(), used), codec::EXPECTED, deadline).await?;
+        let refused = answer.status == StatusCode::UNAUTHORIZED;
+        let Some(other) = keys.other(used).filter(|_| refused) else { return Ok(answer) };
+        let again = self.transport.exchange(keys.bearing(request, other), codec::EXPECTED, deadline).await;
+        let again = again.map_err(|error| error.with_sent(Sent::Maybe))?;
+        let key_switched = again.status != StatusCode::UNAUTHORIZED && keys.switch(used, other);
+        Ok(Received { key_switched, ..again })
     }
 
     /// A 401 says that the request was not looked at for its token, so it is sent again, once, with a new

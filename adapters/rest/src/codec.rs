@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use adapter_core::{CallError, CallErrorKind, Context, Expected, Question, Received, Request, SecretText, Sent};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 
 use crate::config::{OAuth2, RestConfig};
 
-/// An answer is JSON, a problem document (RFC 9457) or, for a success, nothing at all.
-pub(crate) const EXPECTED: Expected = Expected { media_types: &["application/json", "application/problem+json"], empty: true };
+/// An answer is JSON, a problem document (RFC 9457) or, for a success, nothing at all. A scanned page is not asked for, and
+/// passed on all the same: what is made of it the mapping says.
+pub(crate) const EXPECTED: Expected =
+    Expected { media_types: &["application/json", "application/problem+json", "application/pdf"], empty: true };
 /// What a token endpoint answers (RFC 6749 section 5.1).
 pub(crate) const TOKEN_EXPECTED: Expected = Expected { media_types: &["application/json"], empty: false };
 
@@ -56,15 +56,23 @@ pub(crate) fn poll_request(path_and_query: SecretText) -> Request {
     Request { method: Method::GET, path_and_query, headers, body: None }
 }
 
+/// Writes the request for the next page.
+pub(crate) fn page_request(first: &Request, name: &str, cursor: &str) -> Request {
+    let path = first.path_and_query.expose();
+    let joint = if path.contains('?') { '&' } else { '?' };
+    let path_and_query = SecretText::new(format!("{path}{joint}{}={}", form_encoded(name), form_encoded(cursor)));
+    Request { path_and_query, ..first.clone() }
+}
+
 /// Writes the request for a token (RFC 6749 sections 2.3.1 and 4.4.2).
 ///
 /// # Panics
 /// Never: base64 is plain ASCII.
 pub(crate) fn token_request(config: &OAuth2) -> Request {
-    let credentials = SecretText::new(format!("{}:{}", form_encoded(&config.client_id), form_encoded(config.client_secret.expose())));
-    let basic = SecretText::new(format!("Basic {}", STANDARD.encode(credentials.expose())));
-    let mut basic = HeaderValue::from_str(basic.expose()).expect("base64 is plain ASCII");
-    basic.set_sensitive(true);
+    let basic = adapter_core::header::basic(
+        &form_encoded(&config.client_id),
+        SecretText::new(form_encoded(config.client_secret.expose())).expose(),
+    );
     let mut headers = accepting("application/json");
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     headers.insert(AUTHORIZATION, basic);

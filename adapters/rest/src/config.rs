@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adapter_core::SecretText;
+use http::{HeaderName, HeaderValue};
 
 use crate::error::ConfigError;
 
@@ -18,6 +19,40 @@ pub struct RestConfig {
     pub poll: Option<Poll>,
     /// Whether to send the repeat key as `Idempotency-Key`.
     pub idempotency_key: bool,
+    /// A key in a header of every request, where the source wants one.
+    pub api_key: Option<ApiKey>,
+    /// How a list that comes in pages goes on, where it does.
+    pub paging: Option<Paging>,
+}
+
+/// A key that names us to the source, in a header of every request.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// The header's name, such as `x-api-key`.
+    pub header: HeaderName,
+    /// The key in use.
+    pub key: SecretText,
+    /// The one that follows it: tried, once for each question, where the source refuses the key in use by 401, and used
+    /// from then on where it is taken. So a source may change keys on a day of its own choosing.
+    pub next: Option<SecretText>,
+}
+
+/// How a list that comes in pages goes on. The pages are asked for one after the other until there is none, and handed on
+/// as one answer: the first page's, with the items of all. Half a list is never handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging {
+    /// Key of the list, at the top of an answer.
+    pub items: String,
+    /// Key of the cursor to the next page, at the top of an answer; null, empty or missing on the last page.
+    pub cursor: String,
+    /// Name of a cursor in the query.
+    pub query: String,
+    /// Most pages of one answer.
+    pub pages_max: usize,
+    /// Status that refuses an expired cursor: the list is then asked for once more, from its first page.
+    pub expired: Option<u16>,
+    /// Keys at the top of an answer that say the same on every page, or the pages are of different answers.
+    pub same: Vec<String>,
 }
 
 /// OAuth 2.0 client credentials (RFC 6749 section 4.4). The client authenticates by HTTP Basic
@@ -53,6 +88,15 @@ impl RestConfig {
         }
         if self.poll.is_some_and(|poll| poll.interval < INTERVAL_MIN) {
             return Err(ConfigError::Interval);
+        }
+        let is_key = |key: &SecretText| HeaderValue::from_str(key.expose()).is_ok_and(|key| !key.is_empty());
+        match &self.api_key {
+            Some(_) if self.oauth2.is_some() => return Err(ConfigError::TwoCredentials),
+            Some(key) if !is_key(&key.key) || !key.next.as_ref().is_none_or(is_key) => return Err(ConfigError::ApiKey),
+            Some(_) | None => {}
+        }
+        if self.paging.as_ref().is_some_and(|paging| paging.pages_max < 2) || self.paging.is_some() && self.poll.is_some() {
+            return Err(ConfigError::Paging);
         }
         Ok(())
     }

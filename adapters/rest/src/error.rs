@@ -15,6 +15,15 @@ pub enum ConfigError {
     /// The scope.
     #[error("oauth2.scope must be words separated by single blanks")]
     Scope,
+    /// A key of ours.
+    #[error("api_key must be a text that a header can hold")]
+    ApiKey,
+    /// Two ways to say who asks.
+    #[error("a source wants oauth2 or an api_key, not both")]
+    TwoCredentials,
+    /// The pages of an answer.
+    #[error("an answer comes in two pages or more, or comes later; not both")]
+    Paging,
     /// The wait between polls.
     #[error("poll.interval must be at least 10 ms")]
     Interval,

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use adapter_core::{Call, CallError, CallErrorKind, Context, Identity, Origin, Question, Received, Sent, Transport, TransportOptions};
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::codec::{form_encoded, read_token, usable};
-use crate::{ConfigError, OAuth2, Poll, Rest, RestConfig};
+use crate::{ApiKey, ConfigError, OAuth2, Paging, Poll, Rest, RestConfig};
 use server::{Authority, Reply, Seen, Server, until};
 
 #[path = "../../core/src/tests/server.rs"]
@@ -377,7 +377,7 @@ async fn a_token_endpoint_that_fails_fails_the_call_unsent() {
 }
 
 fn token_answer(body: &[u8]) -> Received {
-    Received { status: 200, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body), retry_after: None }
+    Received { status: 200, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body), retry_after: None, key_switched: false }
 }
 
 #[test]
@@ -597,4 +597,210 @@ async fn debug_shows_no_secret() {
     rest.call(&inquiry(), &context()).await.expect("answer");
     let shown = format!("{rest:?} {:?}", rest.write(&inquiry(), &context()));
     assert!(!shown.contains("gizli") && !shown.contains(TOKEN) && !shown.contains("meis+gw"), "{shown}");
+}
+
+fn paging() -> Paging {
+    Paging {
+        items: "beyanlar".to_owned(),
+        cursor: "novbeti".to_owned(),
+        query: "novbeti".to_owned(),
+        pages_max: 4,
+        expired: Some(410),
+        same: vec!["fin".to_owned(), "xeta".to_owned()],
+    }
+}
+
+/// Asks a source that answers by a script; gives the answer and what was asked.
+async fn paged(
+    script: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+) -> (Result<adapter_core::WireAnswer, CallError>, Vec<String>) {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, script).await;
+    let rest = rest_with(&authority, server.url(), RestConfig { paging: Some(paging()), ..RestConfig::default() });
+    let question = Question::Rest { method: Method::GET, path_and_query: "/f/5K7QX2O?il=2025".into(), body: None };
+    let answer = rest.call(&question, &context()).await;
+    (answer, lines(&server))
+}
+
+fn page(body: &str) -> Reply {
+    Reply::answer("200 OK", "application/json", body)
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_one_after_the_other_and_handed_on_as_one_answer() {
+    let pages = [
+        "{\"fin\":\"5K7QX2O\", \"beyanlar\": [ {\"n\":1.50},{\"n\":2} ], \"novbeti\":\"a b&=\", \"say\":3}",
+        "\u{feff}{\"novbeti\":\"ikinci\",\"beyanlar\":[],\"fin\":\"5K7QX2O\",\"say\":4}",
+        "{\"fin\":\"5K7QX2O\",\"beyanlar\":[{\"n\":[\"]\"]}]}",
+    ];
+    let (answer, asked) = paged(move |nth, _| page(pages[nth])).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status, 200);
+    let whole = std::str::from_utf8(&answer.body).expect("text");
+    assert_eq!(whole, r#"{"fin":"5K7QX2O","beyanlar":[{"n":1.50},{"n":2},{"n":["]"]}],"say":3}"#);
+    assert_eq!(asked, ["GET /f/5K7QX2O?il=2025", "GET /f/5K7QX2O?il=2025&novbeti=a+b%26%3D", "GET /f/5K7QX2O?il=2025&novbeti=ikinci"]);
+}
+
+#[tokio::test]
+async fn a_first_answer_that_needs_no_second_stands_as_it_came() {
+    for body in [
+        r#"{"fin":"5K7QX2O", "beyanlar":[1], "novbeti":null}"#,
+        r#"{"beyanlar":[],"novbeti":""}"#,
+        r#"{"xeta":"daxili_xeta"}"#,
+        r#"{"beyanlar":{},"novbeti":"x"}"#,
+        r#"{"beyanlar":[],"beyanlar":[],"novbeti":"x"}"#,
+        "[1]",
+        "{",
+    ] {
+        let (answer, asked) = paged(move |_, _| page(body)).await;
+        assert_eq!((answer.expect("an answer").body.as_ref(), asked.len()), (body.as_bytes(), 1), "{body}");
+    }
+    let (answer, asked) = paged(|_, _| Reply::answer("404 Not Found", "application/json", "{}")).await;
+    assert_eq!((answer.expect("an answer").status, asked.len()), (404, 1));
+}
+
+#[tokio::test]
+async fn half_a_list_is_never_handed_on() {
+    const FIRST: &str = r#"{"fin":"5K7QX2O","beyanlar":[1],"novbeti":"x"}"#;
+    for (second, kind) in [
+        (r#"{"fin":"3M9RT4O","beyanlar":[2]}"#, CallErrorKind::Malformed),
+        (r#"{"beyanlar":[2]}"#, CallErrorKind::Malformed),
+        (r#"{"fin":"5K7QX2O","beyanlar":[2],"xeta":"x"}"#, CallErrorKind::Malformed),
+        (r#"{"xeta":"daxili_xeta"}"#, CallErrorKind::Malformed),
+        (r#"{"fin":"5K7QX2O","beyanlar":[2],"novbeti":7}"#, CallErrorKind::Malformed),
+        (r#"{"fin":"5K7QX2O","beyanlar":[2],"novbeti":"x"}"#, CallErrorKind::Malformed),
+        ("not json", CallErrorKind::Malformed),
+    ] {
+        let (answer, _) = paged(move |nth, _| page(if nth == 0 { FIRST } else { second })).await;
+        let error = answer.expect_err(second);
+        assert_eq!((error.kind(), error.sent(), error.origin()), (&kind, Sent::Maybe, Origin::Provider), "{second}");
+        assert!(!all_text(&error).contains("5K7QX2O"));
+    }
+    // Refused behind the first page, and out of order behind it: the second is the source's own word, and told as that.
+    let refuse =
+        |status: &'static str| paged(move |nth, _| if nth == 0 { page(FIRST) } else { Reply::answer(status, "application/json", "{}") });
+    assert_eq!(refuse("404 Not Found").await.0.expect_err("refused").kind(), &CallErrorKind::Malformed);
+    for (status, code) in [("503 Busy", 503), ("429 Too Many", 429), ("500 Broken", 500)] {
+        assert_eq!(refuse(status).await.0.expect("the source's word").status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let body = |nth: usize| format!(r#"{{"fin":"5K7QX2O","beyanlar":[{nth}],"novbeti":"{nth}"}}"#);
+    let (answer, asked) = paged(move |nth, _| page(&body(nth))).await;
+    assert_eq!((answer.expect_err("no end").kind(), asked.len()), (&CallErrorKind::TooLarge, 4));
+    let long = "x".repeat(600);
+    let (answer, asked) = paged(move |_, _| page(&format!(r#"{{"fin":"5K7QX2O","beyanlar":[],"novbeti":"{long}"}}"#))).await;
+    assert_eq!((answer.expect_err("too long").kind(), asked.len()), (&CallErrorKind::Malformed, 1));
+    // All pages together are bounded as one answer is.
+    let big = "9".repeat(3 << 20);
+    let (answer, asked) = paged(move |nth, _| page(&format!(r#"{{"fin":"5K7QX2O","beyanlar":[{big}],"novbeti":"{nth}"}}"#))).await;
+    assert_eq!((answer.expect_err("too large").kind(), asked.len()), (&CallErrorKind::TooLarge, 2));
+}
+
+#[tokio::test]
+async fn an_expired_cursor_leads_back_to_the_first_page_once() {
+    const FIRST: &str = r#"{"fin":"5K7QX2O","beyanlar":[1],"novbeti":"x"}"#;
+    let gone = || Reply::answer("410 Gone", "application/json", r#"{"xeta":"kursor_kohnelib"}"#);
+    let (answer, asked) = paged(move |nth, _| match nth {
+        0 => page(FIRST),
+        1 => gone(),
+        2 => page(r#"{"fin":"5K7QX2O","beyanlar":[7],"novbeti":"y"}"#),
+        _ => page(r#"{"fin":"5K7QX2O","beyanlar":[8]}"#),
+    })
+    .await;
+    assert_eq!(
+        answer.expect("an answer").body.as_ref(),
+        br#"{"fin":"5K7QX2O","beyanlar":[7,8]}"#,
+        "the first attempt's items are given up"
+    );
+    assert_eq!(asked.len(), 4);
+    let (answer, asked) = paged(move |nth, _| if nth % 2 == 0 { page(FIRST) } else { gone() }).await;
+    assert_eq!((answer.expect("the source's word").status, asked.len()), (410, 4));
+}
+
+#[tokio::test]
+async fn the_deadline_bounds_all_pages_together() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, _| match nth {
+        0 => page(r#"{"beyanlar":[1],"novbeti":"x"}"#),
+        _ => Reply::Hang,
+    })
+    .await;
+    let rest = rest_with(&authority, server.url(), RestConfig { paging: Some(paging()), ..RestConfig::default() });
+    let error = rest.call(&question(Method::GET, None), &within(SHORT)).await.expect_err("hangs");
+    assert_eq!((error.kind(), error.sent()), (&CallErrorKind::Deadline, Sent::Maybe));
+}
+
+fn keyed(next: Option<&str>) -> RestConfig {
+    let header = HeaderName::from_static("x-api-key");
+    RestConfig { api_key: Some(ApiKey { header, key: "first".into(), next: next.map(Into::into) }), ..RestConfig::default() }
+}
+
+/// A source that takes one key alone.
+fn takes(key: &'static str) -> impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static {
+    move |_, seen| match seen.header("x-api-key") == Some(key) {
+        true => page("{}"),
+        false => Reply::answer("401 Unauthorized", "application/json", "{}"),
+    }
+}
+
+fn keys(server: &Server) -> Vec<String> {
+    server.seen().iter().map(|seen| seen.header("x-api-key").unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_refused_key_gives_way_to_the_next_one_once() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, takes("second")).await;
+    let rest = rest_with(&authority, server.url(), keyed(Some("second")));
+    let mut switched = Vec::new();
+    for _ in 0..3 {
+        let answer = rest.call(&question(Method::GET, None), &context()).await.expect("answer");
+        switched.push((answer.status, answer.key_switched));
+    }
+    assert_eq!(switched, [(200, true), (200, false), (200, false)]);
+    assert_eq!(keys(&server), ["first", "second", "second", "second"]);
+    assert!(!format!("{rest:?}").contains("second"), "no key is shown");
+}
+
+#[tokio::test]
+async fn a_refusal_of_both_keys_or_of_the_only_one_is_the_answer() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, takes("third")).await;
+    let rest = rest_with(&authority, server.url(), keyed(Some("second")));
+    for _ in 0..2 {
+        let answer = rest.call(&question(Method::GET, None), &context()).await.expect("answer");
+        assert_eq!((answer.status, answer.key_switched), (401, false));
+    }
+    assert_eq!(keys(&server), ["first", "second", "first", "second"], "what nobody takes is not switched to");
+    let only = rest_with(&authority, server.url(), keyed(None));
+    assert_eq!(only.call(&question(Method::GET, None), &context()).await.expect("answer").status, 401);
+    assert_eq!(keys(&server).len(), 5);
+}
+
+#[tokio::test]
+async fn a_page_behind_a_changed_key_is_a_page() {
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, |nth, seen| match (nth, seen.header("x-api-key")) {
+        (0, Some("first")) => page(r#"{"beyanlar":[1],"novbeti":"x"}"#),
+        (_, Some("second")) => page(r#"{"beyanlar":[2]}"#),
+        _ => Reply::answer("401 Unauthorized", "application/json", "{}"),
+    })
+    .await;
+    let config = RestConfig { paging: Some(paging()), ..keyed(Some("second")) };
+    let answer = rest_with(&authority, server.url(), config).call(&question(Method::GET, None), &context()).await.expect("answer");
+    assert_eq!((answer.body.as_ref(), answer.key_switched), (br#"{"beyanlar":[1,2]}"#.as_slice(), true));
+}
+
+#[test]
+fn keys_and_pages_that_cannot_work_are_refused() {
+    assert_eq!(RestConfig { oauth2: Some(oauth2()), ..keyed(None) }.check(), Err(ConfigError::TwoCredentials));
+    assert_eq!(keyed(Some("a\nb")).check(), Err(ConfigError::ApiKey));
+    assert_eq!(keyed(Some("")).check(), Err(ConfigError::ApiKey));
+    let paged = |paging| RestConfig { paging: Some(paging), ..RestConfig::default() };
+    assert_eq!(paged(paging()).check(), Ok(()));
+    assert_eq!(paged(Paging { pages_max: 1, ..paging() }).check(), Err(ConfigError::Paging));
+    assert_eq!(RestConfig { paging: Some(paging()), ..with_poll(LONG) }.check(), Err(ConfigError::Paging));
 }

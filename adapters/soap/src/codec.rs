@@ -6,7 +6,7 @@ use std::io;
 
 use adapter_core::{CallError, Context, Expected, Question, Request};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
@@ -49,7 +49,10 @@ pub fn write(config: &SoapConfig, question: &Question, context: &Context<'_>, st
     };
     check_body(body)?;
     let action = action.as_deref();
-    let headers = http_headers(config.version, action)?;
+    let mut headers = http_headers(config.version, action)?;
+    if let Some(basic) = &config.basic {
+        headers.insert(AUTHORIZATION, adapter_core::header::basic(&basic.username, basic.password.expose()));
+    }
     let addressing = match (&config.addressing, action) {
         (None, _) => None,
         (Some(addressing), Some(action)) => Some((addressing.to.as_str(), action, format!("urn:uuid:{}", context.exchange_id))),

@@ -35,6 +35,17 @@ pub struct SoapConfig {
     pub addressing: Option<Addressing>,
     /// A WS-Security user name, where the service wants one.
     pub security: Option<UsernameToken>,
+    /// HTTP basic authentication, where the service wants that.
+    pub basic: Option<Basic>,
+}
+
+/// HTTP basic authentication (RFC 7617): the password goes as it is in every message, so this leans on TLS alone.
+#[derive(Debug, Clone)]
+pub struct Basic {
+    /// Our name at the service, without a colon.
+    pub username: String,
+    /// Our password there.
+    pub password: SecretText,
 }
 
 /// WS-Addressing 1.0: `To`, `Action` and `MessageID` are sent.
@@ -78,6 +89,12 @@ impl SoapConfig {
             return Err(ConfigError::To);
         }
         let is_text = |text: &str| !text.is_empty() && !text.chars().any(is_not_xml);
+        let is_plain = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+        match &self.basic {
+            Some(basic) if !is_plain(&basic.username) || basic.username.contains(':') => return Err(ConfigError::BasicUsername),
+            Some(basic) if !is_plain(basic.password.expose()) => return Err(ConfigError::BasicPassword),
+            Some(_) | None => {}
+        }
         match &self.security {
             Some(token) if !is_text(&token.username) => Err(ConfigError::Username),
             Some(token) if !is_text(token.password.expose()) => Err(ConfigError::Password),

@@ -15,6 +15,12 @@ pub enum ConfigError {
     /// Our password there.
     #[error("security.password must be a text without control characters")]
     Password,
+    /// Our name at the HTTP server.
+    #[error("basic.username must be a text without control characters and colons")]
+    BasicUsername,
+    /// Our password there.
+    #[error("basic.password must be a text without control characters")]
+    BasicPassword,
 }
 
 /// Why the beginning of an answer is not that of a SOAP message we read. The provider's fault; the

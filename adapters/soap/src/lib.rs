@@ -8,7 +8,7 @@ pub mod error;
 pub mod security;
 
 pub use client::Soap;
-pub use config::{Addressing, PasswordKind, SoapConfig, SoapVersion, UsernameToken};
+pub use config::{Addressing, Basic, PasswordKind, SoapConfig, SoapVersion, UsernameToken};
 pub use error::{ConfigError, PrologueError};
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::codec::{Element, Payload, check_body, check_relation, http_headers, prologue, prologue_with, write};
 use crate::security::{SECURITY, Stamp, UTILITY, password_digest};
-use crate::{Addressing, ConfigError, PasswordKind, PrologueError, Soap, SoapConfig, SoapVersion, UsernameToken};
+use crate::{Addressing, Basic, ConfigError, PasswordKind, PrologueError, Soap, SoapConfig, SoapVersion, UsernameToken};
 use server::{Authority, Reply, Server};
 
 #[path = "../../core/src/tests/server.rs"]
@@ -42,7 +42,13 @@ fn context() -> Context<'static> {
 }
 
 fn config(version: SoapVersion, to: Option<&str>) -> SoapConfig {
-    SoapConfig { version, path: "/gelir".to_owned(), addressing: to.map(|to| Addressing { to: to.to_owned() }), security: None }
+    SoapConfig {
+        version,
+        path: "/gelir".to_owned(),
+        addressing: to.map(|to| Addressing { to: to.to_owned() }),
+        security: None,
+        basic: None,
+    }
 }
 
 fn token(kind: PasswordKind) -> UsernameToken {
@@ -431,4 +437,29 @@ async fn every_message_has_its_own_nonce_and_time() {
         assert!(token.nonce.len() == 16 && nonces.insert(token.nonce));
     }
     assert!(!format!("{soap:?}").contains("gizli"));
+}
+
+#[tokio::test]
+async fn a_user_is_shown_by_basic_authentication_where_wanted() {
+    let fine = answer("<s:Body><a/></s:Body>");
+    let authority = Authority::new("test authority");
+    let server = Server::start(&authority, move |_, _| Reply::answer("200 OK", "text/xml", &fine)).await;
+    let basic = |username: &str, password: &str| SoapConfig {
+        basic: Some(Basic { username: username.to_owned(), password: password.into() }),
+        ..config(SoapVersion::V11, None)
+    };
+    soap(&authority, server.url(), basic("meis", "gizli söz:1")).call(&question(None), &context()).await.expect("answer");
+    // base64("meis:gizli söz:1")
+    let seen = server.seen();
+    assert_eq!(seen.first().expect("asked").header("authorization"), Some("Basic bWVpczpnaXpsaSBzw7Z6OjE="));
+    let shown = format!("{:?}", write(&basic("meis", "gizli"), &question(None), &context(), None).expect("good question"));
+    assert!(!shown.contains("gizli") && !shown.contains("Basic"), "{shown}");
+    for (username, password, error) in [
+        ("", "x", ConfigError::BasicUsername),
+        ("a:b", "x", ConfigError::BasicUsername),
+        ("a\n", "x", ConfigError::BasicUsername),
+        ("a", "", ConfigError::BasicPassword),
+    ] {
+        assert_eq!(basic(username, password).check(), Err(error), "{username}");
+    }
 }

@@ -153,7 +153,7 @@ impl RestCodec {
     /// question: repeated headers are not ours, are missing or doubled, or the hash is of another
     /// request.
     pub fn check(&self, context: &Context<'_>, digest: Option<&RequestDigest>, received: Received) -> Result<WireAnswer, CallError> {
-        let Received { status, headers, body, retry_after } = received;
+        let Received { status, headers, body, retry_after, key_switched: _ } = received;
         let names = &self.headers;
         if let Some(code) = headers.get(&names.error) {
             return Err(fault::classify_header(code.as_bytes(), status).into_error().with_retry_after(retry_after));
@@ -191,7 +191,7 @@ impl RestCodec {
         };
         self.check_hash(single(&headers, &names.request_hash)?, digest, request_id)?;
         let route_id = request_id.map_or(id, str::to_owned);
-        Ok(WireAnswer { status, body, retry_after, route_id: Some(route_id) })
+        Ok(WireAnswer { status, body, retry_after, route_id: Some(route_id), key_switched: false })
     }
 
     fn check_hash(&self, given: Option<&[u8]>, digest: Option<&RequestDigest>, request_id: Option<&str>) -> Result<(), CallError> {

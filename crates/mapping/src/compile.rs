@@ -15,9 +15,9 @@ use model::{Decimal, Problem, Problems, Profile, Service, ServiceId, Type, Value
 
 use crate::example::{Example, Question};
 use crate::path::{self, Name, PathError};
-use crate::plan::{Plan, Protocol};
+use crate::plan::{Paging, Plan, Protocol};
 use crate::raw;
-use crate::read::tree::Syntax;
+use crate::read::tree::{Syntax, Tree};
 
 /// The service version a mapping file says it maps, before anything else of it is checked.
 #[must_use]
@@ -47,20 +47,34 @@ pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Probl
         return None;
     }
     let (tree, rules, fields) = response?;
-    Some(Plan { service: Arc::clone(service), protocol: protocol(&raw.wire)?, request: request?, tree, rules, fields, examples })
+    Some(Plan { service: Arc::clone(service), protocol: protocol(&raw, &tree)?, request: request?, tree, rules, fields, examples })
 }
 
-fn protocol(wire: &raw::Wire) -> Option<Protocol> {
+fn protocol(raw: &raw::Mapping, tree: &Tree) -> Option<Protocol> {
+    let wire = &raw.wire;
     Some(match wire.protocol {
         raw::Protocol::Soap11 => Protocol::Soap11,
         raw::Protocol::Soap12 => Protocol::Soap12,
-        raw::Protocol::RestJson => Protocol::RestJson,
+        raw::Protocol::RestJson => Protocol::RestJson { paging: wire.paging.as_ref().map(|paging| self::paging(paging, tree)) },
         raw::Protocol::XroadRest => Protocol::XroadRest { service_code: wire.service.as_ref()?.code.as_str().into() },
         raw::Protocol::XroadSoap => {
             let service = wire.service.as_ref()?;
             Protocol::XroadSoap { service_code: service.code.as_str().into(), service_version: service.version.as_deref().map(Into::into) }
         }
     })
+}
+
+fn paging(raw: &raw::Paging, tree: &Tree) -> Paging {
+    let read = tree.nodes[0].children.iter().map(|child| &tree.nodes[*child]).filter(|node| !node.ignore);
+    let same = read.map(|node| &node.name).filter(|name| ***name != *raw.items && ***name != *raw.cursor);
+    Paging {
+        items: raw.items.as_str().into(),
+        cursor: raw.cursor.as_str().into(),
+        query: raw.query.as_str().into(),
+        pages_max: raw.pages_max,
+        expired: raw.expired,
+        same: same.cloned().collect(),
+    }
 }
 
 /// A check under way: what is checked, against what, and what was found.
@@ -156,6 +170,7 @@ impl Check<'_> {
                 self.problem_at_key("/wire/ns", "unused-key", "JSON has no namespaces", "a SOAP protocol");
             }
         }
+        self.paging();
         if let Some(action) = &wire.action
             && !action.chars().all(|sign| sign.is_ascii_graphic() && sign != '"')
         {
@@ -175,6 +190,33 @@ impl Check<'_> {
                     "one prefix for each",
                 );
             }
+        }
+    }
+
+    /// A list in pages is the whole answer's, and nothing of a page but the list is lost by joining them.
+    fn paging(&mut self) {
+        let raw = self.raw;
+        let Some(paging) = &raw.wire.paging else { return };
+        if raw.wire.protocol != raw::Protocol::RestJson || raw.request.method != Some(raw::Method::Get) || raw.response.at.is_some() {
+            let message = "only a list at the top of an answer to a GET comes in pages";
+            self.problem_at_key("/wire/paging", "wrong-paging", message, "protocol: rest-json, method: GET, no `at`");
+        }
+        if !raw.response.fields.values().any(|field| field.each.as_ref() == Some(&paging.items)) {
+            let message = format!("no field is the list `{}`", paging.items);
+            self.problem("/wire/paging/items", "wrong-paging", message, "the `each` of a field");
+        }
+        if !raw.response.ignore.contains(&paging.cursor) {
+            let message = format!("the cursor `{}` is read, or undeclared", paging.cursor);
+            self.problem("/wire/paging/cursor", "wrong-paging", message, "a key in `ignore`: the pages are the adapter's");
+        }
+        if paging.query.is_empty() || raw.request.query.iter().any(|put| put.to == paging.query) {
+            self.problem("/wire/paging/query", "wrong-paging", "the name is empty or the question has it already", "a name of its own");
+        }
+        if !(2..=100).contains(&paging.pages_max) {
+            self.problem("/wire/paging/pages_max", "wrong-paging", "not a number of pages", "2 to 100");
+        }
+        if paging.expired.is_some_and(|status| !(400..=499).contains(&status) || status == 429) {
+            self.problem("/wire/paging/expired", "wrong-paging", "not a status that refuses a cursor", "400 to 499, such as 410; not 429");
         }
     }
 

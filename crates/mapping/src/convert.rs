@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use encoding_rs::Encoding;
 use jiff::Timestamp;
 use model::{Decimal, Profile, Type, Value};
 use regex_lite::Regex;
@@ -13,6 +14,13 @@ use crate::raw::{MoneyUnit, Unmapped, UnmappedWord};
 
 /// Longest canonical text, in characters (`model::Type::Text`).
 const TEXT_CHARS_MAX: usize = 4_096;
+
+/// Why a value is flagged: its table does not know the code.
+const UNMAPPED: &str = "unmapped-code";
+/// Why a value is flagged: a wrong code page was undone.
+const RESTORED: &str = "code-page";
+/// The letters of Azerbaijani beyond ASCII that a code page of one byte can hold; `ə` is in none.
+const LETTERS: &str = "çğıöşüÇĞİÖŞÜ";
 
 /// A wire value as its syntax gives it. XML has texts alone.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +40,8 @@ pub(crate) enum Token<'t> {
 pub(crate) enum Converted {
     /// A canonical value.
     Value(Value),
-    /// A canonical value whose code the table does not know.
-    Flagged(Value),
+    /// A canonical value with something to know about it: why, such as `unmapped-code`.
+    Flagged(Value, &'static str),
     /// The source states "none".
     Absent,
 }
@@ -74,6 +82,8 @@ pub(crate) enum Step {
     Capture(Regex),
     /// Fills up on the left.
     Pad(usize, char),
+    /// Undoes a wrong code page: written in the first, read in the second.
+    CodePage(&'static Encoding, &'static Encoding),
 }
 
 /// A checked code table.
@@ -100,12 +110,15 @@ impl Conversion {
         if text.is_empty() || self.absent.iter().any(|absent| **absent == *text) {
             return Ok(Converted::Absent);
         }
+        let mut restored = false;
         if !self.steps.is_empty() {
             if !is_text {
                 return Err("wrong-kind");
             }
             for step in &self.steps {
-                text = Cow::Owned(step.apply(&text)?);
+                let changed = step.apply(&text)?;
+                restored |= matches!(step, Step::CodePage(..)) && changed != *text;
+                text = Cow::Owned(changed);
             }
             if text.is_empty() {
                 return Err("empty-text");
@@ -125,7 +138,7 @@ impl Conversion {
             // A number where a text is promised may have lost its leading zeros: it is refused.
             _ => return Err("wrong-kind"),
         };
-        Ok(Converted::Value(value))
+        Ok(if restored { Converted::Flagged(value, RESTORED) } else { Converted::Value(value) })
     }
 
     fn textual(&self, text: Cow<'_, str>, profile: Profile) -> Result<Value, &'static str> {
@@ -225,8 +238,37 @@ impl Step {
                 let missing = to.saturating_sub(text.chars().count());
                 std::iter::repeat_n(*with, missing).chain(text.chars()).collect()
             }
+            Self::CodePage(written, read) => restore(text, written, read)?,
         })
     }
+}
+
+/// Undoes a wrong code page, where every sign of it leads back to a letter of Azerbaijani. A text without a sign of
+/// it is sound and stays. A letter that has become `?` or U+FFFD is lost, and what it was is nobody's to guess.
+fn restore(text: &str, written: &'static Encoding, read: &'static Encoding) -> Result<String, &'static str> {
+    if text.contains(['?', char::REPLACEMENT_CHARACTER]) {
+        return Err("lost-letter");
+    }
+    let (mut sound, mut damaged) = (false, false);
+    let mut restored = String::with_capacity(text.len());
+    for sign in text.chars() {
+        let own = sign.encode_utf8(&mut [0; 4]).to_owned();
+        let (bytes, _, foreign) = read.encode(&own);
+        let (was, _) = written.decode_without_bom_handling(&bytes);
+        if foreign {
+            sound = true;
+        } else if *was != *own {
+            damaged = true;
+            if !was.chars().all(|letter| LETTERS.contains(letter)) {
+                return Err(RESTORED);
+            }
+            restored.push_str(&was);
+            continue;
+        }
+        restored.push(sign);
+    }
+    // Letters that the wrong code page does not have were never read in it: such a text is of two kinds.
+    if sound && damaged { Err(RESTORED) } else { Ok(restored) }
 }
 
 impl Table {
@@ -238,8 +280,8 @@ impl Table {
             Unmapped::Word(UnmappedWord::Invalid) => Err("unmapped-code"),
             Unmapped::Word(UnmappedWord::Keep) if code.chars().any(char::is_control) => Err("control-character"),
             Unmapped::Word(UnmappedWord::Keep) if code.chars().count() > TEXT_CHARS_MAX => Err("text-too-long"),
-            Unmapped::Word(UnmappedWord::Keep) => Ok(Converted::Flagged(Value::Text(code.into()))),
-            Unmapped::Null(()) => Ok(Converted::Flagged(Value::Null)),
+            Unmapped::Word(UnmappedWord::Keep) => Ok(Converted::Flagged(Value::Text(code.into()), UNMAPPED)),
+            Unmapped::Null(()) => Ok(Converted::Flagged(Value::Null, UNMAPPED)),
         }
     }
 }

@@ -38,13 +38,34 @@ pub enum Protocol {
         service_version: Option<Box<str>>,
     },
     /// JSON over HTTP.
-    RestJson,
+    RestJson {
+        /// How a list that comes in pages goes on.
+        paging: Option<Paging>,
+    },
     /// X-Road message protocol for REST, JSON in and out. The path of a question is what follows the
     /// service code in the security server's address.
     XroadRest {
         /// Service code, the last of the five segments that name the service.
         service_code: Box<str>,
     },
+}
+
+/// How a list that comes in pages goes on, with what an adapter needs of the mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging {
+    /// Key of the list, at the top of an answer.
+    pub items: Box<str>,
+    /// Key of the cursor to the next page, at the top of an answer.
+    pub cursor: Box<str>,
+    /// Name of a cursor in the query.
+    pub query: Box<str>,
+    /// Most pages of one answer.
+    pub pages_max: u16,
+    /// HTTP status that refuses an expired cursor.
+    pub expired: Option<u16>,
+    /// Keys at the top of an answer that the mapping reads, besides the list: they are the same on every page, or
+    /// the pages are not those of one answer.
+    pub same: Vec<Box<str>>,
 }
 
 /// An outcome rule, for people.

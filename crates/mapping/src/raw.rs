@@ -47,6 +47,27 @@ pub struct Wire {
     /// X-Road service code, and for SOAP its version.
     #[serde(default)]
     pub service: Option<WireService>,
+    /// How a list that comes in pages goes on; only for a GET of `rest-json`.
+    #[serde(default)]
+    pub paging: Option<Paging>,
+}
+
+/// A list that comes in pages: each page names the next one, and the adapter asks until there is none.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    /// The key of the list, at the top of the answer.
+    pub items: String,
+    /// The key of the cursor to the next page, at the top of the answer; null, empty or missing on the last one.
+    pub cursor: String,
+    /// The name in the query under which a cursor is sent.
+    pub query: String,
+    /// Most pages of one answer, 2 to 100; more is `INVALID_DATA`.
+    pub pages_max: u16,
+    /// The HTTP status by which the source refuses a cursor that has expired: the list is then asked for once more, from
+    /// its first page.
+    #[serde(default)]
+    pub expired: Option<u16>,
 }
 
 /// Protocol of a service.
@@ -384,6 +405,17 @@ pub struct When {
     /// Paths and the text each must have.
     #[serde(default)]
     pub equals: BTreeMap<String, Scalar>,
+    /// `pdf`: the body is a scanned page in place of data. Nothing of it is read.
+    #[serde(default)]
+    pub scan: Option<Scan>,
+}
+
+/// What a body is that holds a picture of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scan {
+    /// PDF (ISO 32000).
+    Pdf,
 }
 
 /// HTTP statuses.
@@ -465,6 +497,20 @@ pub struct Field {
     /// Pattern of this date, month or moment, where it differs from `formats`.
     #[serde(default)]
     pub format: Option<String>,
+    /// The unit of this decimal, where another part of the same record or item tells it.
+    #[serde(default)]
+    pub unit: Option<Unit>,
+}
+
+/// A unit that the source states beside the number.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Path of the text that names the unit, in the same record or item.
+    pub by: String,
+    /// Each unit that the source uses, and by what its numbers are multiplied: `1`, `100` or a text such as `"0.01"`.
+    /// A unit that does not stand here is `INVALID_DATA`.
+    pub factors: BTreeMap<String, Scalar>,
 }
 
 /// Path of a value, or paths of which the first with a value is taken.
@@ -504,6 +550,30 @@ pub enum Step {
     Capture(String),
     /// Fills up with a character on the left.
     Pad(Pad),
+    /// Undoes a wrong code page, as far as that loses nothing; a text that cannot be restored is `INVALID_DATA`.
+    #[serde(rename = "code-page")]
+    CodePage(CodePages),
+}
+
+/// The damage that a source is known for: bytes of one code page that somebody read as another.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodePages {
+    /// The code page that the text was written in.
+    pub written: CodePage,
+    /// The one that its bytes were then read in.
+    pub read: CodePage,
+}
+
+/// A code page of one byte for each character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum CodePage {
+    /// Cyrillic (CP1251).
+    #[serde(rename = "windows-1251")]
+    Windows1251,
+    /// Turkish (CP1254), which has all Azerbaijani letters but `ə`.
+    #[serde(rename = "windows-1254")]
+    Windows1254,
 }
 
 /// Fills a text up on the left.

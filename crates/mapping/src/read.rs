@@ -140,12 +140,19 @@ impl ReadError {
 /// Reads an answer by a plan.
 pub(crate) fn read(plan: &Plan, answer: WireAnswer<'_>, profile: Profile, limits: &Limits) -> Result<Reading, ReadError> {
     let tree = &plan.tree;
+    if tree.syntax == Syntax::Json && answer.body.starts_with(PDF) {
+        let malformed = ReadError::Malformed { syntax: "JSON", rule: "scanned-page", at: 0 };
+        return without_data(&tree.rules, |rule| rule.scan, answer.status).ok_or(malformed);
+    }
     let mut walk = Walk::new(tree, profile, limits);
     match parse(&mut walk, tree.syntax, answer.body, limits) {
         Ok(()) => walk.finish(plan, answer.status),
-        Err(error) => by_status(&tree.rules, answer.status).ok_or(error),
+        Err(error) => without_data(&tree.rules, |_| false, answer.status).ok_or(error),
     }
 }
+
+/// How a PDF begins (ISO 32000-2, 7.5.2): what offices send that have scanned a page.
+const PDF: &[u8] = b"%PDF-";
 
 fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> Result<(), ReadError> {
     if body.is_empty() {
@@ -169,10 +176,10 @@ fn parse(walk: &mut Walk<'_>, syntax: Syntax, body: &[u8], limits: &Limits) -> R
     Ok(())
 }
 
-/// What the status alone says of an answer that cannot be read, such as the HTML page of a proxy with
-/// status 503. It may say that the source could not be asked or refused, never anything about the person.
-fn by_status(rules: &[Rule], status: u16) -> Option<Reading> {
-    let says_enough = |rule: &Rule| rule.by_status_alone() && rule.takes_status(status) && !rule.wants_a_sign();
+/// What is said by an answer that cannot be read, such as the HTML page of a proxy with status 503: by its status that the
+/// source could not be asked or refused, never anything about the person; by what the body `is` where that is a sign of its own.
+fn without_data(rules: &[Rule], is: impl Fn(&Rule) -> bool, status: u16) -> Option<Reading> {
+    let says_enough = |rule: &Rule| rule.takes_status(status) && (is(rule) || rule.by_status_alone() && !rule.wants_a_sign());
     let rule = rules.iter().position(says_enough)?;
     let repeated = Repeated::default();
     Some(Reading { outcome: rules[rule].outcome, absence: None, rule, facts: None, repeated, undeclared: Undeclared::default() })
@@ -201,8 +208,16 @@ mod tests {
     /// The check refuses such rules; the reader does not rely on it.
     #[test]
     fn a_rule_that_no_body_decides_never_speaks_of_the_person() {
-        let rule =
-            |outcome, fault, forbids| Rule { status: vec![(404, 404)], fault, needs: 0, forbids, outcome, absence: None, confirmed: false };
+        let rule = |outcome, fault, forbids| Rule {
+            status: vec![(404, 404)],
+            fault,
+            needs: 0,
+            forbids,
+            outcome,
+            absence: None,
+            confirmed: false,
+            scan: false,
+        };
         let fault = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><faultcode>s:Client</faultcode></s:Fault></s:Body></s:Envelope>";
         let other = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><x/></s:Body></s:Envelope>";
         let html = "<!DOCTYPE html><p>404<br></html>";

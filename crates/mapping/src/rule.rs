@@ -11,6 +11,10 @@ pub const MAPPING: &[(&str, &str)] = &[
     ("duplicate-path", "A path is read, ignored or written twice, or both read and ignored."),
     ("path-conflict", "A path is both a value and a part with others inside."),
     ("crossed-list", "A path leaves the record or item its field belongs to."),
+    (
+        "wrong-paging",
+        "A list in pages is one at the top of the answer to a GET, with its cursor in `ignore`, sent under a name of its own, in 2 to 100 pages.",
+    ),
     ("unsent-input", "The request leaves out what the contract asks for."),
     ("not-always-present", "The question does not always have this value, so it needs `if: present`."),
     (
@@ -91,6 +95,9 @@ pub const ANSWER: &[(&str, &str)] = &[
     ("wrong-structure", "An object or list where a value is promised, or the other way round."),
     ("wrong-kind", "A JSON number, truth value or text where another is promised."),
     ("no-match", "The text does not have the form that a `capture` step takes apart."),
+    ("lost-letter", "A letter has become `?` on its way into the source's register: what it was cannot be restored."),
+    ("code-page", "The text was read in a wrong code page, and restoring it does not give letters of Azerbaijani alone."),
+    ("unknown-unit", "The unit that stands beside the number is none of those the mapping knows, or is not there."),
     ("empty-text", "Nothing is left of the text after the steps."),
     ("unmapped-code", "The table has no row for the code."),
     ("unknown-code", "The code is not one of the contract's."),

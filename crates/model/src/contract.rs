@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, RoleId, ServiceId, Version};
+use crate::instances::Instances;
 use crate::outcome::{Absence, Outcome};
 use crate::predicate::Predicate;
 use crate::representation::RepresentativeKind;
@@ -375,6 +376,10 @@ pub struct Input {
     /// For an identifying input: the service and top-level field whose answer *in the same case*
     /// must have given it. `None` where the contract frees it.
     pub comes_from: Option<(ServiceId, Box<str>)>,
+    /// Least and greatest value, for [`Type::Int`]; none where any whole number is taken.
+    pub range: Option<(i64, i64)>,
+    /// Where the value is the key of one of the source's instances: which keys there are.
+    pub instances: Option<Arc<Instances>>,
 }
 
 /// A pair of month inputs, or of date inputs, that spans at most so many months.
@@ -516,6 +521,17 @@ pub struct QuotaDays {
     pub quota: Quota,
 }
 
+/// Stricter terms in some months of every year (Asia/Baku).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Season {
+    /// The months, 1 to 12; each in one season at most.
+    pub months: Vec<i8>,
+    /// How long an answer is current, where it is for a shorter time than else.
+    pub lifetime: Option<Duration>,
+    /// Whether a `NOT_FOUND` proves nothing.
+    pub absence_unknown: bool,
+}
+
 /// A provider: one primary source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
@@ -527,6 +543,8 @@ pub struct Provider {
     pub clause: Box<str>,
     /// When it has said beforehand that it does not answer, or answers badly (Decree 634, 6.2.3).
     pub windows: Vec<PlannedWindow>,
+    /// The bodies it consists of, where the decree names it in the plural.
+    pub instances: Option<Arc<Instances>>,
 }
 
 /// The questions by which the gateway looks whether sources answer as they should (Decree 634, 6.2.1), and as whom.
@@ -595,6 +613,8 @@ pub struct Service {
     pub absence: Absence,
     /// How long an answer is current; zero for never cached.
     pub lifetime: Duration,
+    /// Months in which stricter terms hold; [`Service::absence_on`] and [`Service::lifetime_on`] know them.
+    pub seasons: Vec<Season>,
     /// Agreed rate.
     pub quota: Quota,
     /// Days on which another rate is agreed.
@@ -636,6 +656,23 @@ impl Service {
     pub fn quota_on(&self, today: Date) -> Quota {
         let special = self.quota_days.iter().find(|days| (days.from..=days.to).contains(&today.day()));
         special.map_or(self.quota, |days| days.quota)
+    }
+
+    /// What `NOT_FOUND` means on a day (Asia/Baku).
+    #[must_use]
+    pub fn absence_on(&self, today: Date) -> Absence {
+        let unknown = self.season(today).is_some_and(|season| season.absence_unknown);
+        if unknown { Absence::Unknown } else { self.absence }
+    }
+
+    /// How long an answer is current on a day (Asia/Baku).
+    #[must_use]
+    pub fn lifetime_on(&self, today: Date) -> Duration {
+        self.season(today).and_then(|season| season.lifetime).unwrap_or(self.lifetime)
+    }
+
+    fn season(&self, today: Date) -> Option<&Season> {
+        self.seasons.iter().find(|season| season.months.contains(&today.month()))
     }
 
     /// Index of a leaf by its path.
@@ -1036,6 +1073,8 @@ pub enum Need {
 pub enum InputSource {
     /// The month, or the day, so many months before the current one (Asia/Baku).
     MonthsAgo(u32),
+    /// The year so many years before the current one (Asia/Baku).
+    YearsAgo(u32),
     /// An earlier answer.
     Answer(AnswerField),
     /// The dossier's own input of this name.

@@ -89,6 +89,11 @@ slug!(
     ProviderId, "provider code"
 );
 slug!(
+    /// One instance of a source, such as one district's executive body. A source that is one body has one instance, of its
+    /// own code.
+    InstanceId, "instance code"
+);
+slug!(
     /// A subsystem or agency that asks, such as `targeted-aid`.
     ConsumerId, "consumer code"
 );

@@ -8,6 +8,7 @@
 mod consumer;
 mod dossier;
 mod file;
+mod instances;
 mod probes;
 mod provider;
 mod service;
@@ -324,8 +325,9 @@ impl Loader<'_> {
             file.bilingual("/name", &raw.name);
             let clause = file.text("/clause", &raw.clause);
             let windows = provider::windows(&mut file, raw.windows);
+            let instances = raw.instances.as_ref().map(|raw| Arc::new(instances::check(&mut file, raw)));
             if let (Some(id), 0) = (id, file.faults()) {
-                self.snapshot.providers.insert(id.clone(), Provider { id, name: raw.name, clause, windows });
+                self.snapshot.providers.insert(id.clone(), Provider { id, name: raw.name, clause, windows, instances });
             }
         }
     }
@@ -346,7 +348,9 @@ impl Loader<'_> {
                 let mut file = File::new(&document, self.problems);
                 file.refuse("/service", rule::DUPLICATE_SERVICE, "another version of this service is active", "one version in the folder");
             }
-            if let Some(service) = service::check(&document, raw, self.today, &self.names, self.problems) {
+            let provider = self.snapshot.providers.iter().find(|(id, _)| id.as_str() == file::folder_name(path));
+            let instances = provider.and_then(|(_, provider)| provider.instances.as_ref());
+            if let Some(service) = service::check(&document, raw, instances, self.today, &self.names, self.problems) {
                 checked.push((document, service));
             }
         }

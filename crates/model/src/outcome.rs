@@ -77,4 +77,10 @@ impl Absence {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The one of the two that proves less.
+    #[must_use]
+    pub fn or_stricter(self, other: Self) -> Self {
+        if other == Self::Unknown { other } else { self }
+    }
 }

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::contract::{Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, SubjectForm, Type};
+use crate::instances::KeyForm;
 use crate::outcome::Absence;
 use crate::representation::RepresentativeKind;
 use crate::window::Effect;
@@ -27,6 +28,27 @@ pub struct ProviderFile {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub windows: Vec<PlannedWindow>,
+    /// The bodies it consists of, where the decree names it in the plural.
+    pub instances: Option<Instances>,
+}
+
+/// The bodies that a source consists of.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Instances {
+    /// The input that chooses the body; every service of the source has it as a text.
+    pub by: String,
+    /// Form of the keys: `territory` (AZS 882, eight digits) or `code`.
+    pub form: KeyForm,
+    /// Keys whose body answers; the deployment says which instance serves which.
+    #[schemars(length(min = 1, max = 1_000))]
+    pub connected: Vec<String>,
+    /// Keys whose body is not connected: the answer is `NOT_HELD_ELECTRONICALLY`, and nobody is asked.
+    #[serde(default)]
+    #[schemars(length(max = 1_000))]
+    pub not_connected: Vec<String>,
+    /// The key of a question that leaves the input out; without it every service requires the input.
+    pub otherwise: Option<String>,
 }
 
 /// A planned window of a source, by the time of Baku.
@@ -201,6 +223,10 @@ pub struct ServiceFile {
     pub absence: Absence,
     /// How long an answer is current, such as `24h`; `0s` for never reused.
     pub lifetime: String,
+    /// Months of the year in which answers prove less or are current for a shorter time.
+    #[serde(default)]
+    #[schemars(length(max = 12))]
+    pub seasons: Vec<Season>,
     /// Agreed rate, per provider instance.
     pub quota: ServiceQuota,
     /// Longest wait for one answer, `1s` to `60s`.
@@ -286,6 +312,10 @@ pub struct Input {
     /// For an identifying input: `provider/service.field`, the answer in the same case that must
     /// have given it.
     pub comes_from: Option<String>,
+    /// Least value, with `type: int`.
+    pub min: Option<i64>,
+    /// Greatest value, with `type: int`.
+    pub max: Option<i64>,
 }
 
 /// Whether an input must be given.
@@ -355,6 +385,19 @@ pub struct QuotaDays {
     /// Most at once on these days.
     #[schemars(range(min = 1, max = 100_000))]
     pub burst: u32,
+}
+
+/// Stricter terms in some months of every year (Asia/Baku), such as while a register rolls over.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Season {
+    /// The months, 1 to 12.
+    #[schemars(length(min = 1, max = 12), inner(range(min = 1, max = 12)))]
+    pub months: Vec<i8>,
+    /// How long an answer is current in them; shorter than the contract's own.
+    pub lifetime: Option<String>,
+    /// `unknown`: a `NOT_FOUND` of these months proves nothing.
+    pub absence: Option<Absence>,
 }
 
 /// One field of an answer. A path that ends in `[]` is a list: of records where it has no type (its
@@ -794,6 +837,8 @@ pub struct Members {
 pub enum Source {
     /// The month, or the day, so many months before the current one (Asia/Baku).
     MonthsAgo(#[schemars(range(max = 240))] u32),
+    /// The year so many years before the current one (Asia/Baku), for an input of type int.
+    YearsAgo(#[schemars(range(max = 20))] u32),
     /// `element.field`: a top-level field of an earlier element's answer.
     Answer(String),
     /// The dossier's own input of this name.

@@ -55,7 +55,11 @@ rules! {
     CONSENT_TERMS = "consent-terms": "Each question under a consent is a fact: `lifetime: 0s`, `retry: never`, and a subject.";
     WRONG_CONFIRMATION = "wrong-confirmation": "What an answer repeats needs an agreed top-level field of a fitting type, and something that a question has.";
     WRONG_QUOTA_DAYS = "wrong-quota-days": "Days of the month that end before they begin, or that have a rate already.";
+    WRONG_SEASON = "wrong-season": "A season changes nothing, has a month of another, or loosens what the contract says for the rest of the year.";
+    WRONG_RANGE = "wrong-range": "A bound of an input that is no whole number, or a least value above the greatest.";
     SUBJECT_NOT_CONFIRMED = "subject-not-confirmed": "The answer names a person or taxpayer, and nothing says that it is the one asked about.";
+    WRONG_INSTANCE_KEY = "wrong-instance-key": "The key of a source's instance has another form, or is not connected.";
+    WRONG_ROUTING_INPUT = "wrong-routing-input": "What says which instance of a source is asked is no input of the service, or one that cannot.";
     // References.
     UNKNOWN_SERVICE = "unknown-service": "There is no such service.";
     UNKNOWN_PURPOSE = "unknown-purpose": "There is no such purpose in `purposes.yaml`.";

@@ -37,6 +37,31 @@ impl Decimal {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is above zero.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        !self.0.starts_with('-') && self.0.bytes().any(|b| matches!(b, b'1'..=b'9'))
+    }
+
+    /// The exact product, with as many decimals as both have together; `None` beyond 38 digits. A factor of 1
+    /// changes nothing.
+    #[must_use]
+    pub fn times(&self, factor: &Self) -> Option<Self> {
+        let ((left, places), (right, more)) = (self.parts()?, factor.parts()?);
+        let (product, places) = (left.checked_mul(right)?, places + more);
+        let digits = format!("{:0width$}", product.unsigned_abs(), width = places + 1);
+        let (whole, fraction) = digits.split_at_checked(digits.len() - places)?;
+        let sign = if product < 0 { "-" } else { "" };
+        let point = if places == 0 { "" } else { "." };
+        Self::new(&format!("{sign}{whole}{point}{fraction}"))
+    }
+
+    /// All digits as one number, and how many of them are decimals.
+    fn parts(&self) -> Option<(i128, usize)> {
+        let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        Some((format!("{whole}{fraction}").parse().ok()?, fraction.len()))
+    }
 }
 
 impl fmt::Debug for Decimal {
@@ -298,6 +323,22 @@ mod tests {
         for bad in ["", "-", "01", "1.", ".5", "1,5", "+1", "1e3", "--1", "NaN"] {
             assert!(Decimal::new(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_product_is_exact_or_none() {
+        let times = |left: &str, right: &str| {
+            let product = Decimal::new(left).expect("digits").times(&Decimal::new(right).expect("digits"));
+            product.map(|product| product.as_str().to_owned())
+        };
+        for (left, right, product) in
+            [("1.25", "1", "1.25"), ("125", "0.01", "1.25"), ("7", "0.01", "0.07"), ("-3", "0.1", "-0.3"), ("0", "0.01", "0.00")]
+        {
+            assert_eq!(times(left, right).as_deref(), Some(product), "{left} × {right}");
+        }
+        let digits = "9".repeat(38);
+        assert_eq!(times(&digits, "1"), Some(digits.clone()));
+        assert_eq!((times(&digits, "10"), times(&digits, "100")), (None, None));
     }
 
     #[test]

@@ -2,18 +2,14 @@
 
 use std::collections::HashMap;
 
-use axum::extract::Query;
+use http::StatusCode;
 use http::request::Parts;
-use http::{Method, StatusCode};
-use model::Profile;
 
+use super::json::{committed, fin, json, manat, query, receive, text, wrong};
 use super::months::Month;
-use super::soap::DEEP;
 use super::{Answer, Request, percent_decoded};
 use crate::fault::Fault;
 use crate::personas::{Electricity, MeterKind, Person, Personas, TariffGroup};
-
-const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
 /// Months a question may span, both ends counted.
 const WINDOW_MAX: i32 = 36;
@@ -104,17 +100,7 @@ impl Azerishiq {
     }
 
     fn try_answer(&self, request: &Request<'_>) -> Result<Answer, Answer> {
-        let route = route(request.head.uri.path()).ok_or_else(|| json(StatusCode::NOT_FOUND, r#"{"xeta":"unvan_tapilmadi"}"#))?;
-        if request.head.method != Method::GET {
-            return Err(json(StatusCode::METHOD_NOT_ALLOWED, r#"{"xeta":"metod_yanlisdir"}"#).with("allow", "GET"));
-        }
-        if !request.body.is_empty() {
-            return Err(wrong("GET gövdəsiz olmalıdır"));
-        }
-        if !accepts_json(request) {
-            return Err(json(StatusCode::NOT_ACCEPTABLE, r#"{"xeta":"yalniz_json"}"#));
-        }
-        match route {
+        match receive(request, route(request.head.uri.path()))? {
             Route::Subscriber => self.subscriber(request),
             Route::Consumption(code) => self.consumption(code, request),
         }
@@ -122,8 +108,7 @@ impl Azerishiq {
 
     fn subscriber(&self, request: &Request<'_>) -> Result<Answer, Answer> {
         let place = match query(request, ["fin"]) {
-            Ok([fin]) if Profile::Test.accepts_fin(&fin) || Profile::Production.accepts_fin(&fin) => self.by_fin.get(&*fin),
-            Ok(_) => return Err(wrong("fin: 7 simvol")),
+            Ok([asked]) => self.by_fin.get(fin(&asked)?),
             Err(_) => {
                 let [code] = query(request, ["unvan_kodu"]).map_err(|_| wrong("parametrlər: fin, yaxud unvan_kodu"))?;
                 if code.is_empty() || code.len() > 40 || !code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-') {
@@ -172,20 +157,6 @@ impl Azerishiq {
     }
 }
 
-/// The faults that take the answer's place; the request was right. `list` is the key of the answer's list.
-fn committed(request: &Request<'_>, list: &str) -> Result<(), Answer> {
-    match request.fault {
-        Some(Fault::Error) => Err(json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"xeta":"daxili_xeta"}"#)),
-        Some(Fault::FaultIn200) => Err(json(StatusCode::OK, r#"{"xeta":"daxili_xeta"}"#)),
-        Some(Fault::RetryAfter) => Err(json(StatusCode::TOO_MANY_REQUESTS, r#"{"xeta":"limit_asildi"}"#).with("retry-after", "2")),
-        Some(Fault::DeepNesting) => {
-            let body = format!("{{\"{list}\":{}{}}}", "[".repeat(DEEP), "]".repeat(DEEP));
-            Err(json(StatusCode::OK, body))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn record(person: &Person, account: &Electricity) -> Record {
     let meter = match account.meter {
         MeterKind::Smart => "smart",
@@ -225,44 +196,6 @@ fn write_month(account: &Account, month: Month, unpaid: bool, fault: Option<Faul
         manat(charged),
         manat(paid)
     )
-}
-
-fn manat(qapik: u32) -> String {
-    format!("{}.{:02}", qapik / 100, qapik % 100)
-}
-
-/// The query's values by name: exactly these names, each once, in any order.
-fn query<const N: usize>(request: &Request<'_>, names: [&str; N]) -> Result<[String; N], Answer> {
-    let Query(mut given) = Query::<Vec<(String, String)>>::try_from_uri(&request.head.uri).map_err(|_| wrong("sorğu oxunmur"))?;
-    if given.len() != N {
-        return Err(wrong(&format!("parametrlər: {}", names.join(", "))));
-    }
-    let mut values = [const { String::new() }; N];
-    for (name, value) in names.iter().zip(&mut values) {
-        let place = given.iter().position(|(own, _)| own == name).ok_or_else(|| wrong(&format!("parametr yoxdur: {name}")))?;
-        *value = given.swap_remove(place).1;
-    }
-    Ok(values)
-}
-
-fn accepts_json(request: &Request<'_>) -> bool {
-    let Some(accept) = request.header("accept") else { return true };
-    accept.split(',').any(|range| {
-        let media = range.split(';').next().unwrap_or_default().trim();
-        matches!(media, "*/*" | "application/*" | "application/json")
-    })
-}
-
-fn text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn wrong(reason: &str) -> Answer {
-    json(StatusCode::BAD_REQUEST, format!("{{\"xeta\":\"sorgu_yanlisdir\",\"izah\":{}}}", text(reason)))
-}
-
-fn json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Answer {
-    Answer::new(status, CONTENT_TYPE, body)
 }
 
 #[cfg(test)]

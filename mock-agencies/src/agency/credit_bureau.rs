@@ -20,8 +20,9 @@ use self::tokens::Tokens;
 use super::soap::DEEP;
 use super::{Answer, Request, Spoilt, media_type};
 use crate::fault::Fault;
+use crate::instance::Instance;
 use crate::latency::Latency;
-use crate::personas::{Consent, Personas};
+use crate::personas::{Consent, Credit, Personas};
 
 mod tokens;
 
@@ -44,6 +45,8 @@ const OLD: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The agency.
 pub(crate) struct CreditBureau {
     personas: Arc<Personas>,
+    /// Whether it is the second one, which knows other loans.
+    second: bool,
     latency: Latency,
     state: Mutex<State>,
 }
@@ -84,8 +87,14 @@ pub(super) fn service(head: &Parts, _body: &[u8]) -> Option<usize> {
 }
 
 impl CreditBureau {
-    pub(super) fn new(personas: &Arc<Personas>, latency: Latency) -> Self {
-        Self { personas: Arc::clone(personas), latency, state: Mutex::default() }
+    pub(super) fn new(instance: Option<&Instance>, personas: &Arc<Personas>, latency: Latency) -> Self {
+        let second = instance.is_some_and(|instance| instance.name == "second");
+        Self { personas: Arc::clone(personas), second, latency, state: Mutex::default() }
+    }
+
+    /// What this bureau has heard of a person.
+    fn credit(&self, fin: &str) -> Option<&Credit> {
+        if self.second { self.personas.at_second_bureau(fin) } else { self.personas.by_fin(fin)?.credit.as_ref() }
     }
 
     /// Inquiries that differ by idempotency key.
@@ -121,7 +130,7 @@ impl CreditBureau {
         let key = key.ok_or_else(|| error(StatusCode::BAD_REQUEST, "KEY_REQUIRED"))?;
         let question = read_question(request)?;
         committed(request)?;
-        let credit = self.personas.by_fin(&question.fin).and_then(|person| person.credit.as_ref());
+        let credit = self.credit(&question.fin);
         let rejected = request.fault == Some(Fault::ConsentRejected) || credit.is_some_and(|credit| credit.consent == Consent::Rejected);
         let ready_at = |number| match request.fault {
             Some(Fault::NeverReady) => None,
@@ -154,7 +163,7 @@ impl CreditBureau {
 
     /// The report of an inquiry; it stays the same however often it is fetched.
     fn report(&self, inquiry: &Inquiry, ready_at: Timestamp) -> Answer {
-        let Some(credit) = self.personas.by_fin(&inquiry.question.fin).and_then(|person| person.credit.as_ref()) else {
+        let Some(credit) = self.credit(&inquiry.question.fin) else {
             return json_answer(StatusCode::OK, &json!({"status": "NO_HISTORY"}));
         };
         if inquiry.fault == Some(Fault::DeepNesting) {
@@ -170,8 +179,9 @@ impl CreditBureau {
         let more = if inquiry.fault == Some(Fault::Undeclared) { r#","score":612,"employer":"Nümunə MMC""# } else { "" };
         // Written by hand, since amounts are numbers with two decimals and not binary fractions.
         let body = format!(
-            "{{\"status\":\"READY\",\"report\":{{\"report_no\":\"TEST-CR-{:04}\",\"generated_at\":\"{}\",\"active_loans\":{},\
+            "{{\"status\":\"READY\",\"report\":{{\"report_no\":\"TEST-{}-{:04}\",\"generated_at\":\"{}\",\"active_loans\":{},\
              \"outstanding_azn\":{outstanding},\"monthly_payment_azn\":{},\"granted_12m_azn\":{},\"max_dpd\":{}{more}}}}}",
+            if self.second { "SB" } else { "CR" },
             inquiry.report_no,
             model::time::rfc3339(generated_at),
             figures.active_loans,

@@ -533,3 +533,62 @@ fn debug_shows_nobody() {
     let shown = format!("{personas:?} {:?} {people:?}", personas.families());
     assert!(!shown.contains("5K7QX2O") && !shown.contains("Sınaqlı") && !shown.contains("TEST-"), "{shown}");
 }
+
+#[test]
+fn what_one_source_alone_knows_is_of_persons_there_are_and_fits_them() {
+    let personas = Personas::embedded();
+    let person = |fin: &str| known(&personas, fin);
+    let age_on = |fin: &str, day: Date| {
+        let born = person(fin).birth_date;
+        day.year() - born.year() - i16::from((day.month(), day.day()) < (born.month(), born.day()))
+    };
+    for (fin, farm) in personas.farms() {
+        assert!(age_on(fin, TODAY) >= 18, "{fin} has a farm");
+        assert!(farm.declarations.iter().all(|own| own.crop.starts_with("TEST-") && own.paid.as_deref().is_none_or(|day| day.len() == 5)));
+        assert!(farm.livestock.as_ref().is_none_or(|count| count.counted_on <= TODAY && count.animals.iter().all(|own| own.heads > 0)));
+    }
+    all_differ_as_text(personas.farms().values().flat_map(|farm| &farm.declarations).map(|own| own.number.to_string()));
+    for (fin, learning) in personas.learning() {
+        for own in &learning.enrolments {
+            assert!(own.institution.starts_with("TEST-") && own.until.is_none_or(|until| own.on < until), "{fin}");
+            let ages = match own.level {
+                Level::PreSchool => 1..=6,
+                Level::General => 5..=8,
+                Level::Vocational | Level::SecondarySpecial => 14..=40,
+                Level::Bachelor | Level::Master | Level::Doctoral => 17..=60,
+            };
+            assert!(ages.contains(&age_on(fin, own.on)), "{fin} begins {:?} at {}", own.level, age_on(fin, own.on));
+        }
+        for own in &learning.diplomas {
+            assert!(own.number.starts_with("TEST-D-") && age_on(fin, own.on) >= 17 && own.on <= TODAY, "{fin}");
+        }
+    }
+    for (fin, results) in personas.exams() {
+        assert!(results.iter().all(|own| own.work_no.starts_with("TEST-")), "{fin}");
+        let years: Vec<_> = results.iter().map(|own| own.years_ago.to_string()).collect();
+        all_differ_as_text(years.into_iter());
+    }
+    for (fin, record) in personas.military() {
+        assert_eq!(person(fin).sex, Sex::Male, "{fin}");
+        assert!(record.ticket.starts_with("TEST-HB-") && age_on(fin, TODAY) >= 16, "{fin}");
+        assert!(
+            record.from.is_none_or(|from| age_on(fin, from) >= 17) && record.to.is_none_or(|to| record.from.is_some_and(|from| from < to))
+        );
+        assert_eq!(record.ground.is_some(), record.deferred_until.is_some(), "{fin}");
+    }
+    all_differ_as_text(personas.military().values().map(|record| record.ticket.to_string()));
+    for (fin, entry) in personas.displaced() {
+        assert!(entry.card_no.starts_with("TEST-") && entry.settled_territory.starts_with("9900000"), "{fin}");
+        assert!(entry.from.is_none_or(|from| from >= person(fin).birth_date), "{fin}");
+    }
+    all_differ_as_text(personas.displaced().values().map(|entry| entry.card_no.to_string()));
+    // Every source knows the applicant whom nobody else asks about.
+    let fin = &personas.requests_family().applicant().fin;
+    assert!(personas.farms().contains_key(fin) && personas.learning().contains_key(fin) && personas.exams().contains_key(fin));
+    assert!(personas.military().contains_key(fin) && personas.displaced().contains_key(fin));
+}
+
+fn all_differ_as_text(keys: impl Iterator<Item = String>) {
+    let keys: Vec<_> = keys.collect();
+    all_differ(keys.iter().map(String::as_str));
+}

@@ -65,7 +65,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn received(status: u16, pairs: &[(&str, &str)], body: &'static str) -> Received {
     let body = Bytes::from_static(body.as_bytes());
-    Received { status, headers: headers(pairs), body, retry_after: Some(Duration::from_secs(9)) }
+    Received { status, headers: headers(pairs), body, retry_after: Some(Duration::from_secs(9)), key_switched: false }
 }
 
 /// What a provider's security server puts on the answer to a question, hash included.

@@ -430,7 +430,8 @@ impl Sent {
         for word in CONSENT.iter().filter(|word| service.consent && !self.words.contains(**word)) {
             unsent(word);
         }
-        for input in service.inputs.iter().filter(|input| !self.inputs.contains(&*input.name)) {
+        // What chooses the body that is asked need not be said to that body.
+        for input in service.inputs.iter().filter(|input| !self.inputs.contains(&*input.name) && !input.chooses_instance()) {
             unsent(&format!("input.{}", input.name));
         }
         // Two values that stand in for each other would both be left out where the question has both.

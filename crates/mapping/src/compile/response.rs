@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::document::escape;
-use model::{FieldDef, FieldKind, Shape};
+use model::{Decimal, FieldDef, FieldKind, Shape};
 
 use super::Check;
 use super::rules;
@@ -13,7 +13,7 @@ use crate::path::Name;
 use crate::plan::{FieldView, RuleView};
 use crate::raw::{self, Kind, Scalar};
 use crate::read::tree::{
-    Alternatives, FILTERS_MAX, FaultName, Leaf, MARKS_MAX, Mark, Marks, Node, Opens, PLACES_MAX, Plain, Rule, Scope, Target, Tree,
+    Alternatives, FILTERS_MAX, FaultName, Leaf, MARKS_MAX, Mark, Marks, Node, Opens, PLACES_MAX, Plain, Rule, Scope, Target, Tree, Unit,
 };
 
 /// Most known names below one name, and most names of a mapping.
@@ -108,6 +108,7 @@ impl Scope {
             counts: Vec::new(),
             required: Vec::new(),
             alternatives: Vec::new(),
+            units: Vec::new(),
             filters: 0,
             path: path.into(),
         }
@@ -347,15 +348,9 @@ impl Builder {
                 pick: field.pick,
                 conversion,
             };
-            match &mut self.nodes[node].leaf {
-                Some(leaf) => leaf.targets.push(target),
-                None => {
-                    let seen = self.seen[at.scope];
-                    self.seen[at.scope] += 1;
-                    self.nodes[node].leaf = Some(Leaf { seen, targets: vec![target] });
-                }
-            }
+            self.leaf(at.scope, node, target);
         }
+        self.unit(check, values, at, mapped, scalar);
         let scope = &mut self.scopes[at.scope];
         if several {
             scope.alternatives.push(Alternatives { place, path: def.path.clone(), optional: field.optional, from: alternatives });
@@ -365,9 +360,60 @@ impl Builder {
         self.view(def.index, &def.path, paths.join(" or "), kind_view(values, field, scalar));
     }
 
+    /// The unit that stands beside a decimal: read as a text of its own, and applied once the item is over.
+    fn unit(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, mapped: Mapped<'_>, scalar: Scalars<'_>) {
+        let Mapped { place, def, field } = mapped;
+        let Some(unit) = &field.unit else { return };
+        let pointer = format!("{}/unit", at.pointer);
+        if scalar.kind != model::Type::Decimal {
+            check.problem_at_key(&pointer, "unused-key", "only a decimal has a unit beside it", "as: decimal");
+            return;
+        }
+        let mut factors: Vec<(Box<str>, Decimal)> = Vec::new();
+        for (name, factor) in &unit.factors {
+            let at = format!("{pointer}/factors/{}", escape(name));
+            match Decimal::new(&text_of(factor)).filter(Decimal::is_positive) {
+                Some(factor) => factors.push((normal(name.trim_ascii()).into(), factor)),
+                None => {
+                    check.problem(&at, "wrong-value", "not what a number is multiplied by", "a number above zero, such as 1 or \"0.01\"")
+                }
+            }
+        }
+        if unit.factors.is_empty() {
+            check.problem(&format!("{pointer}/factors"), "too-few", "no unit at all", "each unit that the source uses");
+        }
+        let pointer = format!("{pointer}/by");
+        let Some(names) = check.path(&pointer, &unit.by) else { return };
+        let node = self.node(at.base, &names);
+        self.owners.push(Owner { node, scope: at.scope, pointer });
+        let by = self.scopes[at.scope].places;
+        self.scopes[at.scope].places += 1;
+        let conversion = values.plain_text();
+        let target = Target { place: by, path: def.path.clone(), index: def.index, absent_ok: true, pick: None, conversion };
+        self.leaf(at.scope, node, target);
+        self.scopes[at.scope].units.push(Unit { place, by, path: def.path.clone(), factors });
+    }
+
+    /// Lets a value be read at a node, beside whatever else is read there.
+    fn leaf(&mut self, scope: usize, node: usize, target: Target) {
+        match &mut self.nodes[node].leaf {
+            Some(leaf) => leaf.targets.push(target),
+            None => {
+                let seen = self.seen[scope];
+                self.seen[scope] += 1;
+                self.nodes[node].leaf = Some(Leaf { seen, targets: vec![target] });
+            }
+        }
+    }
+
     fn count(&mut self, check: &mut Check<'_>, at: At<'_>, mapped: Mapped<'_>, path: &str) {
         let Mapped { place, def, field } = mapped;
-        let plain = field.table.is_none() && field.steps.is_empty() && field.pick.is_none() && field.format.is_none() && !field.optional;
+        let plain = field.table.is_none()
+            && field.steps.is_empty()
+            && field.pick.is_none()
+            && field.format.is_none()
+            && field.unit.is_none()
+            && !field.optional;
         if field.kind != Some(Kind::Int) || !matches!(def.kind, FieldKind::Scalar { kind: model::Type::Int, .. }) || !plain {
             check.problem_at_key(
                 at.pointer,
@@ -421,7 +467,12 @@ impl Builder {
 
     fn list(&mut self, check: &mut Check<'_>, values: &Values, at: At<'_>, mapped: Mapped<'_>, contract_max: usize, shape: &Shape) {
         let Mapped { place, def, field } = mapped;
-        let scalar_keys = [("as", field.kind.is_some()), ("table", field.table.is_some()), ("steps", !field.steps.is_empty())];
+        let scalar_keys = [
+            ("as", field.kind.is_some()),
+            ("table", field.table.is_some()),
+            ("steps", !field.steps.is_empty()),
+            ("unit", field.unit.is_some()),
+        ];
         for (key, _) in scalar_keys.iter().filter(|(_, present)| *present) {
             check.problem_at_key(
                 &format!("{}/{key}", at.pointer),
@@ -466,7 +517,7 @@ impl Builder {
         scalar: Scalars<'_>,
     ) {
         let Mapped { place, def, field } = mapped;
-        if !field.fields.is_empty() || !field.filter.is_empty() {
+        if !field.fields.is_empty() || !field.filter.is_empty() || field.unit.is_some() {
             check.problem_at_key(at.pointer, "wrong-type", "the contract's field is a list of plain values", "each, max, as");
         }
         let conversion = values.conversion(check, at.pointer, field, scalar);
@@ -552,7 +603,12 @@ fn kind_view(values: &Values, field: &raw::Field, scalar: Scalars<'_>) -> String
             raw::Step::BakuDay => ", baku-day",
             raw::Step::Capture(_) => ", capture",
             raw::Step::Pad(_) => ", pad",
+            raw::Step::CodePage(_) => ", code-page",
         });
+    }
+    if let Some(unit) = &field.unit {
+        view.push_str(", unit by ");
+        view.push_str(&unit.by);
     }
     if let Some(table) = &field.table {
         view.push_str(", table ");

@@ -7,7 +7,7 @@ use model::{Absence, Outcome};
 use super::Check;
 use super::response::{Builder, text_of};
 use crate::plan::RuleView;
-use crate::raw::{self, Status, StatusWord, Verdict};
+use crate::raw::{self, Scan, Status, StatusWord, Verdict};
 use crate::read::tree::{FaultName, Rule};
 use crate::read::xml::{SOAP11, SOAP12};
 
@@ -21,6 +21,7 @@ enum Condition {
     Missing(usize),
     Empty(usize),
     Equals(usize, Box<str>),
+    Scan,
 }
 
 /// Compiles the rules; every problem is reported. `record` is the node of the record, where its path is sound.
@@ -158,8 +159,16 @@ fn conditions(check: &mut Check<'_>, builder: &mut Builder, pointer: &str, when:
         let found = node(check, &format!("equals/{}", escape(path)), path);
         conditions.extend(found.map(|found| Condition::Equals(found, text_of(wanted))));
     }
+    if when.scan.is_some() {
+        if check.is_soap() {
+            check.problem_at_key(&format!("{pointer}/scan"), "unused-key", "a SOAP body is no scanned page", "a rule without scan");
+            sound = false;
+        }
+        conditions.push(Condition::Scan);
+    }
     if sound && conditions.is_empty() {
-        check.problem(pointer, "empty-condition", "a rule that would match anything", "status, fault, exists, missing, empty or equals");
+        let accepted = "status, fault, exists, missing, empty, equals or scan";
+        check.problem(pointer, "empty-condition", "a rule that would match anything", accepted);
         return None;
     }
     sound.then_some(conditions)
@@ -208,7 +217,16 @@ fn sense(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule, conditions: &[C
     if fault && content {
         check.problem(&format!("{pointer}/when"), "impossible-rule", "a fault has no other content", "either fault, or paths");
     }
-    if rule.is == Verdict::Found && !conditions.iter().any(|one| matches!(one, Condition::Exists(_) | Condition::Equals(..))) {
+    if content && conditions.contains(&Condition::Scan) {
+        check.problem(&format!("{pointer}/when"), "impossible-rule", "nothing of a scanned page is read", "either scan, or paths");
+    }
+    // A picture of a record is no record, and shows nobody that there is none.
+    if conditions.contains(&Condition::Scan) && matches!(rule.is, Verdict::Found | Verdict::NotFound) {
+        let message = "a scanned page holds no data, and does not say that there are none";
+        check.problem(&format!("{pointer}/is"), "impossible-rule", message, "NOT_HELD_ELECTRONICALLY");
+    }
+    let says_record = |one: &Condition| matches!(one, Condition::Exists(_) | Condition::Equals(..) | Condition::Scan);
+    if rule.is == Verdict::Found && !conditions.iter().any(says_record) {
         check.problem(&format!("{pointer}/when"), "found-without-record", "nothing here says that there is a record", "exists, or equals");
     }
     if matches!(rule.is, Verdict::NotFound | Verdict::NotHeldElectronically) && !conditions.iter().any(is_sign) {
@@ -222,7 +240,7 @@ fn sense(check: &mut Check<'_>, pointer: &str, rule: &raw::Rule, conditions: &[C
 /// there are also what a wrong address, a proxy or another service's error looks like.
 fn is_sign(one: &Condition) -> bool {
     match one {
-        Condition::Exists(_) | Condition::Empty(_) | Condition::Equals(..) => true,
+        Condition::Exists(_) | Condition::Empty(_) | Condition::Equals(..) | Condition::Scan => true,
         Condition::Fault(code) => !is_of_soap(code),
         Condition::Status(_) | Condition::AnyFault | Condition::Missing(_) => false,
     }
@@ -250,13 +268,13 @@ fn implied(check: &Check<'_>, builder: &Builder, one: &Condition, all: &[Conditi
         // In JSON an empty list is a key without an item: it does not exist itself, but what is around it does.
         (Condition::Exists(outer), Condition::Empty(inner)) => below(*inner, *outer) && (check.is_soap() || inner != outer),
         (Condition::Missing(inner), Condition::Missing(outer)) => below(*inner, *outer),
-        (Condition::Empty(_) | Condition::Equals(..), _) => one == other,
+        (Condition::Empty(_) | Condition::Equals(..) | Condition::Scan, _) => one == other,
         _ => false,
     })
 }
 
 fn assemble(check: &mut Check<'_>, builder: &mut Builder, pointer: &str, conditions: &[Condition], outcome: Outcome) -> Rule {
-    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome, absence: None, confirmed: false };
+    let mut rule = Rule { status: Vec::new(), fault: false, needs: 0, forbids: 0, outcome, absence: None, confirmed: false, scan: false };
     for condition in conditions {
         match condition {
             Condition::Status(ranges) => rule.status.clone_from(ranges),
@@ -269,6 +287,7 @@ fn assemble(check: &mut Check<'_>, builder: &mut Builder, pointer: &str, conditi
             Condition::Missing(node) => rule.forbids |= builder.exists(check, pointer, *node),
             Condition::Empty(node) => rule.needs |= builder.empty(check, pointer, *node),
             Condition::Equals(node, text) => rule.needs |= builder.equals(check, pointer, *node, text),
+            Condition::Scan => rule.scan = true,
         }
     }
     rule
@@ -289,5 +308,6 @@ fn words(when: &raw::When) -> String {
     let paths = [("fault", &when.fault), ("exists", &when.exists), ("missing", &when.missing), ("empty", &when.empty)];
     parts.extend(paths.iter().filter_map(|(key, path)| path.as_ref().map(|path| format!("{key} {path}"))));
     parts.extend(when.equals.iter().map(|(path, wanted)| format!("{path} = {}", text_of(wanted))));
+    parts.extend(when.scan.map(|Scan::Pdf| "scan pdf".to_owned()));
     parts.join(" and ")
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use encoding_rs::Encoding;
 use model::document::escape;
 use model::{Type, Value};
 use regex_lite::RegexBuilder;
@@ -162,6 +163,20 @@ impl Values {
             check.problem_at_key(&format!("{pointer}/format"), "unused-key", "`baku-day` reads RFC 3339", "no format");
         }
         true
+    }
+
+    /// How a text is read of which nothing is known but that it is one.
+    pub(super) fn plain_text(&self) -> Conversion {
+        Conversion {
+            kind: Type::Text,
+            absent: Arc::clone(&self.absent),
+            steps: Box::default(),
+            table: None,
+            patterns: Box::default(),
+            decimal: self.decimal,
+            money: self.money,
+            codes: Box::default(),
+        }
     }
 
     fn patterns(&self, check: &mut Check<'_>, pointer: &str, field: &raw::Field, kind: Kind) -> Option<Vec<Pattern>> {
@@ -354,6 +369,19 @@ fn step(check: &mut Check<'_>, pointer: &str, raw: &raw::Step) -> Option<Step> {
             }
             expression.map(Step::Capture)
         }
+        raw::Step::CodePage(pages) => {
+            if pages.written == pages.read {
+                check.problem(&format!("{pointer}/code-page"), "wrong-value", "nothing goes wrong within one code page", "two code pages");
+            }
+            Some(Step::CodePage(encoding(pages.written), encoding(pages.read)))
+        }
+    }
+}
+
+fn encoding(page: raw::CodePage) -> &'static Encoding {
+    match page {
+        raw::CodePage::Windows1251 => encoding_rs::WINDOWS_1251,
+        raw::CodePage::Windows1254 => encoding_rs::WINDOWS_1254,
     }
 }
 

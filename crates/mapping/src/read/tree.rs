@@ -1,7 +1,7 @@
 //! The compiled form of a mapping's response: one tree of the names it knows, and for each what to
 //! do when the walk comes by. Made by [`crate::compile`], read by [`super::walk`].
 
-use model::{Absence, Outcome};
+use model::{Absence, Decimal, Outcome, Value};
 
 use crate::convert::Conversion;
 use crate::raw::Pick;
@@ -194,10 +194,37 @@ pub(crate) struct Scope {
     pub(crate) required: Vec<(usize, Box<str>)>,
     /// Places with alternatives: place, path, whether none is accepted, and the alternatives in order.
     pub(crate) alternatives: Vec<Alternatives>,
+    /// Numbers whose unit stands beside them.
+    pub(crate) units: Vec<Unit>,
     /// Filter bits that an item must have.
     pub(crate) filters: u32,
     /// Path of the list in the contract, or of the record on the wire.
     pub(crate) path: Box<str>,
+}
+
+/// A number and the text that names its unit.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// The number's place.
+    pub(crate) place: usize,
+    /// The unit's place.
+    pub(crate) by: usize,
+    /// Path of the number in the contract.
+    pub(crate) path: Box<str>,
+    /// Units and what their numbers are multiplied by.
+    pub(crate) factors: Vec<(Box<str>, Decimal)>,
+}
+
+impl Unit {
+    /// Brings the number into the contract's unit. Where there is no number, there is nothing to bring.
+    pub(crate) fn apply(&self, values: &mut [Value]) -> Result<(), &'static str> {
+        let unit = values.get(self.by).and_then(Value::as_text);
+        let factor = self.factors.iter().find(|(name, _)| unit == Some(&**name)).map(|(_, factor)| factor.clone());
+        let Some(Value::Decimal(number)) = values.get_mut(self.place) else { return Ok(()) };
+        let factor = factor.ok_or("unknown-unit")?;
+        *number = number.times(&factor).ok_or("wrong-decimal")?;
+        Ok(())
+    }
 }
 
 /// A place filled by the first of several paths.
@@ -239,6 +266,8 @@ pub(crate) struct Rule {
     pub(crate) absence: Option<Absence>,
     /// Whether the answer must name whom it speaks of, as a record must.
     pub(crate) confirmed: bool,
+    /// Whether the body must be a scanned page; then nothing else of it is looked at.
+    pub(crate) scan: bool,
 }
 
 impl Rule {
@@ -259,6 +288,6 @@ impl Rule {
 
     /// Whether nothing but the status decides.
     pub(crate) fn by_status_alone(&self) -> bool {
-        !self.status.is_empty() && !self.fault && self.needs == 0 && self.forbids == 0
+        !self.status.is_empty() && !self.fault && !self.scan && self.needs == 0 && self.forbids == 0
     }
 }

@@ -180,8 +180,8 @@ impl<'p> Walk<'p> {
             let converted = self.convert(&plain.conversion, token);
             match converted {
                 Ok(Converted::Value(value)) => self.push(plain.place, value),
-                Ok(Converted::Flagged(value)) => {
-                    self.flags.push(Flag { field: plain.index, reason: "unmapped-code" });
+                Ok(Converted::Flagged(value, reason)) => {
+                    self.flags.push(Flag { field: plain.index, reason });
                     self.push(plain.place, value);
                 }
                 Ok(Converted::Absent) => self.broken(&plain.path, "absent-value"),
@@ -205,8 +205,8 @@ impl<'p> Walk<'p> {
     fn fill(&mut self, target: &'p Target, token: Token<'_>) {
         let value = match self.convert(&target.conversion, token) {
             Ok(Converted::Value(value)) => value,
-            Ok(Converted::Flagged(value)) => {
-                self.flags.push(Flag { field: target.index, reason: "unmapped-code" });
+            Ok(Converted::Flagged(value, reason)) => {
+                self.flags.push(Flag { field: target.index, reason });
                 value
             }
             Ok(Converted::Absent) if target.absent_ok => Value::Null,
@@ -329,6 +329,7 @@ impl<'p> Walk<'p> {
         let (marks, fault) = (self.marks, self.fault);
         let holds = |rule: &Rule| {
             rule.takes_status(status)
+                && !rule.scan
                 && (rule.needs != 0 || !rule.wants_a_sign())
                 && (fault || !rule.fault)
                 && marks & rule.needs == rule.needs
@@ -374,6 +375,11 @@ impl<'p> Frame<'p> {
         for (place, path) in &self.scope.required {
             if self.error.is_none() && self.filled & (1 << place) == 0 {
                 self.error = Some((path, "missing-value"));
+            }
+        }
+        for unit in &self.scope.units {
+            if let Err(rule) = unit.apply(&mut self.values) {
+                self.error = self.error.or(Some((&unit.path, rule)));
             }
         }
         self.values.truncate(self.scope.fields);

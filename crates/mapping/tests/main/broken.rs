@@ -13,6 +13,8 @@ const PERSON: &str = "interior/person-identity";
 const INCOME: &str = "taxes/person-income";
 const SUBSCRIBER: &str = "azerishiq/subscriber";
 const CONSUMPTION: &str = "azerishiq/consumption";
+const FARM: &str = "agriculture/farm-support";
+const STATUS: &str = "refugee-committee/status";
 
 /// The problems of a shipped mapping after a change to its text: rule, message, and what stands at the place, which
 /// unlike a line's number stays the same while the files grow.
@@ -152,6 +154,14 @@ const CASES: &[Case] = &[
         &["empty-condition"]),
     Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{fault: any}, is")],
         &["unused-key"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{scan: pdf, exists: xeta}, is")],
+        &["impossible-rule"]),
+    Case(SUBSCRIBER, &[("{status: 200, exists: abonentler}, is: FOUND", "{status: 200, scan: pdf}, is: FOUND")],
+        &["impossible-rule"]),
+    Case(SUBSCRIBER, &[("{status: 200, empty: abonentler}, is: NOT_FOUND", "{status: 200, scan: pdf}, is: NOT_FOUND")],
+        &["impossible-rule"]),
+    Case(INCOME, &[("{when: {fault: any}, is", "{when: {scan: pdf}, is")],
+        &["unused-key"]),
     Case(SUBSCRIBER, &[("{status: 200, exists: xeta}, is", "{status: 6xx}, is")],
         &["wrong-value"]),
     Case(SUBSCRIBER, &[("{status: 200, exists: abonentler}, is: FOUND", "{status: 200}, is: FOUND")],
@@ -211,6 +221,29 @@ const CASES: &[Case] = &[
         &["crossed-list"]),
     Case(INCOME, &[("  at: t:FizikiSexsGelirleriCavabi\n", "")],
         &["missing-key"]),
+    // Pages, units, code pages.
+    Case(FARM, &[("items: beyanlar", "items: siyahi")],
+        &["wrong-paging"]),
+    Case(FARM, &[("cursor: novbeti", "cursor: davam")],
+        &["wrong-paging"]),
+    Case(FARM, &[("query: novbeti", "query: il")],
+        &["wrong-paging"]),
+    Case(FARM, &[("pages_max: 50", "pages_max: 1")],
+        &["wrong-paging"]),
+    Case(FARM, &[("expired: 410", "expired: 503")],
+        &["wrong-paging"]),
+    Case(CONSUMPTION, &[("{protocol: rest-json}", "{protocol: rest-json, paging: {items: hesablamalar, cursor: c, query: q, pages_max: 5}}"), ("  method: GET", "  method: POST")],
+        &["wrong-paging", "wrong-paging"]),
+    Case(FARM, &[("factors: {ha: 1, sot: \"0.01\"}", "factors: {ha: 0, sot: \"-0.01\"}")],
+        &["wrong-value", "wrong-value"]),
+    Case(FARM, &[("factors: {ha: 1, sot: \"0.01\"}", "factors: {}")],
+        &["too-few"]),
+    Case(FARM, &[("{from: subsidiya_meblegi, as: money}", "{from: subsidiya_meblegi, as: money, unit: {by: olcu_vahidi, factors: {ha: 1}}}")],
+        &["unused-key"]),
+    Case(STATUS, &[("read: windows-1251", "read: windows-1254")],
+        &["wrong-value"]),
+    Case(STATUS, &[("read: windows-1251", "read: koi8-r")],
+        &["wrong-form"]),
     // Examples.
     Case(SUBSCRIBER, &[("answer: none.answer.json, expect", "answer: absent.json, expect")],
         &["missing-example"]),

@@ -26,6 +26,8 @@ pub(super) fn contract(fields: &[Field], inputs: &[(&str, Type, bool)]) -> Arc<S
             list_max: None,
             required: *required,
             comes_from: None,
+            range: None,
+            instances: None,
         })
         .collect();
     made.subject = vec![SubjectForm::Fin];
@@ -179,6 +181,73 @@ fn a_code_without_a_row_is_kept_or_dropped_only_with_a_flag() {
     let reading = read(&plan, 200, br#"{"cavab":{"nov":1,"hal":"A"}}"#).expect("found");
     assert_eq!(reading.facts.as_ref().map(|facts| facts.flags.len()), Some(0));
     assert_eq!(shown(Ok(reading)).as_deref(), Ok(r#"{"kind":"one","state":"on"}"#));
+}
+
+#[test]
+fn a_wrong_code_page_is_undone_where_nothing_was_lost() {
+    let fields = [Field::One("place", Type::Text, false, &[])];
+    let step = "  fields: {place: {from: yer, as: text, steps: [{code-page: {written: windows-1254, read: windows-1251}}]}}\n";
+    let plan = json(&fields, "", step);
+    let read = |text: &str| {
+        let reading = read(&plan, 200, format!("{{\"cavab\":{{\"yer\":{}}}}}", serde_json::Value::from(text)).as_bytes());
+        reading.map_err(|error| error.rule()).map(|reading| {
+            let facts = reading.facts.expect("found");
+            let flags: Vec<_> = facts.flags.iter().map(|flag| flag.reason).collect();
+            (facts.record.values[0].as_text().expect("a text").to_owned(), flags)
+        })
+    };
+    // All letters that windows-1254 has, as windows-1251 reads their bytes.
+    let moved = "зрэцюьЗРЭЦЮЬ";
+    assert_eq!(read(moved), Ok(("çğıöşüÇĞİÖŞÜ".to_owned(), vec!["code-page"])));
+    assert_eq!(read("Bakэ ю., kьз. 1 «A»"), Ok(("Bakı ş., küç. 1 «A»".to_owned(), vec!["code-page"])));
+    // Sound texts stay, and are not flagged.
+    for sound in ["Bakı ş., küç. 1 «A»", "Gəncə", "Baki", "No 5 – 7"] {
+        assert_eq!(read(sound), Ok((sound.to_owned(), vec![])), "{sound}");
+    }
+    // What was lost, what is of two kinds, and what was never Azerbaijani.
+    for (text, rule) in [("G?nc?", "lost-letter"), ("Gənc\u{fffd}", "lost-letter"), ("Gəncə ю.", "code-page"), ("Петров", "code-page")]
+    {
+        assert_eq!(read(text), Err(rule), "{text}");
+    }
+}
+
+#[test]
+fn a_unit_beside_a_number_is_applied_whichever_comes_first() {
+    let item = vec![Field::One("area_ha", Type::Decimal, true, &[]), Field::One("unit", Type::Text, true, &[])];
+    let plan = json(
+        &[Field::List("plots", item)],
+        "formats: {absent: [\"-\"]}\n",
+        "  fields:
+    plots:
+      each: saheler
+      max: 5
+      fields:
+        area_ha: {from: sahe, as: decimal, optional: true, unit: {by: vahid, factors: {ha: 1, sot: \"0.01\", km2: 100}}}
+        unit: {from: vahid, as: text, optional: true}
+",
+    );
+    let area = |item: &str| answer(&plan, &format!("{{\"saheler\":[{item}]}}"));
+    let shown = |area: &str, unit: &str| format!("{{\"plots\":[{{\"area_ha\":{area},\"unit\":{unit}}}]}}");
+    for (item, area_ha, unit) in [
+        (r#"{"sahe":1.25,"vahid":"ha"}"#, "1.25", "\"ha\""),
+        (r#"{"vahid":"sot","sahe":12.5}"#, "0.125", "\"sot\""),
+        (r#"{"sahe":"125","vahid":" sot "}"#, "1.25", "\"sot\""),
+        (r#"{"sahe":0.5,"vahid":"km2"}"#, "50.0", "\"km2\""),
+        (r#"{"sahe":-3,"vahid":"sot"}"#, "-0.03", "\"sot\""),
+        // Without a number there is nothing that a unit could change.
+        (r#"{"sahe":null,"vahid":"x"}"#, "null", "\"x\""),
+    ] {
+        assert_eq!(area(item).as_deref(), Ok(shown(area_ha, unit).as_str()), "{item}");
+    }
+    for (item, rule) in [
+        (r#"{"sahe":1,"vahid":"desyatin"}"#, "unknown-unit"),
+        (r#"{"sahe":1,"vahid":"-"}"#, "unknown-unit"),
+        (r#"{"sahe":1}"#, "unknown-unit"),
+        (r#"{"sahe":1,"vahid":1}"#, "wrong-kind"),
+        (r#"{"sahe":9999999999999999999999999999999999999,"vahid":"km2"}"#, "wrong-decimal"),
+    ] {
+        assert!(matches!(area(item), Err((path, found)) if found == rule && path.starts_with("plots[]")), "{item}: {:?}", area(item));
+    }
 }
 
 #[test]

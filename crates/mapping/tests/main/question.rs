@@ -23,7 +23,7 @@ fn fin() -> Subject {
 }
 
 fn optional(name: &str, kind: Type) -> Input {
-    Input { name: name.into(), kind, codes: Vec::new(), list_max: None, required: false, comes_from: None }
+    Input { name: name.into(), kind, codes: Vec::new(), list_max: None, required: false, comes_from: None, range: None, instances: None }
 }
 
 fn required(name: &str, kind: Type) -> Input {

@@ -6,12 +6,13 @@ mod input;
 mod members;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::answer::answer;
 use super::Names;
 use super::file::{self, File};
-use crate::contract::{Dossier, ELEMENTS_MAX, Element, Input, Need, Service};
+use crate::contract::{Dossier, ELEMENTS_MAX, Element, Input, InputSource, Need, Service};
 use crate::document::{Document, escape};
 use crate::id::{DossierId, IdError, PurposeId, ServiceId, split_versioned};
 use crate::outcome::Absence;
@@ -50,7 +51,7 @@ pub(super) fn check(
         // A pause beyond the end would be a dossier that never asks again.
         file.duration("/retry_every", text, Duration::from_secs(1), RETRY_EVERY_MAX.min(due))
     });
-    let inputs = file.inputs(&raw.input);
+    let mut inputs = file.inputs(&raw.input);
     for (name, input) in &raw.input.0 {
         if input.comes_from.is_some() {
             let at = format!("/input/{}/comes_from", escape(name));
@@ -135,6 +136,7 @@ pub(super) fn check(
             after: after.into_iter().collect(),
         });
     }
+    keys_of_instances(&mut file, &elements, snapshot, &mut inputs);
     let ((id, version), purpose) = (identity?, purpose?);
     (file.faults() == 0 && whole).then_some(Dossier { id, version, name: raw.name, purpose, deadline, due, retry_every, inputs, elements })
 }
@@ -155,6 +157,27 @@ fn known_service<'a>(file: &mut File<'_>, at: &str, text: &str, snapshot: &'a Sn
         file.refuse(at, rule::UNKNOWN_SERVICE, format!("there is no service `{id}`"), names.services.accepted());
     }
     snapshot.services.get(&id).map(|service| &**service)
+}
+
+/// An input of the dossier that says which body of a source is asked takes the keys of that source, so that a wrong one is
+/// refused before anybody is asked.
+fn keys_of_instances(file: &mut File<'_>, elements: &[Element], snapshot: &Snapshot, inputs: &mut [Input]) {
+    for element in elements {
+        let Some(service) = snapshot.services.get(&element.service) else { continue };
+        for (name, source) in &element.inputs {
+            let InputSource::Input(own) = source else { continue };
+            let wanted = service.inputs.iter().find(|input| input.name == *name).and_then(|input| input.instances.as_ref());
+            let (Some(wanted), Some(input)) = (wanted, inputs.iter_mut().find(|input| input.name == *own)) else { continue };
+            match &input.instances {
+                Some(other) if other != wanted => {
+                    let at = format!("/elements/{}/input/{}", escape(&element.name), escape(name));
+                    let message = format!("`{own}` says already which body of another source is asked");
+                    file.refuse(&at, rule::WRONG_ROUTING_INPUT, message, "an input of the dossier for each source");
+                }
+                Some(_) | None => input.instances = Some(Arc::clone(wanted)),
+            }
+        }
+    }
 }
 
 /// An element that nobody may ask would stay unanswered for ever.

@@ -124,6 +124,18 @@ impl<'a> File<'a> {
         }
     }
 
+    /// Least and greatest value of a whole number.
+    fn range(&mut self, at: &str, input: &raw::Input) -> Option<(i64, i64)> {
+        if input.min.is_none() && input.max.is_none() {
+            return None;
+        }
+        let (min, max) = (input.min.unwrap_or(i64::MIN), input.max.unwrap_or(i64::MAX));
+        if input.kind != Type::Int || min > max {
+            self.refuse_key(at, rule::WRONG_RANGE, "only a whole number is bounded, the least value first", "type: int, min up to max");
+        }
+        Some((min, max))
+    }
+
     /// Inputs of a service or dossier; `comes_from` is read, and resolved by the caller.
     pub(super) fn inputs(&mut self, raw: &raw::Ordered<raw::Input>) -> Vec<Input> {
         let mut inputs = Vec::with_capacity(raw.0.len());
@@ -151,6 +163,7 @@ impl<'a> File<'a> {
                 let message = "a list cannot come from one field of an answer";
                 self.refuse_key(&format!("{at}/list_max"), rule::MISPLACED_KEY, message, "comes_from or list_max, not both");
             }
+            let range = self.range(&at, input);
             let comes_from = input.comes_from.as_deref().and_then(|text| {
                 let parsed =
                     text.split_once('.').and_then(|(service, field)| Some((crate::ServiceId::new(service).ok()?, Box::from(field))));
@@ -166,6 +179,8 @@ impl<'a> File<'a> {
                 list_max: input.list_max.and_then(|max| usize::try_from(max).ok()),
                 required: input.need == raw::InputNeed::Required,
                 comes_from,
+                range,
+                instances: None,
             });
         }
         inputs

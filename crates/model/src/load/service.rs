@@ -3,18 +3,21 @@
 mod confirms;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
 
 use super::file::{self, File, KEY_RULE, is_key};
-use super::{Declared, Names};
+use super::{Declared, Names, instances};
 use crate::contract::{
     Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Handling, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry,
-    Route, Service, Shape, Type,
+    Route, Season, Service, Shape, Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
+use crate::instances::Instances;
+use crate::outcome::Absence;
 use crate::problem::Problems;
 use crate::raw;
 use crate::rule;
@@ -34,7 +37,14 @@ pub(super) fn declared(path: &Path) -> Option<ServiceId> {
 }
 
 /// Everything about a contract that can be judged without other services.
-pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, names: &Names, problems: &mut Problems) -> Option<Service> {
+pub(super) fn check(
+    document: &Document,
+    raw: raw::ServiceFile,
+    instances: Option<&Arc<Instances>>,
+    today: Date,
+    names: &Names,
+    problems: &mut Problems,
+) -> Option<Service> {
     let mut file = File::new(document, problems);
     let id = identity(&mut file, &document.path, &raw.service);
     file.bilingual("/name", &raw.name);
@@ -42,9 +52,13 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
     let agreement = agreement(&mut file, &raw.agreement, today);
     let route = route(&mut file, &raw.route);
     file.no_repetition("/subject", &raw.subject);
-    let inputs = file.inputs(&raw.input);
+    let mut inputs = file.inputs(&raw.input);
+    if let Some(instances) = instances {
+        instances::mark(&mut file, instances, &mut inputs);
+    }
     let window = raw.window.as_ref().map(|raw| window(&mut file, raw, &inputs));
     let lifetime = file.duration("/lifetime", &raw.lifetime, Duration::ZERO, LIFETIME_MAX);
+    let seasons = seasons(&mut file, &raw, lifetime);
     let timeout = file.duration("/timeout", &raw.timeout, Duration::from_secs(1), TIMEOUT_MAX);
     if raw.consent {
         consent(&mut file, &raw, lifetime);
@@ -73,6 +87,7 @@ pub(super) fn check(document: &Document, raw: raw::ServiceFile, today: Date, nam
         confirms,
         absence: raw.absence,
         lifetime,
+        seasons,
         quota: Quota { per_second: raw.quota.per_second, burst: raw.quota.burst },
         quota_days,
         timeout,
@@ -230,6 +245,34 @@ fn quota_days(file: &mut File<'_>, raw: &[raw::QuotaDays]) -> Vec<QuotaDays> {
     }
     let quota = |days: &raw::QuotaDays| Quota { per_second: days.per_second, burst: days.burst };
     raw.iter().map(|days| QuotaDays { from: days.from, to: days.to, quota: quota(days) }).collect()
+}
+
+/// Stricter terms alone: a season that loosened them would be forgotten where the rest of the contract is read.
+fn seasons(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) -> Vec<Season> {
+    let mut seasons: Vec<Season> = Vec::with_capacity(raw.seasons.len());
+    for (place, season) in raw.seasons.iter().enumerate() {
+        let at = format!("/seasons/{place}");
+        file.no_repetition(&format!("{at}/months"), &season.months);
+        let taken = |month: &i8| seasons.iter().any(|earlier| earlier.months.contains(month));
+        if season.months.iter().any(taken) {
+            file.refuse(&format!("{at}/months"), rule::WRONG_SEASON, "a month has a season already", "each month in one season at most");
+        }
+        let shorter =
+            season.lifetime.as_deref().map(|text| file.duration(&format!("{at}/lifetime"), text, Duration::from_secs(1), LIFETIME_MAX));
+        if shorter.is_some_and(|shorter| shorter >= lifetime) {
+            let message = "the season's lifetime is not shorter than the contract's";
+            file.refuse(&format!("{at}/lifetime"), rule::WRONG_SEASON, message, format!("less than {} s", lifetime.as_secs()));
+        }
+        if season.absence.is_some_and(|absence| absence == Absence::Fact || raw.absence == Absence::Unknown) {
+            let message = "a season may say that no record is unknown where the contract says fact, and nothing else";
+            file.refuse(&format!("{at}/absence"), rule::WRONG_SEASON, message, "absence: unknown, beside the contract's absence: fact");
+        }
+        if season.lifetime.is_none() && season.absence.is_none() {
+            file.refuse(&at, rule::WRONG_SEASON, "the season changes nothing", "lifetime, absence or both");
+        }
+        seasons.push(Season { months: season.months.clone(), lifetime: shorter, absence_unknown: season.absence.is_some() });
+    }
+    seasons
 }
 
 fn capture(file: &mut File<'_>, capture: Capture, act: Option<&str>, acts: &Declared) {

@@ -9,6 +9,7 @@ use crate::contract::{
     AnswerField, Condition as DossierCondition, ConditionOf, Confirm, Confirmed, FieldKind, InputSource, PersonRole, Quota, SubjectPart,
     Test,
 };
+use crate::instances::Routed;
 use crate::predicate::Condition;
 
 /// Contracts with one of everything, which change only with these tests.
@@ -47,6 +48,25 @@ fn the_examples_are_sound() {
     let snapshot = sound();
     assert_eq!(snapshot.services.len(), 8);
     assert_eq!((snapshot.consumers.len(), snapshot.dossiers.len()), (4, 1));
+}
+
+#[test]
+fn the_inputs_say_which_body_is_asked() {
+    let snapshot = loaded(&repository().join("contracts"));
+    let inputs = |name: &str, key: &str| vec![(Box::from(name), crate::Value::Text(key.into()))];
+    let family = service(&snapshot, "local-executive/family-composition");
+    assert_eq!(family.routed(&inputs("territory_code", "99000001")), Routed::To("99000001"));
+    assert_eq!(family.routed(&inputs("territory_code", "99000006")), Routed::NotConnected("99000006"));
+    for nobody in [inputs("territory_code", "99000007"), inputs("territory", "99000001"), Vec::new()] {
+        assert_eq!(family.routed(&nobody), Routed::Unknown, "{nobody:?}");
+    }
+    let loans = service(&snapshot, "credit-bureau/obligations-summary");
+    assert_eq!((loans.routed(&[]), loans.routed(&inputs("bureau", "second"))), (Routed::To("first"), Routed::To("second")));
+    assert_eq!(service(&snapshot, "interior/person-identity").routed(&inputs("bureau", "second")), Routed::Itself);
+    // A dossier's own input that leads there is held to the same keys.
+    let dossier = snapshot.dossiers.values().next().expect("a dossier");
+    let own = dossier.inputs.iter().find(|input| &*input.name == "territory_code").expect("an input");
+    assert_eq!(own.instances.as_deref(), family.instances());
 }
 
 #[test]
@@ -233,6 +253,9 @@ const IDENTITY: &str = "providers/interior/person-identity@1.0.0.yaml";
 const INCOME: &str = "providers/taxes/person-income@1.0.0.yaml";
 const SUBSCRIBER: &str = "providers/azerishiq/subscriber@1.0.0.yaml";
 const CONSUMPTION: &str = "providers/azerishiq/consumption@1.0.0.yaml";
+const TAXES: &str = "providers/taxes/provider.yaml";
+const CLAUSE: &str = "clause: \"634/4.1.4\"";
+const BUREAUS: &str = "clause: a\ninstances: {by: bureau, form: code, connected: [first]}";
 const AID: &str = "consumers/targeted-aid.yaml";
 const SOVQAT: &str = "consumers/sovqat.yaml";
 const NOTARIAL: &str = "providers/justice/notarial-application@1.0.0.yaml";
@@ -371,6 +394,81 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "burst: 60}",
                 "burst: 60, days: [{from: 1, to: 5, per_second: 5, burst: 5}, {from: 5, to: 9, per_second: 6, burst: 6}]}",
             )],
+        ),
+        (
+            "wrong-season",
+            "a month with two seasons",
+            vec![Replace(
+                INCOME,
+                "lifetime: 6h\n",
+                "lifetime: 6h\nseasons: [{months: [8, 9], lifetime: 1h}, {months: [9], lifetime: 2h}]\n",
+            )],
+        ),
+        (
+            "wrong-season",
+            "a longer lifetime",
+            vec![Replace(INCOME, "lifetime: 6h\n", "lifetime: 6h\nseasons: [{months: [8], lifetime: 6h}]\n")],
+        ),
+        (
+            "wrong-season",
+            "an absence that proves more",
+            vec![Replace(INCOME, "lifetime: 6h\n", "lifetime: 6h\nseasons: [{months: [8], absence: fact}]\n")],
+        ),
+        ("wrong-season", "a season without a term", vec![Replace(INCOME, "lifetime: 6h\n", "lifetime: 6h\nseasons: [{months: [8]}]\n")]),
+        (
+            "wrong-range",
+            "a bound of a month",
+            vec![Replace(INCOME, "month_from: {type: month, need: required}", "month_from: {type: month, need: required, min: 1}")],
+        ),
+        (
+            "wrong-instance-key",
+            "a territory of seven digits",
+            vec![Replace(TAXES, CLAUSE, "clause: a\ninstances: {by: territory_code, form: territory, connected: [\"9900001\"]}")],
+        ),
+        (
+            "wrong-instance-key",
+            "a bureau in capitals",
+            vec![Replace(TAXES, CLAUSE, "clause: a\ninstances: {by: bureau, form: code, connected: [First]}")],
+        ),
+        (
+            "wrong-instance-key",
+            "a question without a key that would go nowhere",
+            vec![Replace(
+                TAXES,
+                CLAUSE,
+                "clause: a\ninstances: {by: bureau, form: code, connected: [first], not_connected: [second], otherwise: second}",
+            )],
+        ),
+        (
+            "repeated-word",
+            "a territory that is connected and not",
+            vec![Replace(
+                TAXES,
+                CLAUSE,
+                "clause: a\ninstances: {by: territory_code, form: territory, connected: [\"99000001\"], not_connected: [\"99000001\"]}",
+            )],
+        ),
+        (
+            "wrong-name",
+            "an input of another form",
+            vec![Replace(TAXES, CLAUSE, "clause: a\ninstances: {by: input.bureau, form: code, connected: [first]}")],
+        ),
+        ("wrong-routing-input", "no input says who is asked", vec![Replace(TAXES, CLAUSE, BUREAUS)]),
+        (
+            "wrong-routing-input",
+            "who is asked is a month",
+            vec![
+                Replace(TAXES, CLAUSE, BUREAUS),
+                Replace(INCOME, "  month_from: {", "  bureau: {type: month, need: required}\n  month_from: {"),
+            ],
+        ),
+        (
+            "wrong-routing-input",
+            "who is asked may be left out",
+            vec![
+                Replace(TAXES, CLAUSE, BUREAUS),
+                Replace(INCOME, "  month_from: {", "  bureau: {type: text, need: optional}\n  month_from: {"),
+            ],
         ),
         ("wrong-window", "a window over another input", vec![Replace(INCOME, "from: month_from,", "from: month_first,")]),
         (
@@ -1381,7 +1479,7 @@ fn the_grammars_page_names_every_key_and_its_examples_are_sound() {
         fs::write(copy.path().join(file), before + text).expect(file);
         examples += 1;
     }
-    assert_eq!(examples, 8);
+    assert_eq!(examples, 9);
     let mut problems = Problems::default();
     load(copy.path(), today(), &mut problems);
     assert!(problems.as_slice().is_empty(), "{:#?}", problems.as_slice());
@@ -1568,4 +1666,22 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_season_tightens_terms_in_its_months_alone() {
+    let copy = Copy::new();
+    copy.apply(&Replace(
+        INCOME,
+        "lifetime: 6h\n",
+        "lifetime: 6h\nseasons: [{months: [8], lifetime: 1h, absence: unknown}, {months: [9], lifetime: 2h}]\n",
+    ));
+    let (snapshot, problems) = copy.load();
+    assert!(problems.is_empty(), "{problems:?}");
+    let service = snapshot.services.values().find(|service| service.id.as_str() == "taxes/person-income").expect("the service");
+    let terms = |month| {
+        let day = jiff::civil::date(2026, month, 15);
+        (service.lifetime_on(day).as_secs() / 3600, service.absence_on(day))
+    };
+    assert_eq!([terms(7), terms(8), terms(9)], [(6, crate::Absence::Fact), (1, crate::Absence::Unknown), (2, crate::Absence::Fact)]);
 }

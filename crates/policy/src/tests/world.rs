@@ -194,6 +194,7 @@ fn service(leaves: Vec<(Class, bool, Handling)>, alone: usize, in_force: bool, c
         confirms: if repeats && alone > 0 { vec![repetition()] } else { Vec::new() },
         absence: Absence::Fact,
         lifetime: Duration::ZERO,
+        seasons: Vec::new(),
         quota: Quota { per_second: 1, burst: 1 },
         quota_days: Vec::new(),
         timeout: Duration::from_secs(1),
@@ -207,7 +208,16 @@ fn service(leaves: Vec<(Class, bool, Handling)>, alone: usize, in_force: bool, c
 /// The input that asks for some kinds of items.
 pub(super) fn kinds() -> Input {
     let codes = CODES.iter().map(|code| Box::from(*code)).collect();
-    Input { name: "kinds".into(), kind: Type::Code, codes, list_max: Some(3), required: false, comes_from: None }
+    Input {
+        name: "kinds".into(),
+        kind: Type::Code,
+        codes,
+        list_max: Some(3),
+        required: false,
+        comes_from: None,
+        range: None,
+        instances: None,
+    }
 }
 
 fn repetition() -> Confirm {

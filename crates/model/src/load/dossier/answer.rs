@@ -93,7 +93,7 @@ fn way_back(elements: &[(String, raw::Element)], from: usize, own: usize) -> Opt
 fn needs(element: &raw::Element) -> impl Iterator<Item = &str> {
     let inputs = element.input.0.iter().filter_map(|(_, source)| match source {
         raw::Source::Answer(text) => Some(text),
-        raw::Source::MonthsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_) => None,
+        raw::Source::MonthsAgo(_) | raw::Source::YearsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_) => None,
     });
     let conditions = element.when.iter().filter_map(|condition| condition.answer.as_ref());
     inputs.chain(conditions).chain(&element.once_per).map(|text| text.split_once('.').map_or(text.as_str(), |(element, _)| element))

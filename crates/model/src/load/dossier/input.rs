@@ -22,8 +22,10 @@ pub(super) fn check(file: &mut File<'_>, at: &str, service: &Service, scope: &Sc
             file.refuse_key(&at, rule::UNKNOWN_INPUT, format!("`{}` has no input `{name}`", service.id), accepted);
             continue;
         };
-        if let (Some((origin, field)), raw::Source::MonthsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_)) =
-            (&input.comes_from, source)
+        if let (
+            Some((origin, field)),
+            raw::Source::MonthsAgo(_) | raw::Source::YearsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_),
+        ) = (&input.comes_from, source)
         {
             let message = format!("`{name}` must come from an answer in the same case");
             file.refuse(&at, rule::WRONG_ANSWER, message, format!("answer: the element of {origin} with .{field}"));
@@ -33,6 +35,10 @@ pub(super) fn check(file: &mut File<'_>, at: &str, service: &Service, scope: &Sc
                 let given = if input.kind == Type::Date { Type::Date } else { Type::Month };
                 fits(file, &at, input, given, None);
                 Some(InputSource::MonthsAgo(*months))
+            }
+            raw::Source::YearsAgo(years) => {
+                fits(file, &at, input, Type::Int, None);
+                Some(InputSource::YearsAgo(*years))
             }
             raw::Source::Input(own) => own_input(file, &format!("{at}/input"), own, input, scope),
             raw::Source::Codes(codes) => listed(file, &format!("{at}/codes"), codes, input),
@@ -160,7 +166,7 @@ fn window(file: &mut File<'_>, at: &str, window: &MonthWindow, service: &Service
     let months = |wanted: &str| {
         sources.iter().find(|(name, _)| **name == *wanted).and_then(|(_, source)| match source {
             InputSource::MonthsAgo(months) => Some(*months),
-            InputSource::Answer(_) | InputSource::Input(_) | InputSource::Codes(_) => None,
+            InputSource::YearsAgo(_) | InputSource::Answer(_) | InputSource::Input(_) | InputSource::Codes(_) => None,
         })
     };
     let (Some(from), Some(to)) = (months(&window.from), months(&window.to)) else { return };
