@@ -173,11 +173,13 @@ fn clause(code: AgencyCode) -> u16 {
         AgencyCode::Interior => 1,
         AgencyCode::Justice => 3,
         AgencyCode::Taxes => 4,
+        AgencyCode::Health => 7,
         AgencyCode::Digital => 8,
         AgencyCode::Agriculture => 5,
         AgencyCode::Education => 6,
         AgencyCode::RefugeeCommittee => 9,
         AgencyCode::Property => 11,
+        AgencyCode::Migration => 12,
         AgencyCode::Border => 13,
         AgencyCode::Mobilisation => 14,
         AgencyCode::CreditBureau => 15,
@@ -477,11 +479,13 @@ pub fn territory_of(family: &Family) -> &str {
 
 /// Whom a service is asked about where a family is: its applicant, or the child that is in somebody's care.
 #[must_use]
-pub fn subject_of<'a>(service: &str, personas: &Personas, family: &'a Family) -> &'a Person {
+pub fn subject_of<'a>(service: &str, personas: &'a Personas, family: &'a Family) -> &'a str {
     let in_care = |person: &&Person| personas.local_executive().guardianships.iter().any(|own| own.child == person.fin);
     match service {
-        "local-executive/guardianship" => family.members.iter().find(in_care).unwrap_or_else(|| family.applicant()),
-        _ => family.applicant(),
+        "local-executive/guardianship" => &family.members.iter().find(in_care).unwrap_or_else(|| family.applicant()).fin,
+        "health/birth-fact" => personas.health().mother().unwrap_or_default(),
+        "migration/permit" => personas.migration().resident().unwrap_or_default(),
+        _ => &family.applicant().fin,
     }
 }
 
@@ -865,7 +869,9 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
         text.push_str(&match code {
             "interior" => xroad("10000002", "daxili-isler", ""),
             "justice" => xroad("10000004", "adliyye", REQUEST_HASH),
+            "health" => xroad("10000007", "sehiyye", REQUEST_HASH),
             "digital" => xroad("10000008", "reqemsal", REQUEST_HASH),
+            "migration" => xroad("10000012", "miqrasiya", REQUEST_HASH),
             "border" => xroad("10000013", "serhed", ""),
             _ => String::new(),
         });

@@ -209,8 +209,8 @@ fn try_shows_every_step_and_masks_what_was_on_the_wire() {
     for service in SERVICES.iter() {
         // Every source knows something about the one; the other's debts are of the kind that is granted.
         let family = if service == "justice/enforcement-debt" { house_of.reference_family() } else { house_of.requests_family() };
-        let person = qovsaq::demo::subject_of(service, &house_of, family);
-        let about = format!("fin={}", person.fin);
+        let subject = qovsaq::demo::subject_of(service, &house_of, family);
+        let about = if service == "migration/permit" { format!("pin={subject}") } else { format!("fin={subject}") };
         let nobody = matches!(service.as_str(), "digital/certificate-status" | "digital/postal-branch");
         let ran = if nobody { run(&["try", service]) } else { run(&["try", service, &about]) };
         check_code(&ran, 0);
@@ -225,8 +225,19 @@ fn try_shows_every_step_and_masks_what_was_on_the_wire() {
         let (_, wire) = ran.stdout.split_once("2. wire request").expect("a request");
         let (wire, _) = wire.split_once("4. outcome rule").expect("a rule");
         assert!(wire.contains("•••"), "{wire}");
-        let code = family.applicant().subscriber_code().expect("a subscriber");
-        for value in [&*person.fin, &*person.surname, &*person.given_name, &*person.document.number, code, "Sınaq küç", "9900001233"] {
+        let person = family.applicant();
+        let code = person.subscriber_code().expect("a subscriber");
+        for value in [
+            subject,
+            "NUEMUNESON",
+            &*person.fin,
+            &*person.surname,
+            &*person.given_name,
+            &*person.document.number,
+            code,
+            "Sınaq küç",
+            "9900001233",
+        ] {
             assert!(!wire.contains(value), "{service} shows {value} in {wire}");
         }
     }

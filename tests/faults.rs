@@ -49,6 +49,7 @@ fn expected(agency: AgencyCode, service: &str, fault: Fault) -> Told {
         | Fault::WrongCount
         | Fault::DecimalPoint
         | Fault::NumberPorted
+        | Fault::TwoPins
         | Fault::LocalTime
         | Fault::BadShare
         | Fault::CursorEndless
@@ -103,13 +104,13 @@ struct Ready {
 }
 
 /// The person asked about: every source knows something about this one, but that his debts are not of the
-/// kind that is granted.
+/// kind that is granted, and that births and permits are known of few.
 fn fin_of<'a>(house: &'a House, service: &str) -> &'a str {
     if service == "justice/enforcement-debt" {
         &house.applicant().fin
     } else {
         let personas = &house.environment.personas;
-        &qovsaq::demo::subject_of(service, personas, personas.requests_family()).fin
+        qovsaq::demo::subject_of(service, personas, personas.requests_family())
     }
 }
 

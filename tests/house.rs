@@ -161,7 +161,7 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
             input["subscriber_code"] = json!(code);
             input
         }
-        "property/transactions" | "border/absence-summary" | "border/crossings" => {
+        "property/transactions" | "health/birth-fact" | "border/absence-summary" | "border/crossings" => {
             let today = model::time::day(qovsaq::clock::now());
             let day = |months: i32| today.saturating_sub(jiff::Span::new().months(months)).to_string();
             json!({"from_on": day(6), "to_on": day(0)})
@@ -179,8 +179,12 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
         input["territory_code"] = json!(demo::territory_of(family));
     }
     let mut body = envelope(fin, case, input);
-    if matches!(service, "digital/certificate-status" | "digital/postal-branch") {
-        body["subject"].take();
+    match service {
+        "digital/certificate-status" | "digital/postal-branch" => drop(body["subject"].take()),
+        // Births and permits are known of few.
+        "health/birth-fact" => body["subject"] = json!({"fin": personas.health().mother()}),
+        "migration/permit" => body["subject"] = json!({"pin": personas.migration().resident()}),
+        _ => {}
     }
     if service == "credit-bureau/obligations-summary" {
         body["consent"] = demo::consents(family);
@@ -204,7 +208,10 @@ pub(crate) async fn granted(house: &House, service: &str, fin: &str, case: &str,
         return (house.client(), body);
     }
     let client = house.environment.client(&right.consumer).expect("the consumer has a certificate");
-    let persons = json!([{"subject": {"fin": fin}, "role": "applicant"}]);
+    let mut persons = vec![json!({"subject": {"fin": fin}, "role": "applicant"})];
+    if !body["subject"].is_null() && body["subject"] != persons[0]["subject"] {
+        persons.push(json!({"subject": body["subject"], "role": "other"}));
+    }
     let opened = open(&client, &json!({"case": new_case(), "purpose": right.purpose, "persons": persons})).await.expect("a case");
     (body["case"], body["purpose"], body["role"]) = (json!(opened), json!(right.purpose), json!(right.role));
     (client, body)

@@ -152,7 +152,14 @@ fn data_of_registers(personas: &Personas) -> Vec<(&'static str, String)> {
     let digital = personas.digital();
     let numbers = digital.numbers.keys().map(|msisdn| ("a telephone number", msisdn.trim_start_matches('+').to_owned()));
     let certificates = digital.certificates.iter().filter(|(_, certificate)| certificate.subject.is_some());
-    numbers.chain(certificates.map(|(serial, _)| ("a certificate's serial", serial.to_string()))).collect()
+    let births = personas.health().births.values().flatten().map(|birth| ("a medical certificate's number", birth.certificate.to_string()));
+    let foreigners = personas.migration().foreigners.iter();
+    let foreigners = foreigners.flat_map(|(pin, own)| {
+        let named = [("a PIN", pin), ("a surname in Latin letters", &own.surname), ("a permit's number", &own.permit.number)];
+        named.map(|(what, datum)| (what, datum.to_string()))
+    });
+    let certificates = certificates.map(|(serial, _)| ("a certificate's serial", serial.to_string()));
+    numbers.chain(certificates).chain(births).chain(foreigners).collect()
 }
 
 /// What is personal about a family as a whole.

@@ -299,7 +299,7 @@ async fn undeclared_fields_are_dropped_and_counted() {
     let fin = family.applicant().fin.to_string();
     let code = subscriber_code(&client, &fin, &case).await;
     for service in SERVICES.iter() {
-        let fin = &qovsaq::demo::subject_of(service, &house.environment.personas, family).fin;
+        let fin = qovsaq::demo::subject_of(service, &house.environment.personas, family);
         let (client, mut body) = granted(&house, service, fin, &case, &code).await;
         let plain = ask(&client, service, &body).await.json().expect("JSON");
         house.set_fault(service, "undeclared", Some(1));

@@ -1,5 +1,5 @@
 //! What is special about the sources behind X-Road: time stamps in UTC, gaps in a register, questions about nobody,
-//! answers that are a yes or no whatever the source says beside it.
+//! answers that are a yes or no whatever the source says beside it, persons whom nobody but one source knows.
 
 use mock_agencies::Personas;
 use qovsaq::client::Client;
@@ -18,8 +18,12 @@ struct Desk {
 
 impl Desk {
     async fn open(house: &House, consumer: &str, purpose: &'static str, role: &'static str, fins: &[&str]) -> Self {
+        Self::open_for(house, consumer, purpose, role, fins.iter().map(|fin| json!({"fin": fin})).collect()).await
+    }
+
+    async fn open_for(house: &House, consumer: &str, purpose: &'static str, role: &'static str, subjects: Vec<Json>) -> Self {
         let client = house.environment.client(consumer).expect("the consumer has a certificate");
-        let persons: Vec<Json> = fins.iter().map(|fin| json!({"subject": {"fin": fin}, "role": "applicant"})).collect();
+        let persons: Vec<Json> = subjects.into_iter().map(|subject| json!({"subject": subject, "role": "applicant"})).collect();
         let body = json!({"case": qovsaq::demo::new_case(), "purpose": purpose, "persons": persons});
         let case = qovsaq::demo::open(&client, &body).await.expect("a case");
         Self { client, purpose, role, case }
@@ -155,5 +159,87 @@ async fn a_question_about_nobody_needs_nobody_and_is_shared() {
     assert_eq!(unknown["data"], json!({"certificate_serial": "TEST-CERT-05", "status": "unknown", "valid_to": null}));
     let (_, none) = tasks.ask("digital/certificate-status", Json::Null, serial("TEST-CERT-99")).await;
     assert_eq!((&none["outcome"], &none["absence"]), (&json!("NOT_FOUND"), &json!("fact")));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_birth_is_told_by_the_clocks_of_baku_and_none_proves_nothing() {
+    let house = House::start().await;
+    let (service, mother, twins, lost, none) = ("health/birth-fact", "8GP0N6O", "06G8EHO", "6DBZN3O", "3M9RT4O");
+    let desk = Desk::open(&house, "social-payments", "social-payments", "case-officer", &[mother, twins, lost, none]).await;
+    let today = model::time::day(qovsaq::clock::now());
+    let (status, answer) = desk.ask_about(service, mother, year()).await;
+    // The older child's birth is before the window.
+    let births = answer["data"]["births"].as_array().unwrap_or_else(|| panic!("{status} {answer}"));
+    let born = today.saturating_sub(jiff::Span::new().days(19));
+    assert_eq!((births.len(), &births[0]["born_at"]), (1, &json!(format!("{born}T00:40:00+04:00"))), "{answer}");
+    assert_eq!((&births[0]["child_sex"], &births[0]["live_birth"]), (&json!("female"), &json!(true)));
+    let (_, answer) = desk.ask_about(service, twins, year()).await;
+    assert_eq!(answer["data"]["births"].as_array().map(Vec::len), Some(2), "{answer}");
+    let (_, answer) = desk.ask_about(service, lost, year()).await;
+    assert_eq!(answer["data"]["births"][0]["live_birth"], false, "{answer}");
+    // A hospital may not have reported yet: her word and her paper are asked for.
+    let (status, answer) = desk.ask_about(service, none, year()).await;
+    assert_eq!((status, &answer["outcome"], &answer["absence"]), (200, &json!("NOT_FOUND"), &json!("unknown")));
+    house.set_fault(service, "wrong-person", None);
+    for fin in [lost, none] {
+        let window = json!({"from_on": today.saturating_sub(jiff::Span::new().months(11)).to_string(), "to_on": today.to_string()});
+        let (status, answer) = desk.ask_about(service, fin, window).await;
+        assert_eq!((status, &answer["outcome"]), (502, &json!("INVALID_DATA")), "{answer}");
+    }
+    house.clear_faults();
+
+    // For a maternity benefit the day is enough.
+    let office = Desk::open(&house, "insurance", "social-insurance", "accounts-officer", &[mother]).await;
+    let (_, answer) = office.ask_about(service, mother, year()).await;
+    assert_eq!(answer["data"]["births"], json!([{"born_at": format!("{born}T00:40:00+04:00"), "live_birth": true}]), "{answer}");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreigner_is_asked_about_by_pin_or_passport_and_two_pins_are_nobodys() {
+    let house = House::start().await;
+    let service = "migration/permit";
+    let pin = |pin: &str| json!({"pin": pin});
+    let passport = |number: &str, born: &str| json!({"document": {"series": "ZZ", "number": number}, "birth_date": born});
+    let (worker, resident) = (passport("0070001", "1988-02-14"), passport("0070004", "1990-05-02"));
+    let (citizen, naturalised) = (pin("5H4TB6O"), passport("0070006", "1981-01-17"));
+    let persons =
+        vec![pin("2F6JK8O"), pin("7Q3VN5O"), worker.clone(), resident.clone(), citizen.clone(), pin("7K2MU6O"), naturalised.clone()];
+    let desk = Desk::open_for(&house, "employment", "work-permit-opinion", "case-officer", persons).await;
+    let (status, answer) = desk.ask(service, pin("2F6JK8O"), json!({})).await;
+    let data = &answer["data"];
+    assert_eq!((status, &data["permit_kind"], &data["employer_tin"]), (200, &json!("work"), &json!("9900001233")), "{answer}");
+    assert_eq!((&data["document_number"], &data["pin"]), (&Json::Null, &json!("2F6JK8O")));
+    let (_, refugee) = desk.ask(service, pin("7Q3VN5O"), json!({})).await;
+    assert_eq!((&refugee["data"]["permit_kind"], &refugee["data"]["employer_tin"]), (&json!("refugee"), &Json::Null));
+    // By passport, alone or with its country.
+    for input in [json!({}), json!({"citizenship": "UTO"})] {
+        let (status, answer) = desk.ask(service, resident.clone(), input).await;
+        assert_eq!(
+            (status, &answer["data"]["pin"], &answer["data"]["document_number"]),
+            (200, &json!("4P7XW3O"), &json!("0070004")),
+            "{answer}"
+        );
+    }
+    let (_, other) = desk.ask(service, resident.clone(), json!({"citizenship": "XXA"})).await;
+    assert_eq!((&other["outcome"], &other["absence"]), (&json!("NOT_FOUND"), &json!("fact")));
+    let (status, _) = desk.ask(service, json!({"fin": "5K7QX2O"}), json!({})).await;
+    assert_eq!(status, 422, "a FIN is no PIN");
+    // However a person with two is named, nobody guesses which record is the person's now.
+    for subject in [citizen, pin("7K2MU6O"), naturalised] {
+        let (status, answer) = desk.ask(service, subject, json!({})).await;
+        assert_eq!((status, &answer["outcome"], &answer["origin"]), (502, &json!("INVALID_DATA"), &json!("provider")), "{answer}");
+    }
+    house.set_fault(service, "wrong-person", None);
+    let (status, answer) = desk.ask(service, worker, json!({"citizenship": "UTO"})).await;
+    assert_eq!((status, &answer["outcome"]), (502, &json!("INVALID_DATA")), "{answer}");
+    house.clear_faults();
+
+    // An inspector learns of the employer, and nothing of the person but the PIN.
+    let inspector = Desk::open_for(&house, "inspections", "inspections", "inspector", vec![pin("6W2HJ9O")]).await;
+    let (_, answer) = inspector.ask(service, pin("6W2HJ9O"), json!({})).await;
+    assert_eq!((&answer["data"]["employer_tin"], &answer["data"]["status"]), (&json!("9900003453"), &json!("revoked")), "{answer}");
+    assert!(!answer.to_string().contains("SAMPLER") && answer["data"].get("citizenship").is_none(), "{answer}");
     house.stop().await;
 }

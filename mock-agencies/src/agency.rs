@@ -28,9 +28,11 @@ mod credit_bureau;
 mod digital;
 mod education;
 mod exam_centre;
+mod health;
 mod interior;
 mod justice;
 mod local_executive;
+mod migration;
 mod mobilisation;
 mod property;
 mod refugee_committee;
@@ -55,12 +57,16 @@ pub enum AgencyCode {
     Agriculture,
     /// Ministry of Education (REST JSON).
     Education,
+    /// Ministry of Health, behind its own (X-Road REST).
+    Health,
     /// Ministry of Digital Development and Transport, behind its own (X-Road REST).
     Digital,
     /// State Committee for Refugees and IDPs (SOAP 1.1 with HTTP basic authentication).
     RefugeeCommittee,
     /// State Service on Property Issues (SOAP 1.1 with WS-Security).
     Property,
+    /// State Migration Service, behind its own (X-Road REST).
+    Migration,
     /// State Border Service, behind its own (X-Road SOAP 4.0).
     Border,
     /// State Service for Mobilisation and Conscription (SOAP 1.1).
@@ -79,15 +85,17 @@ pub enum AgencyCode {
 
 impl AgencyCode {
     /// Every agency.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Interior,
         Self::Justice,
         Self::Taxes,
         Self::Agriculture,
         Self::Education,
+        Self::Health,
         Self::Digital,
         Self::RefugeeCommittee,
         Self::Property,
+        Self::Migration,
         Self::Border,
         Self::Mobilisation,
         Self::CreditBureau,
@@ -104,8 +112,10 @@ impl AgencyCode {
             Self::Interior => "interior",
             Self::Justice => "justice",
             Self::Taxes => "taxes",
+            Self::Health => "health",
             Self::Digital => "digital",
             Self::Property => "property",
+            Self::Migration => "migration",
             Self::Border => "border",
             Self::CreditBureau => "credit-bureau",
             Self::Agriculture => "agriculture",
@@ -123,7 +133,7 @@ impl AgencyCode {
     #[must_use]
     pub fn is_behind_xroad(self) -> bool {
         match self {
-            Self::Interior | Self::Justice | Self::Digital | Self::Border => true,
+            Self::Interior | Self::Justice | Self::Health | Self::Digital | Self::Migration | Self::Border => true,
             Self::Taxes
             | Self::Agriculture
             | Self::Education
@@ -145,8 +155,10 @@ impl AgencyCode {
             Self::Interior => interior::SERVICES,
             Self::Justice => justice::SERVICES,
             Self::Taxes => taxes::SERVICES,
+            Self::Health => health::SERVICES,
             Self::Digital => digital::SERVICES,
             Self::Property => property::SERVICES,
+            Self::Migration => migration::SERVICES,
             Self::Border => border::SERVICES,
             Self::CreditBureau => credit_bureau::SERVICES,
             Self::Agriculture => agriculture::SERVICES,
@@ -195,8 +207,10 @@ pub(crate) enum Agency {
     Interior(interior::Interior),
     Justice(justice::Justice),
     Taxes(taxes::Taxes),
+    Health(health::Health),
     Digital(digital::Digital),
     Property(property::Property),
+    Migration(migration::Migration),
     Border(border::Border),
     CreditBureau(credit_bureau::CreditBureau),
     Agriculture(agriculture::Agriculture),
@@ -217,8 +231,10 @@ impl Agency {
             AgencyCode::Interior => Self::Interior(interior::Interior::new(personas)),
             AgencyCode::Justice => Self::Justice(justice::Justice::new(personas)),
             AgencyCode::Taxes => Self::Taxes(taxes::Taxes::new(personas)),
+            AgencyCode::Health => Self::Health(health::Health::new(personas)),
             AgencyCode::Digital => Self::Digital(digital::Digital::new(personas)),
             AgencyCode::Property => Self::Property(property::Property::new(personas)),
+            AgencyCode::Migration => Self::Migration(migration::Migration::new(personas)),
             AgencyCode::Border => Self::Border(border::Border::new(personas)),
             AgencyCode::CreditBureau => Self::CreditBureau(credit_bureau::CreditBureau::new(instance, personas, latency)),
             AgencyCode::Agriculture => Self::Agriculture(agriculture::Agriculture::new(personas)),
@@ -240,8 +256,10 @@ impl Agency {
             Self::Interior(_) => interior::service(head, body),
             Self::Justice(_) => justice::service(head, body),
             Self::Taxes(_) => taxes::service(head, body),
+            Self::Health(_) => health::service(head, body),
             Self::Digital(_) => digital::service(head, body),
             Self::Property(_) => property::service(head, body),
+            Self::Migration(_) => migration::service(head, body),
             Self::Border(_) => border::service(head, body),
             Self::CreditBureau(_) => credit_bureau::service(head, body),
             Self::Agriculture(_) => agriculture::service(head, body),
@@ -262,8 +280,10 @@ impl Agency {
             Self::Interior(agency) => agency.answer(request),
             Self::Justice(agency) => agency.answer(request),
             Self::Taxes(agency) => agency.answer(request),
+            Self::Health(agency) => agency.answer(request),
             Self::Digital(agency) => agency.answer(request),
             Self::Property(agency) => agency.answer(request),
+            Self::Migration(agency) => agency.answer(request),
             Self::Border(agency) => agency.answer(request),
             Self::CreditBureau(agency) => agency.answer(request),
             Self::Agriculture(agency) => agency.answer(request),
@@ -290,8 +310,10 @@ impl Agency {
             Self::Interior(_)
             | Self::Justice(_)
             | Self::Taxes(_)
+            | Self::Health(_)
             | Self::Digital(_)
             | Self::Property(_)
+            | Self::Migration(_)
             | Self::Border(_)
             | Self::Agriculture(_)
             | Self::Education(_)
@@ -525,7 +547,15 @@ mod tests {
             (AgencyCode::LocalExecutive, "family-composition") => get("/aile-terkibi/v1/5K7QX2O"),
             (AgencyCode::LocalExecutive, "guardianship") => get("/qeyyumluq/v1/8B2HN6O"),
             (AgencyCode::LocalExecutive, _) => get("/ev-teserrufati/v1?aile_basi_fin=5K7QX2O"),
-            (AgencyCode::Justice | AgencyCode::Digital | AgencyCode::Property | AgencyCode::CreditBureau, _) => return None,
+            (
+                AgencyCode::Justice
+                | AgencyCode::Health
+                | AgencyCode::Digital
+                | AgencyCode::Property
+                | AgencyCode::Migration
+                | AgencyCode::CreditBureau,
+                _,
+            ) => return None,
         })
     }
 
@@ -593,6 +623,7 @@ mod tests {
                         | Fault::OldReport
                         | Fault::AverageReading
                         | Fault::NumberPorted
+                        | Fault::TwoPins
                         | Fault::ExitWithoutEntry
                         | Fault::LocalTime
                         | Fault::Estimated
@@ -665,8 +696,8 @@ mod tests {
             assert_eq!(code.as_str().parse(), Ok(code));
         }
         assert_eq!("customs".parse::<AgencyCode>(), Err(UnknownAgency));
-        let all = "interior, justice, taxes, agriculture, education, digital, refugee-committee, property, border, mobilisation, \
-                   credit-bureau, exam-centre, azersu, azerishiq, local-executive";
+        let all = "interior, justice, taxes, agriculture, education, health, digital, refugee-committee, property, \
+                   migration, border, mobilisation, credit-bureau, exam-centre, azersu, azerishiq, local-executive";
         assert!(UnknownAgency.to_string().ends_with(all));
     }
 

@@ -74,6 +74,7 @@ faults! {
     LostAccept = "lost-accept", "The work is done and the connection is reset before the answer: nobody knows that it was.";
     AverageReading = "average-reading", "The average of twelve months stands in for every reading, and says so.";
     NumberPorted = "number-ported", "The number is being ported: both operators name its owner, and whoever is asked about is one of them.";
+    TwoPins = "two-pins", "The person stands in the register under two PINs, and both records come.";
     ExitWithoutEntry = "exit-without-entry", "Nobody recorded an entry: exits follow one another.";
     LocalTime = "local-time", "Time stamps by Baku's clocks and without an offset, where UTC is promised.";
     CursorExpired = "cursor-expired", "The cursor to the next page is refused as expired.";
@@ -130,7 +131,9 @@ impl Fault {
                 AgencyCode::Justice => service == "family-acts",
                 AgencyCode::Agriculture
                 | AgencyCode::Education
+                | AgencyCode::Health
                 | AgencyCode::Digital
+                | AgencyCode::Migration
                 | AgencyCode::CreditBureau
                 | AgencyCode::ExamCentre
                 | AgencyCode::Azerishiq
@@ -140,7 +143,7 @@ impl Fault {
                 agency.is_behind_xroad()
             }
             Self::WrongHash | Self::ErrorAsXml => match agency {
-                AgencyCode::Digital => true,
+                AgencyCode::Health | AgencyCode::Digital | AgencyCode::Migration => true,
                 _ => agency == AgencyCode::Justice && service != "family-acts",
             },
             Self::ActCorrected => service == "family-acts",
@@ -158,6 +161,8 @@ impl Fault {
                 | AgencyCode::Border
                 | AgencyCode::Mobilisation
                 | AgencyCode::ExamCentre
+                | AgencyCode::Health
+                | AgencyCode::Migration
                 | AgencyCode::Azerishiq => true,
                 AgencyCode::Taxes => service == "person-income",
                 AgencyCode::Digital => service != "mobile-number-owner",
@@ -181,6 +186,7 @@ impl Fault {
             Self::TwoCertificates => agency == AgencyCode::LocalExecutive && service == "family-composition",
             Self::AverageReading => agency == AgencyCode::Azersu,
             Self::NumberPorted => service == "mobile-number-owner",
+            Self::TwoPins => service == "permit",
             Self::ExitWithoutEntry | Self::LocalTime => agency == AgencyCode::Border,
             Self::Estimated => agency == AgencyCode::Azerishiq && service == "consumption",
         }

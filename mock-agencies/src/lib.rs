@@ -12,9 +12,11 @@
 //! | `taxes` | SOAP 1.2, WS-Addressing | `person-income`, `taxpayer-status` |
 //! | `agriculture` | REST JSON, in pages | `farm-support`, `livestock` |
 //! | `education` | REST JSON | `enrolment`, `qualification` |
+//! | `health` | X-Road REST | `birth-fact` |
 //! | `digital` | X-Road REST | `mobile-number-owner`, `certificate-status`, `postal-branch` |
 //! | `refugee-committee` | SOAP 1.1, HTTP basic authentication | `status`, `resettlement` |
 //! | `property` | SOAP 1.1, WS-Security | `ownership`, `transactions` |
+//! | `migration` | X-Road REST | `permit` |
 //! | `border` | X-Road SOAP | `absence-summary`, `crossings` |
 //! | `mobilisation` | SOAP 1.1 | `service-status` |
 //! | `credit-bureau` | REST JSON, OAuth 2.0, asynchronous | `obligations-summary` |
@@ -74,13 +76,13 @@ pub use crate::identity::{
 pub use crate::instance::{Instance, TERRITORY_NOT_CONNECTED};
 pub use crate::latency::Latency;
 pub use crate::personas::{
-    ActKind, ActPerson, ActRole, ActStatus, AnimalKind, Animals, Application, ApplicationMember, AreaUnit, Border, Branch, Certificate,
-    CertificateStatus, CertifiedMember, CivilAct, Company, Consent, Credit, CreditSummary, Crossing, Day, Deal, DealSide, Declaration,
-    DeclaredAnimals, Digital, Diploma, Direction, Displacement, DisplacementStatus, DocumentStatus, Dwelling, Electricity, Enrolment,
-    EnrolmentStatus, ExamKind, ExamResult, Family, FamilyCertificate, FamilyRole, Farm, Funding, Guardianship, GuardianshipKind, Household,
-    Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level, Livestock, Loan, LocalExecutive, MeterKind,
-    MilitaryRecord, MobileNumber, ObjectKind, Person, Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind,
-    RightKind, SEED, Sex, Share, StudyForm, TariffGroup, Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, Writ, WritKind,
-    WritStatus,
+    ActKind, ActPerson, ActRole, ActStatus, AnimalKind, Animals, Application, ApplicationMember, AreaUnit, BirthFact, Border, Branch,
+    Certificate, CertificateStatus, CertifiedMember, CivilAct, Company, Consent, Credit, CreditSummary, Crossing, Day, Deal, DealSide,
+    Declaration, DeclaredAnimals, Digital, Diploma, Direction, Displacement, DisplacementStatus, DocumentStatus, Dwelling, Electricity,
+    Enrolment, EnrolmentStatus, ExamKind, ExamResult, Family, FamilyCertificate, FamilyRole, Farm, Foreigner, Funding, Guardianship,
+    GuardianshipKind, Health, Household, Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level, Livestock, Loan,
+    LocalExecutive, MeterKind, Migration, MilitaryRecord, MobileNumber, ObjectKind, Passport, Permit, PermitKind, PermitStatus, Person,
+    Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind, RightKind, SEED, Sex, Share, StudyForm, TariffGroup,
+    Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, Writ, WritKind, WritStatus,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

@@ -25,9 +25,11 @@ mod day;
 mod digital;
 mod education;
 mod exam_centre;
+mod health;
 mod interior;
 mod justice;
 mod local_executive;
+mod migration;
 mod mobilisation;
 mod person;
 mod population;
@@ -45,11 +47,13 @@ pub use day::Day;
 pub use digital::{Branch, Certificate, CertificateStatus, Digital, MobileNumber, Until};
 pub use education::{Diploma, Enrolment, EnrolmentStatus, Funding, Learning, Level, StudyForm};
 pub use exam_centre::{ExamKind, ExamResult};
+pub use health::{BirthFact, Health};
 pub use interior::{DocumentStatus, IdentityDocument, Residence, ResidenceKind, Vehicle, VehicleKind};
 pub use justice::{ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Relation, Writ, WritKind, WritStatus};
 pub use local_executive::{
     CertifiedMember, DeclaredAnimals, Dwelling, FamilyCertificate, Guardianship, GuardianshipKind, Household, LocalExecutive,
 };
+pub use migration::{Foreigner, Migration, Passport, Permit, PermitKind, PermitStatus};
 pub use mobilisation::{MilitaryRecord, RegisterStatus};
 pub use person::{Family, FamilyRole, Person, Sex};
 pub use property::{Deal, DealSide, ObjectKind, PropertyObject, RightKind, Share};
@@ -72,6 +76,8 @@ const MOBILISATION: &str = include_str!("../personas/mobilisation.json");
 const REFUGEE_COMMITTEE: &str = include_str!("../personas/refugee-committee.json");
 const LOCAL_EXECUTIVE: &str = include_str!("../personas/local-executive.json");
 const SECOND_BUREAU: &str = include_str!("../personas/second-bureau.json");
+const HEALTH: &str = include_str!("../personas/health.json");
+const MIGRATION: &str = include_str!("../personas/migration.json");
 
 /// Hides what a type holds from `Debug`, as if the persons were real.
 macro_rules! hidden {
@@ -108,6 +114,8 @@ struct Registers {
     local_executive: LocalExecutive,
     /// What the second credit bureau knows, by FIN.
     second_bureau: HashMap<Box<str>, Credit>,
+    health: Health,
+    migration: Migration,
 }
 
 impl Registers {
@@ -122,6 +130,8 @@ impl Registers {
             displaced: serde_json::from_str(REFUGEE_COMMITTEE)?,
             local_executive: serde_json::from_str(LOCAL_EXECUTIVE)?,
             second_bureau: serde_json::from_str(SECOND_BUREAU)?,
+            health: serde_json::from_str(HEALTH)?,
+            migration: serde_json::from_str(MIGRATION)?,
         })
     }
 }
@@ -303,6 +313,18 @@ impl Personas {
     #[must_use]
     pub fn at_second_bureau(&self, fin: &str) -> Option<&Credit> {
         self.registers.second_bureau.get(fin)
+    }
+
+    /// What the ministry of health knows.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.registers.health
+    }
+
+    /// What the migration service knows.
+    #[must_use]
+    pub fn migration(&self) -> &Migration {
+        &self.registers.migration
     }
 
     /// How many other persons are registered at the address of this one; `None` without a registered address.

@@ -84,11 +84,11 @@ impl<'a> Sample<'a> {
     /// A question about a family's applicant, or about the child in somebody's care.
     #[must_use]
     pub fn of(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &'a Family) -> Self {
-        let fin = &*subject_of(service.id.as_str(), personas, family).fin;
+        let about = subject_of(service.id.as_str(), personas, family);
         let subject = match service.subject.first() {
             None => Json::Null,
-            Some(SubjectForm::Fin | SubjectForm::Document | SubjectForm::Tin) => json!({"fin": fin}),
-            Some(SubjectForm::Pin) => json!({"pin": fin}),
+            Some(SubjectForm::Fin | SubjectForm::Document | SubjectForm::Tin) => json!({"fin": about}),
+            Some(SubjectForm::Pin) => json!({"pin": about}),
         };
         Self { family, subject, input: inputs(snapshot, service, personas, family) }
     }

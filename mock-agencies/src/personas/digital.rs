@@ -57,14 +57,19 @@ pub enum Until {
 }
 
 impl Until {
-    /// The day's beginning in Baku, seen from `today`.
+    /// The day, seen from `today`.
     #[must_use]
-    pub fn seen_from(self, today: Date) -> Timestamp {
-        let day = match self {
+    pub fn day(self, today: Date) -> Date {
+        match self {
             Self::DaysAgo(days) => today.saturating_sub(i64::from(days).days()),
             Self::DaysAhead(days) => today.saturating_add(i64::from(days).days()),
-        };
-        let midnight = DateTime::from_parts(day, jiff::civil::Time::midnight());
+        }
+    }
+
+    /// Its beginning in Baku, seen from `today`.
+    #[must_use]
+    pub fn seen_from(self, today: Date) -> Timestamp {
+        let midnight = DateTime::from_parts(self.day(today), jiff::civil::Time::midnight());
         model::time::baku().to_timestamp(midnight).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }

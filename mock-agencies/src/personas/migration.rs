@@ -1,0 +1,109 @@
+//! What the State Migration Service knows: foreigners, most of whom no other source knows, and their permits.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::{Day, Until, hidden};
+
+/// The register, by the foreigner's PIN. `Debug` hides it.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub struct Migration {
+    /// Each foreigner.
+    pub foreigners: BTreeMap<Box<str>, Foreigner>,
+}
+
+/// A foreigner. `Debug` hides it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foreigner {
+    /// Surname in the letters of a passport's machine-readable zone.
+    pub surname: Box<str>,
+    /// Given name, likewise.
+    pub given_name: Box<str>,
+    /// ISO 3166-1 alpha-3.
+    pub citizenship: Box<str>,
+    /// The passport.
+    pub passport: Passport,
+    /// Birth date.
+    pub birth_date: Date,
+    /// FIN as a citizen, of somebody who was naturalised: the register still has both.
+    #[serde(default)]
+    pub naturalised: Option<Box<str>>,
+    /// The permit in force, or the last one.
+    pub permit: Permit,
+}
+
+/// A foreign passport. `Debug` hides it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passport {
+    /// Its series.
+    pub series: Box<str>,
+    /// Its number.
+    pub number: Box<str>,
+}
+
+/// A permit. `Debug` hides it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permit {
+    /// What it permits.
+    pub kind: PermitKind,
+    /// Its number, `TEST-…`.
+    pub number: Box<str>,
+    /// First day.
+    pub from: Day,
+    /// Last day.
+    pub until: Until,
+    /// Taxpayer's number of the employer, of a work permit.
+    #[serde(default)]
+    pub employer: Option<Box<str>>,
+    /// Its status.
+    pub status: PermitStatus,
+}
+
+/// What a permit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PermitKind {
+    /// Temporary residence.
+    TemporaryResidence,
+    /// Permanent residence.
+    PermanentResidence,
+    /// Work.
+    Work,
+    /// Refugee status.
+    Refugee,
+}
+
+/// Status of a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PermitStatus {
+    /// In force.
+    Valid,
+    /// Past its end.
+    Expired,
+    /// Revoked before its end.
+    Revoked,
+}
+
+impl Migration {
+    /// The foreigner with a PIN, or with a FIN since; the PIN stands first.
+    #[must_use]
+    pub fn by_pin(&self, pin: &str) -> Option<(&str, &Foreigner)> {
+        let by_fin = || self.foreigners.iter().find(|(_, foreigner)| foreigner.naturalised.as_deref() == Some(pin));
+        self.foreigners.get_key_value(pin).or_else(by_fin).map(|(pin, foreigner)| (&**pin, foreigner))
+    }
+
+    /// The PIN of a foreigner with one PIN, whom other sources know as well.
+    #[must_use]
+    pub fn resident(&self) -> Option<&str> {
+        self.foreigners.keys().next().map(|pin| &**pin)
+    }
+}
+
+hidden!(Migration, Foreigner, Passport, Permit);
