@@ -15,6 +15,7 @@ pub mod dossier_view;
 pub mod explain;
 pub mod inventory;
 pub mod journal;
+pub mod kit;
 pub mod live;
 mod mask;
 pub mod matrix;
@@ -53,6 +54,8 @@ enum Command {
     Check(check::Check),
     /// Make one call and show every step of it
     Try(try_service::Try),
+    /// Run the contract test suite: every service in every case, against a played source
+    Kit(kit::Kit),
     /// Ask a service or a dossier as a consumer, over mutual TLS
     Ask(ask::Ask),
     /// Look at and change who may act in which role
@@ -82,12 +85,14 @@ enum Command {
 /// Runs a command; the program's only exit.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    start_logging();
+    // What its gateway would tell an operator is the suite's own doing.
+    start_logging(if matches!(cli.command, Command::Kit(_)) { "off" } else { "warn,qovsaq=info" });
     let ended = match cli.command {
         Command::Demo(command) => on_runtime(command.run()),
         Command::Serve(command) => on_runtime(command.run()),
         Command::Check(command) => command.run(),
         Command::Try(command) => on_runtime(command.run()),
+        Command::Kit(command) => on_runtime(command.run()),
         Command::Ask(command) => on_runtime(command.run()),
         Command::Access(command) => on_runtime(command.run()),
         Command::Accesses(command) => on_runtime(command.run()),
@@ -136,8 +141,8 @@ fn on_runtime(command: impl Future<Output = anyhow::Result<Ended>>) -> anyhow::R
 }
 
 /// Logs go to standard error: readable on a terminal, JSON lines otherwise. `QOVSAQ_LOG` chooses what.
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("QOVSAQ_LOG").unwrap_or_else(|_| EnvFilter::new("warn,qovsaq=info"));
+fn start_logging(usual: &str) {
+    let filter = EnvFilter::try_from_env("QOVSAQ_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if std::io::stderr().is_terminal() { logs.compact().try_init() } else { logs.json().try_init() };
     // A second initialisation (tests) keeps the first.

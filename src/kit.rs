@@ -9,13 +9,19 @@
 //! source that is added as data is in the suite from then on.
 //!
 //! A case that does not apply to a service is listed with its reason, never left out.
+//!
+//! Beside it: one question to a real test source ([`live`]), recorded as a fixture about nobody ([`synthetic`],
+//! [`recorder`]).
 
 pub mod case;
+pub mod live;
 pub mod material;
 pub mod place;
+pub mod recorder;
 pub mod script;
 pub mod spoil;
 pub mod suite;
+pub mod synthetic;
 pub mod told;
 
 pub use case::{Case, Expect, Step};

@@ -44,6 +44,7 @@ pub mod record;
 pub mod refusal;
 pub mod rights;
 pub mod rule;
+pub mod scenario;
 pub mod search;
 pub mod sources;
 pub mod store_access;

@@ -7,8 +7,9 @@ use clap::Args;
 use super::canned::Canned;
 use super::serve::Signals;
 use super::table::Table;
-use super::{Ended, Usage, complain, say};
+use super::{Ended, Usage, complain, say, say_problems};
 use crate::demo::{AGENCIES, Environment, Options, Ports};
+use crate::scenario::Scenario;
 use mock_agencies::Latency;
 
 /// Run the mock agencies by themselves, over mutual TLS, until Ctrl-C; or play a REST source from files.
@@ -37,6 +38,9 @@ pub struct Mock {
     /// What the generated families are made from: the same number gives the same persons everywhere
     #[arg(long, default_value_t = mock_agencies::SEED)]
     seed: u64,
+    /// Set and clear faults as a file says, from the start on (docs/guide/write-an-adapter.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["faults", "people", "answers"])]
+    scenario: Option<PathBuf>,
     /// Play a REST source from the files of a folder instead
     #[arg(long, value_name = "DIR", requires_all = ["listen", "cert", "key", "client_ca"], conflicts_with_all = ["agencies", "faults", "people"])]
     answers: Option<PathBuf>,
@@ -75,6 +79,13 @@ impl Mock {
         if self.people {
             return Self::list_people(self.seed);
         }
+        let scenario = match self.scenario.as_deref().map(Scenario::read).transpose() {
+            Ok(scenario) => scenario,
+            Err(problems) => {
+                say_problems(problems)?;
+                return Ok(Ended::Badly);
+            }
+        };
         let latency = if self.no_latency { Latency::None } else { Latency::Catalogue { seed: 1 } };
         let ports = self.port_base.map_or(Ports::Standard, Ports::Base);
         let outside = Environment::start_outside(&Options { dir: self.dir, ports, latency, seed: self.seed }).await?;
@@ -92,7 +103,19 @@ impl Mock {
         }
         say(&table.to_string())?;
         complain(&format!("certificates are in {}; stop with Ctrl-C", outside.dir.join("agencies").display()));
-        signals.stop().await;
+        match &scenario {
+            None => signals.stop().await,
+            Some(scenario) => {
+                let play = async {
+                    scenario.play(&outside.agencies, |step| complain(&step.to_string())).await;
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    () = signals.stop() => {}
+                    () = play => {}
+                }
+            }
+        }
         for (_, agency) in outside.agencies {
             agency.shutdown().await;
         }

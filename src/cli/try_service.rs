@@ -1,7 +1,7 @@
 //! `qovsaq try PROVIDER/SERVICE KEY=VALUE…`: one call against a mock, shown step by step. It takes
 //! the very way of every question, journal included.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,12 +12,15 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use super::table::Table;
-use super::{Ended, Usage, key_value, mask, say, say_problems};
+use super::{Ended, Usage, complain, key_value, mask, say, say_problems};
 use crate::api::services::WAIT_DEFAULT;
+use crate::data::Active;
 use crate::demo::{self, Environment, Options, Ports, Right, Sample};
 use crate::envelope::{Envelope, Expected};
 use crate::exchange::{Exchange, Freshness};
-use crate::gateway::StartError;
+use crate::gateway::{Gateway, StartError};
+use crate::kit::live::Live;
+use crate::kit::recorder;
 use crate::pipeline::{self, Ending};
 use crate::problem::Language;
 use crate::trace::Steps;
@@ -26,7 +29,8 @@ use crate::trace::Steps;
 #[derive(Debug, Args)]
 #[command(after_help = "Starts the mock agencies for the time of the call; only synthetic persons exist there.\n\n\
   qovsaq try interior/person-identity fin=5K7QX2O\n\
-  qovsaq try taxes/person-income fin=5K7QX2O month_from=2026-01 month_to=2026-06 --fault fault-in-200\n\n\
+  qovsaq try taxes/person-income fin=5K7QX2O month_from=2026-01 month_to=2026-06 --fault fault-in-200\n  \
+  qovsaq try azerishiq/subscriber fin=5K7QX2O --config qovsaq.yaml --record recorded\n\n\
 Exit codes: 0 the source answered, 1 it did not or was refused, 2 wrong usage.")]
 pub struct Try {
     /// provider/service
@@ -40,9 +44,21 @@ pub struct Try {
     /// Data to use instead of what is built in: a folder with contracts/ and mappings/
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Ask the source that this test deployment's configuration leads to, instead of a mock
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fault", "data"])]
+    config: Option<PathBuf>,
+    /// Keep question and answer here as fixtures about nobody: every value of a person is replaced
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Show the wire bodies unmasked (only synthetic persons exist in a mock)
     #[arg(long)]
     unmasked: bool,
+}
+
+/// Status and body of the answer that came.
+fn answer_of(ending: &Ending) -> Option<(u16, String)> {
+    let Ending::Answered(answered) = ending else { return None };
+    answered.landed.as_ref()?.trace.steps()?.answer.clone()
 }
 
 impl Try {
@@ -58,6 +74,21 @@ impl Try {
     }
 
     async fn run_in(&self, dir: PathBuf) -> anyhow::Result<Ended> {
+        if let Some(config) = &self.config {
+            std::fs::create_dir_all(&dir)?;
+            return match Live::start(&dir, config).await {
+                Ok(live) => {
+                    let shown = self.show_live(&live, &dir.join("mappings")).await;
+                    live.gateway.stop().await?;
+                    shown
+                }
+                Err(StartError::Problems(problems)) => {
+                    say_problems(problems)?;
+                    Ok(Ended::Badly)
+                }
+                Err(StartError::Other(error)) => Err(error),
+            };
+        }
         if let Some(data) = &self.data {
             for folder in ["contracts", "mappings"] {
                 crate::kit::place::copy_folder(&data.join(folder), &dir.join(folder))?;
@@ -126,8 +157,33 @@ impl Try {
                 agency.set_fault(service.id.service(), fault, None).map_err(|error| Usage(error.to_string()))?;
             }
         }
-        let body = envelope(&input);
-        let envelope = match Envelope::read(&body, Expected::by(&service, gateway.profile())) {
+        let mappings = environment.dir.join("mappings");
+        self.ask(gateway, &active, &service, &right.consumer, &envelope(&input), &mappings).await
+    }
+
+    /// The same of the source that a deployment leads to.
+    async fn show_live(&self, live: &Live, mappings: &Path) -> anyhow::Result<Ended> {
+        let active = live.active();
+        let Some(service) = live.service(&self.service) else {
+            let known: Vec<&str> = active.snapshot.services.keys().map(ServiceId::as_str).collect();
+            return Err(Usage(format!("there is no service `{}`; accepted: {}", self.service, known.join(", "))).into());
+        };
+        let (subject, input) = self.split(&service)?;
+        let body = live.envelope(&service, &subject, input).await?;
+        self.ask(&live.gateway.gateway, &active, &service, crate::kit::place::CONSUMER, &body, mappings).await
+    }
+
+    /// Asks and shows; records where that is wanted.
+    async fn ask(
+        &self,
+        gateway: &Arc<Gateway>,
+        active: &Arc<Active>,
+        service: &Arc<Service>,
+        consumer: &str,
+        body: &Json,
+        mappings: &Path,
+    ) -> anyhow::Result<Ended> {
+        let envelope = match Envelope::read(body, Expected::by(service, gateway.profile())) {
             Ok(envelope) => envelope,
             Err(errors) => {
                 for error in errors {
@@ -136,24 +192,36 @@ impl Try {
                 return Ok(Ended::Badly);
             }
         };
-        say(&format!("1. asked            {} as {} with {}", service.versioned(), right.consumer, serde_json::to_string(&body["input"])?))?;
-        let consumer = ConsumerId::new(&right.consumer)?;
-        let exchange = Exchange {
+        say(&format!("1. asked            {} as {consumer} with {}", service.versioned(), serde_json::to_string(&body["input"])?))?;
+        let exchange = Arc::new(Exchange {
             request_id: crate::record::new_id(),
             dossier_id: None,
-            active: Arc::clone(&active),
-            consumer,
-            service: Arc::clone(&service),
+            active: Arc::clone(active),
+            consumer: ConsumerId::new(consumer)?,
+            service: Arc::clone(service),
             envelope,
             presence: crate::exchange::Presence::NOT_SENT,
             freshness: Freshness { no_cache: true, ..Freshness::default() },
             traced: true,
-        };
+        });
         let deadline = Instant::now() + WAIT_DEFAULT;
-        let ending = pipeline::run(gateway, &Arc::new(exchange), deadline).await?;
-        let subject = subject.as_object().into_iter().flat_map(Map::values);
-        let values: Vec<&str> = input.values().chain(subject).filter_map(Json::as_str).collect();
-        self.print(&service.id, &active, ending, &values)
+        let ending = pipeline::run(gateway, &exchange, deadline).await?;
+        let typed = [&body["subject"], &body["input"]].into_iter().filter_map(Json::as_object).flat_map(Map::values);
+        let values: Vec<&str> = typed.filter_map(Json::as_str).collect();
+        let answer = answer_of(&ending);
+        let ended = self.print(&service.id, active, ending, &values)?;
+        if let Some(folder) = &self.record {
+            let (plan, answer) = active.plans.get(&service.id).zip(answer).context("there was no answer to record")?;
+            let envelope = &exchange.envelope;
+            let asked = (envelope.subject.as_ref(), envelope.inputs.as_slice());
+            let recorded = recorder::record(folder, mappings, plan, asked, (answer.0, &answer.1))?;
+            for file in &recorded.files {
+                complain(&format!("recorded: {}", file.display()));
+            }
+            say(&format!("example: {}", recorded.example))?;
+            complain("compare the answer with the source's documentation, and write by hand what it must become");
+        }
+        Ok(ended)
     }
 
     /// Whom it is about, null where the service asks about nobody, and what else was typed.
@@ -175,7 +243,7 @@ impl Try {
         Ok((subject, input))
     }
 
-    fn print(&self, service: &ServiceId, active: &crate::data::Active, ending: Ending, values: &[&str]) -> anyhow::Result<Ended> {
+    fn print(&self, service: &ServiceId, active: &Active, ending: Ending, values: &[&str]) -> anyhow::Result<Ended> {
         let landed = match &ending {
             Ending::Answered(answered) => answered.landed.clone(),
             Ending::Denied(..) | Ending::Withdrawn(..) => None,

@@ -14,6 +14,7 @@ use model::{Problems, ServiceId};
 use serde_json::{Value as Json, json};
 
 use super::material::Material;
+use crate::config::DataFolders;
 use crate::data;
 use crate::gateway::StartError;
 use crate::pki::{Authority, CRL_VALIDITY, LEAF_VALIDITY, Validity};
@@ -39,7 +40,8 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Makes the folder from the data in `data` (with `contracts/` and `mappings/`), or from what is built in.
+    /// Makes the folder from the data in `data` (with `contracts/` and `mappings/`), or from what is built in, for
+    /// sources that are played.
     ///
     /// # Errors
     /// The data's problems, or what could not be made.
@@ -52,35 +54,46 @@ impl Workplace {
                 given
             }
         };
+        let given = DataFolders { contracts: given.join("contracts"), mappings: given.join("mappings") };
+        let place = Self::with(dir, &given, now)?;
+        place.set_times(PROMPT)?;
+        Ok(place)
+    }
+
+    /// Makes the folder from these data; the contracts' times and rates stay as they are.
+    ///
+    /// # Errors
+    /// The data's problems, or what could not be made.
+    pub fn with(dir: &Path, given: &DataFolders, now: Timestamp) -> Result<Self, StartError> {
         let today = model::time::day(now);
         let mut problems = Problems::default();
-        let active = data::load(&given.join("contracts"), &given.join("mappings"), today, &mut problems);
+        let active = data::load(&given.contracts, &given.mappings, today, &mut problems);
         if !problems.is_empty() {
             return Err(StartError::Problems(problems));
         }
         let mut plans: Vec<_> = active.plans.values().collect();
         plans.sort_by_key(|plan| plan.id().as_str());
-        let read = plans.iter().map(|plan| Material::read(&given.join("mappings"), plan, today));
+        let read = plans.iter().map(|plan| Material::read(&given.mappings, plan, today));
         let materials = read.collect::<Result<Vec<_>, _>>().map_err(anyhow::Error::new)?;
         let place = Self { dir: dir.to_path_buf(), materials };
-        place.write_data(&given)?;
+        place.write_data(given)?;
         place.make_pki(now)?;
         Ok(place)
     }
 
     /// Providers and mappings as they are, the lists with what the consumer needs, and the consumer. Other consumers
     /// and dossiers are left out: nobody asks by them.
-    fn write_data(&self, given: &Path) -> anyhow::Result<()> {
+    fn write_data(&self, given: &DataFolders) -> anyhow::Result<()> {
         let contracts = self.dir.join("contracts");
-        copy_folder(&given.join("mappings"), &self.dir.join("mappings"))?;
-        copy_folder(&given.join("contracts/providers"), &contracts.join("providers"))?;
+        copy_folder(&given.mappings, &self.dir.join("mappings"))?;
+        copy_folder(&given.contracts.join("providers"), &contracts.join("providers"))?;
         let name = json!({"az": "Adapterlərin sınağı", "en": "Test of adapters"});
         for (file, entry) in [("purposes.yaml", json!({"name": name})), ("acts.yaml", json!({"name": name, "special": "allowed"}))] {
-            let mut list = read(&given.join("contracts").join(file))?;
+            let mut list = read(&given.contracts.join(file))?;
             list[CONSUMER] = entry;
             write(&contracts.join(file), &list)?;
         }
-        let calendar = given.join("contracts/calendar.yaml");
+        let calendar = given.contracts.join("calendar.yaml");
         if calendar.exists() {
             std::fs::copy(&calendar, contracts.join("calendar.yaml"))?;
         }
@@ -91,8 +104,7 @@ impl Workplace {
             "roles": {CONSUMER: {"name": name, "class_max": "S"}},
             "grants": grants,
         });
-        write(&contracts.join(format!("consumers/{CONSUMER}.yaml")), &consumer)?;
-        self.set_times(PROMPT)
+        write(&contracts.join(format!("consumers/{CONSUMER}.yaml")), &consumer)
     }
 
     /// Gives every contract this time and no bound of its rate. A running gateway takes it at its next reload.

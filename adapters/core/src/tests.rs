@@ -25,6 +25,7 @@ use crate::{
 };
 use server::{Authority, Issued, Reply, Seen, Server, Setup, server_config, until};
 
+mod laws;
 mod server;
 
 /// A FIN planted where errors might pick it up.

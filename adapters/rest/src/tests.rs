@@ -125,6 +125,19 @@ fn question(method: Method, body: Option<Bytes>) -> Question {
 }
 
 #[tokio::test]
+async fn every_law_of_calls_is_kept() {
+    let json = |_: &Seen| ("content-type: application/json\r\n".to_owned(), br#"{"abonentler":[]}"#.to_vec());
+    for config in [RestConfig::default(), with_poll(SHORT), RestConfig { idempotency_key: true, ..RestConfig::default() }] {
+        let adapter = |url: &str, roots: String, client: server::Issued| -> Arc<dyn Call> {
+            let identity = Identity::new(client.certificate, client.key);
+            let transport = Transport::new(TransportOptions::new(url.to_owned(), roots, Some(identity))).expect("options are good");
+            Arc::new(Rest::new(Arc::new(transport), config.clone()).expect("settings are good"))
+        };
+        server::check_laws(adapter, question(Method::POST, Some(Bytes::from_static(br#"{"fin":"5K7QX2O"}"#))), json).await;
+    }
+}
+
+#[tokio::test]
 async fn a_question_is_asked_and_any_status_in_json_is_an_answer() {
     let authority = Authority::new("test authority");
     let server = Server::start(&authority, |nth, _| match nth {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::codec::{Element, Payload, check_body, check_relation, http_headers, prologue, prologue_with, write};
 use crate::security::{SECURITY, Stamp, UTILITY, password_digest};
 use crate::{Addressing, Basic, ConfigError, PasswordKind, PrologueError, Soap, SoapConfig, SoapVersion, UsernameToken};
-use server::{Authority, Reply, Server};
+use server::{Authority, Reply, Seen, Server};
 
 #[path = "../../core/src/tests/server.rs"]
 mod server;
@@ -100,6 +100,25 @@ fn written(config: &SoapConfig, action: Option<&str>) -> (String, String) {
     assert_eq!(request.path_and_query.expose(), "/gelir");
     let body = request.body.expect("body").to_vec();
     (request.headers.get(CONTENT_TYPE).expect("media type").to_str().expect("text").to_owned(), String::from_utf8(body).expect("utf-8"))
+}
+
+#[tokio::test]
+async fn every_law_of_calls_is_kept() {
+    // What comes back is what was sent, with its headers: a relation where one is wanted.
+    let related = |seen: &Seen| {
+        let media_type = seen.header("content-type").unwrap_or_default();
+        let body = String::from_utf8_lossy(&seen.body).replace("MessageID>", "RelatesTo>");
+        (format!("content-type: {media_type}\r\n"), body.into_bytes())
+    };
+    let with_token = SoapConfig { security: Some(token(PasswordKind::Digest)), ..config(SoapVersion::V11, None) };
+    for config in [config(SoapVersion::V11, None), config(SoapVersion::V12, Some("urn:source")), with_token] {
+        let adapter = |url: &str, roots: String, client: server::Issued| -> Arc<dyn Call> {
+            let identity = Identity::new(client.certificate, client.key);
+            let transport = Transport::new(TransportOptions::new(url.to_owned(), roots, Some(identity))).expect("options are good");
+            Arc::new(Soap::new(Arc::new(transport), config.clone()).expect("settings are good"))
+        };
+        server::check_laws(adapter, question(Some("urn:t#Sorgu")), related).await;
+    }
 }
 
 #[tokio::test]

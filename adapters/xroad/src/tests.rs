@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::codec::{check, write};
 use crate::fault::classify;
 use crate::{ConfigError, Dialect, Member, RequestHash, XroadConfig, XroadSoap};
-use server::{Authority, Reply, Server};
+use server::{Authority, Reply, Seen, Server};
 
 mod rest;
 mod vocabulary;
@@ -62,6 +62,11 @@ fn context() -> Context<'static> {
     context_of("AZ-0001", "c-2026-000042")
 }
 
+fn transport(url: &str, roots: String, client: server::Issued) -> Transport {
+    let identity = Identity::new(client.certificate, client.key);
+    Transport::new(TransportOptions::new(url.to_owned(), roots, Some(identity))).expect("options are good")
+}
+
 fn question(body: &'static str) -> Question {
     Question::Soap { action: None, body: Bytes::from_static(body.as_bytes()) }
 }
@@ -72,6 +77,16 @@ fn sent(config: &XroadConfig, context: &Context<'_>) -> Request {
 
 fn text(request: &Request) -> String {
     String::from_utf8(request.body.clone().expect("body").to_vec()).expect("utf-8")
+}
+
+#[tokio::test]
+async fn every_law_of_calls_is_kept() {
+    // The header comes back as it was, and for what is asked here any element is an answer.
+    let echo = |seen: &Seen| ("content-type: text/xml\r\n".to_owned(), seen.body.clone());
+    let adapter = |url: &str, roots: String, client: server::Issued| -> Arc<dyn Call> {
+        Arc::new(XroadSoap::new(Arc::new(transport(url, roots, client)), config()).expect("settings are good"))
+    };
+    server::check_laws(adapter, question(BODY), echo).await;
 }
 
 #[test]

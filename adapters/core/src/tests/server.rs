@@ -118,3 +118,45 @@ pub async fn until(condition: impl Fn() -> bool) {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
+
+/// Tries every law of calls on an adapter: `adapter` makes it over a transport to an address, with the roots and
+/// the certificate that are given.
+pub async fn check_laws(
+    adapter: impl Fn(&str, String, Issued) -> Arc<dyn adapter_core::Call>,
+    question: adapter_core::Question,
+    answer: fn(&Seen) -> (String, Vec<u8>),
+) {
+    let broken = laws_broken(adapter, question, answer, kit::Law::ALL).await;
+    let told: Vec<String> = broken.iter().map(|broken| format!("{} It does not: {}", broken.law.says(), broken.why)).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+/// The laws of these that an adapter does not keep.
+pub async fn laws_broken(
+    adapter: impl Fn(&str, String, Issued) -> Arc<dyn adapter_core::Call>,
+    question: adapter_core::Question,
+    answer: fn(&Seen) -> (String, Vec<u8>),
+    laws: &[kit::Law],
+) -> Vec<kit::Broken> {
+    let (authority, foreign) = (Authority::new("test authority"), Authority::new("another authority"));
+    let client = authority.issue("gateway.test");
+    // The foreign source admits our certificate, so that its own is all that is wrong.
+    let other = {
+        let issued = foreign.issue("localhost");
+        let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).expect("certificate")];
+        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(authority.roots(), Arc::clone(&provider)).build().expect("verifier");
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).expect("versions");
+        builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).expect("server certificate")
+    };
+    let trial = kit::Trial {
+        tls: Arc::new(server_config(&authority, &Setup::default())),
+        foreign: Arc::new(other),
+        adapter: &|url: &str| adapter(url, authority.pem(), client.clone()),
+        question,
+        identifier: "5K7QX2O",
+        answer,
+    };
+    trial.run(laws).await
+}
