@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::contract::{Dossier, Element, Need, PERSONS_MAX, PersonRole};
-use model::{Absence, CaseId, ConsumerId, Outcome, Subject};
+use model::{CaseId, ConsumerId, Outcome, Subject};
 use policy::{Official, Standing};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -191,7 +191,13 @@ impl OpenDossier {
             State::Known(known) if known.obtained.trouble == Some(Trouble::NotYet) => {
                 let mut needed = element.after.iter().filter_map(|needed| board.slot_of(*needed, slot.person));
                 // What it builds on may have come just now: then it is about to be asked.
-                let has_come = |slot: &Slot| matches!(&slot.state, State::Known(known) if known.obtained.facts.is_some());
+                let has_come = |slot: &Slot| match &slot.state {
+                    State::Known(known) => {
+                        let stands_in = element.fallback_for == Some(slot.element);
+                        known.obtained.facts.is_some() || stands_in && plan::calls_for_fallback(&known.obtained)
+                    }
+                    State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
+                };
                 needed.any(|needed| self.is_open(board, needed) || has_come(needed))
             }
             State::Known(known) => self.is_unanswered(element, &known.obtained),
@@ -250,15 +256,6 @@ impl OpenDossier {
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.contract.id.as_str() == name
-    }
-}
-
-/// Whether an outcome opens the way to a paper document: never an outage (`docs/guide/for-subsystems.md`).
-fn opens_document(outcome: Outcome, absence: Option<Absence>) -> bool {
-    match outcome {
-        Outcome::NotHeldElectronically => true,
-        Outcome::NotFound => absence == Some(Absence::Unknown),
-        Outcome::Found | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData | Outcome::Stale => false,
     }
 }
 

@@ -21,11 +21,16 @@ const DOSSIER_FILE: &str = "contracts/dossiers/adsy-means-test@1.0.0.yaml";
 /// Longest time a dossier may take to settle here.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 /// What is asked about everyone.
-const OF_EVERYONE: [&str; 4] = ["identity", "residence", "family-acts", "absence-abroad"];
+const OF_EVERYONE: [&str; 5] = ["identity", "residence", "family-acts", "displacement", "absence-abroad"];
 /// What is asked about adults alone.
 const OF_ADULTS: [&str; 7] = ["income", "business", "vehicles", "real-estate", "purchases", "loans", "alimony"];
+/// What is asked about adults in the country.
+const OF_RURAL_ADULTS: [&str; 2] = ["subsidies", "livestock"];
 /// What is asked about a dwelling.
 const OF_A_DWELLING: [&str; 3] = ["electricity-subscriber", "electricity-consumption", "water"];
+
+/// Calls and sources of the reference dossier for the reference family (agency catalogue, section 5), but for the gas.
+const CALLS_AND_SOURCES: (usize, usize) = (52, 14);
 
 /// A deployment whose dossier asks again after a second instead of half a minute.
 async fn eager() -> House {
@@ -125,13 +130,15 @@ fn check_receipts(house: &House, dossier: &Json) {
     let lines = house.lines();
     let disclosed = ledger::check_receipt(house.dir(), &lines, dossier);
     assert!(disclosed.is(Kind::Disclosed), "{disclosed:?}");
+    // A large one is told by several entries together.
+    let parts = ledger::parts(&lines, disclosed);
     for element in elements(dossier) {
-        check_element(&lines, disclosed, element);
+        check_element(&lines, &parts, element);
     }
     ledger::check_so_far(&lines);
 }
 
-fn check_element(lines: &[ledger::Line], disclosed: &ledger::Line, element: &Json) {
+fn check_element(lines: &[ledger::Line], parts: &[&ledger::Line], element: &Json) {
     let receipt = &element["receipt"];
     let Some(index) = receipt["index"].as_u64() else {
         // Not asked: nobody was told anything.
@@ -141,10 +148,10 @@ fn check_element(lines: &[ledger::Line], disclosed: &ledger::Line, element: &Jso
     let line = lines.iter().find(|line| line.index == index).expect("it is in the journal");
     assert_eq!(receipt["leaf_hash"], serde_json::to_value(line.leaf_hash).expect("JSON"));
     let via_cache = element["source"]["via"] == "cache";
-    assert_eq!(via_cache, index == disclosed.index, "{element}");
-    let given = disclosed.metadata["given"].as_array().expect("what is given").iter();
-    let mut of = given.filter(|given| given["element"] == element["element"] && (via_cache || given["rests_on"] == index));
-    assert!(of.any(|given| given["outcome"] == element["outcome"]), "{element} is not in {disclosed:?}");
+    assert_eq!(via_cache, parts.iter().any(|part| part.index == index), "{element}");
+    let given: Vec<Json> = parts.iter().flat_map(|part| ledger::given(part)).collect();
+    let mut of = given.iter().filter(|given| given["element"] == element["element"] && (via_cache || given["rests_on"] == index));
+    assert!(of.any(|given| given["outcome"] == element["outcome"]), "{element} is not in {parts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -164,7 +171,7 @@ async fn one_request_brings_the_family_from_all_sources() {
         for name in OF_EVERYONE {
             element(&dossier, name, &member.fin);
         }
-        for name in OF_ADULTS {
+        for name in OF_ADULTS.into_iter().chain(OF_RURAL_ADULTS) {
             if member.role == FamilyRole::Child {
                 assert_eq!(not_needed(&dossier, name, &member.fin), "identity.birth_date: under 18 years");
             } else {
@@ -182,7 +189,19 @@ async fn one_request_brings_the_family_from_all_sources() {
     assert_eq!(not_needed(&dossier, "electricity-subscriber", spouse), once);
     assert_eq!(not_needed(&dossier, "water", spouse), once);
     element(&dossier, "phone", applicant);
-    assert_eq!(elements(&dossier).count(), 2 + 5 * OF_EVERYONE.len() + 2 * OF_ADULTS.len() + OF_A_DWELLING.len() + 1);
+    assert_eq!(not_needed(&dossier, "household-register", spouse), "livestock: FOUND");
+    // The children of 15 and 9, not the one of 4; and the one man of an age to serve.
+    let children: Vec<&str> = family.with_role(FamilyRole::Child).map(|child| &*child.fin).collect();
+    for (child, school) in children.iter().zip([Some("general"), Some("general"), None]) {
+        match school {
+            Some(level) => assert_eq!(element(&dossier, "schooling", child)["data"]["enrolments"][0]["level"], level),
+            None => assert_eq!(not_needed(&dossier, "schooling", child), "identity.birth_date: under 6 years"),
+        }
+    }
+    assert_eq!(not_needed(&dossier, "schooling", spouse), "identity.birth_date: 18 years or more");
+    assert_eq!(not_needed(&dossier, "military", spouse), "identity.sex: not male");
+    assert_eq!(element(&dossier, "military", applicant)["data"]["register_status"], "reserve");
+    assert_eq!(named(&dossier, "military").len() + named(&dossier, "studies").len(), 1);
 
     // What sources say of one another's persons.
     let income = element(&dossier, "income", applicant);
@@ -211,6 +230,10 @@ async fn one_request_brings_the_family_from_all_sources() {
     let lines = house.closed_lines().await;
     assert_eq!(ledger::closers(&lines).len(), elements(&dossier).count());
     assert_eq!(lines.iter().filter(|line| line.is(Kind::MembersDiscovered)).count(), 1);
+    let intents: Vec<&str> =
+        lines.iter().filter(|line| line.is(Kind::Intent)).filter_map(|line| line.metadata["service"].as_str()).collect();
+    let sources: std::collections::BTreeSet<&str> = intents.iter().filter_map(|service| service.split_once('/')).map(|of| of.0).collect();
+    assert_eq!((intents.len(), sources.len()), CALLS_AND_SOURCES, "{sources:?}");
     house.stop().await;
 }
 
@@ -430,6 +453,66 @@ async fn an_absence_that_is_unknown_asks_for_paper_and_ends_what_needs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_register_of_the_household_stands_in_where_agriculture_has_counted_nobody() {
+    let house = House::start().await;
+    let client = house.client();
+    let family = family(&house, "grandparents");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    let [applicant, _, grandfather, grandmother] = [0, 1, 2, 3].map(|place: usize| &*family.members[place].fin);
+    for uncounted in [applicant, grandmother] {
+        let animals = element(&dossier, "livestock", uncounted);
+        assert_eq!((&animals["outcome"], &animals["absence"]), (&json!("NOT_FOUND"), &json!("unknown")));
+    }
+    // The head of the household is asked about first; who was counted needs no other register.
+    let register = &element(&dossier, "household-register", applicant)["data"];
+    assert_eq!(register["declared_livestock"], json!([{"kind": "hen", "head_count": 9}]));
+    assert_eq!(not_needed(&dossier, "household-register", grandmother), "asked once per residence.address_code");
+    assert_eq!(not_needed(&dossier, "household-register", grandfather), "livestock: FOUND");
+    let wanted = |dossier: &Json| -> Vec<Json> {
+        let documents = dossier["documents_required"].as_array().expect("a list").iter();
+        let animals = |document: &&Json| ["livestock", "household-register"].iter().any(|name| document["element"] == *name);
+        documents.filter(animals).cloned().collect()
+    };
+    assert_eq!(wanted(&dossier), [Json::Null; 0]);
+
+    // Neither register knows the spouse: one paper is wanted, not two.
+    let family = self::family(&house, "names-himself");
+    let (_, dossier) = discovered(&house, &client, family).await;
+    let spouse = &*only(family, FamilyRole::Spouse).fin;
+    assert_eq!(element(&dossier, "household-register", spouse)["outcome"], "NOT_FOUND");
+    assert_eq!(wanted(&dossier), [json!({"element": "household-register", "for": {"fin": spouse}, "because": "NOT_FOUND"})]);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_agriculture_is_out_the_register_stands_in_and_the_dossier_waits() {
+    let house = eager().await;
+    let client = house.client();
+    let family = house.family();
+    let (applicant, spouse) = (&*family.applicant().fin, &*only(family, FamilyRole::Spouse).fin);
+    house.set_fault("agriculture/livestock", "malformed", None);
+    let case = applicants_case(&house, &client, family).await;
+    let opened = open(&client, family, &case, 1).await;
+    let first = read_until(&client, &location(&opened), |dossier| {
+        elements(dossier).any(|element| element["element"] == "household-register" && element["outcome"] == "FOUND")
+    })
+    .await;
+    assert_eq!((&first["status"], &first["documents_required"]), (&json!("pending"), &json!([])));
+    assert_eq!(element(&first, "livestock", applicant)["outcome"], "INVALID_DATA");
+    house.clear_faults();
+    let whole = settled(&client, &location(&opened)).await;
+    assert_eq!(whole["status"], "complete", "{whole}");
+    // Both are told, each from its own source.
+    for (name, provider) in [("livestock", "agriculture"), ("household-register", "local-executive")] {
+        let element = element(&whole, name, applicant);
+        assert_eq!((&element["outcome"], &element["source"]["provider"]), (&json!("FOUND"), &json!(provider)));
+    }
+    assert_eq!(element(&whole, "livestock", spouse)["outcome"], "FOUND");
+    check_receipts(&house, &whole);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_without_a_fin_is_asked_for_on_paper() {
     let house = House::start().await;
     let client = house.client();
@@ -473,7 +556,7 @@ async fn a_family_of_twelve_is_found_whole_and_its_grown_children_are_adults() {
     };
     let adults = family.members.iter().filter(|member| grown(member)).count();
     assert!(adults > 4, "children among them");
-    for name in OF_ADULTS {
+    for name in OF_ADULTS.into_iter().chain(OF_RURAL_ADULTS) {
         assert_eq!(named(&dossier, name).len(), adults, "{name}");
     }
     assert_eq!(named(&dossier, "electricity-subscriber").len(), 1, "one dwelling");

@@ -89,7 +89,8 @@ async fn show_dossier(environment: &Environment) -> anyhow::Result<bool> {
     say(&dossier_view::table(&dossier, |fin| name_of(family, fin))?)?;
     let sources: BTreeSet<&str> = dossier_view::providers(&dossier).collect();
     say(&format!(
-        "{} sources answered in {:.2} s: {}",
+        "{} questions; {} sources answered in {:.2} s: {}",
+        dossier["elements"].as_array().map_or(0, Vec::len),
         sources.len(),
         took.as_secs_f64(),
         sources.iter().copied().collect::<Vec<_>>().join(", ")

@@ -68,6 +68,9 @@ pub fn mermaid(dossier: &Dossier) -> String {
         if let Some(answer) = &element.once_per {
             needs.push((answer.element, format!("once per {}", answer.field)));
         }
+        if let Some(primary) = element.fallback_for {
+            needs.push((primary, "where it has none".to_owned()));
+        }
         for (from, label) in needs {
             line(format!("e{from} -->|{label}| e{number}"));
         }
@@ -139,6 +142,9 @@ fn also(dossier: &Dossier, element: &Element) -> Vec<String> {
     if let Some(per) = &element.once_per {
         let until = if element.until_found { ", until one is found" } else { "" };
         also.push(format!("once per {}{until}", answer(dossier, per)));
+    }
+    if let Some(primary) = element.fallback_for.and_then(|place| dossier.elements.get(place)) {
+        also.push(format!("only where {} finds no record or does not answer", primary.name));
     }
     if let Some(members) = &element.members {
         let until = members.until.as_deref().map(|until| format!(", until {until}")).unwrap_or_default();

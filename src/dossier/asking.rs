@@ -314,6 +314,20 @@ impl OpenDossier {
 
     async fn conditions_and_inputs(&self, element: &Element, service: &Service, person: usize, round: &Round) -> Prepared {
         let today = model::time::day(clock::now());
+        if let Some(primary) = element.fallback_for {
+            let name = &self.contract.elements[primary].name;
+            match self.answer_of(primary, person, round).await {
+                Some(State::Known(known)) if plan::calls_for_fallback(&known.obtained) => {}
+                Some(State::Known(known)) => match known.obtained.outcome {
+                    Outcome::Unavailable | Outcome::InvalidData => return Prepared::NotYet,
+                    // What is asked next would tell of it.
+                    Outcome::Denied => return Prepared::Denied,
+                    outcome => return Prepared::NotNeeded(format!("{name}: {outcome}")),
+                },
+                Some(State::NotNeeded(because) | State::Behind { because, .. }) => return Prepared::NotNeeded(because),
+                Some(State::Waiting) | None => return Prepared::NotYet,
+            }
+        }
         for condition in &element.when {
             let (name, looked) = match &condition.of {
                 ConditionOf::Answer(answer) => {

@@ -4,8 +4,10 @@
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use model::contract::{Input, Members, PersonRole, Test, Type};
-use model::{Facts, Subject, Value};
+use model::{Absence, Facts, Outcome, Subject, Value};
 use policy::Sight;
+
+use crate::obtained::{Obtained, Trouble};
 
 /// Whether a condition holds of a value; the text says what does not, without the value.
 pub(crate) fn holds(test: &Test, value: Option<&Value>, today: Date) -> Result<(), String> {
@@ -30,6 +32,27 @@ pub(crate) fn holds(test: &Test, value: Option<&Value>, today: Date) -> Result<(
                 _ => Ok(()),
             }
         }
+    }
+}
+
+/// Whether what an element has come to calls for the one that is declared to stand in for it: its source has no record,
+/// which proves nothing, or gives no answer. What was never asked, or was refused, calls for nothing.
+pub(crate) fn calls_for_fallback(obtained: &Obtained) -> bool {
+    match obtained.outcome {
+        Outcome::Unavailable | Outcome::InvalidData => matches!(
+            obtained.trouble,
+            Some(Trouble::Deadline { .. } | Trouble::Unreachable { .. } | Trouble::Suspended { .. } | Trouble::Broken)
+        ),
+        outcome => opens_document(outcome, obtained.absence),
+    }
+}
+
+/// Whether an outcome opens the way to a paper document: never an outage (`docs/guide/for-subsystems.md`).
+pub(crate) fn opens_document(outcome: Outcome, absence: Option<Absence>) -> bool {
+    match outcome {
+        Outcome::NotHeldElectronically => true,
+        Outcome::NotFound => absence == Some(Absence::Unknown),
+        Outcome::Found | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData | Outcome::Stale => false,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::answer::{Data, FlagBody, ReceiptBody, SourceBody, baku_time, flags};
 use crate::clock;
 use crate::dossier::asking::deny_element;
 use crate::dossier::board::{Board, Nameless, Slot, State};
-use crate::dossier::{OpenDossier, lock, opens_document, question};
+use crate::dossier::{OpenDossier, lock, plan, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble, Via};
@@ -36,8 +36,8 @@ struct View<'a> {
     open: bool,
     /// Whether its answer would name members and has lapsed.
     lapsed: bool,
-    /// Whether the question about another person has found what this one has not.
-    found_elsewhere: bool,
+    /// Whether another question speaks for this one: that this one found nothing asks for no paper.
+    covered: bool,
 }
 
 /// A dossier as it is delivered.
@@ -187,9 +187,10 @@ impl OpenDossier {
                 }
                 (State::Known(_), None) | (State::Waiting | State::NotNeeded(_) | State::Behind { .. }, _) => false,
             };
-            views.push(View { slot, subject, element, authorised, open, lapsed, found_elsewhere: false });
+            views.push(View { slot, subject, element, authorised, open, lapsed, covered: false });
         }
         mark_found_elsewhere(&mut views);
+        mark_fallbacks(&mut views);
         Ok(views)
     }
 
@@ -218,13 +219,14 @@ impl OpenDossier {
         if views.iter().any(|view| view.open) {
             return if clock::now() >= self.due { "overdue" } else { "pending" };
         }
-        let states: Vec<_> = views.iter().filter_map(known).collect();
+        let states: Vec<_> = views.iter().filter_map(|view| known(view).map(|(_, outcome, _)| (outcome, view.covered))).collect();
         if !nameless.is_empty() || views.iter().any(|view| view.document_required().is_some()) {
             return "awaiting_documents";
         }
-        let complete = states.iter().all(|(_, outcome, _)| match outcome {
+        let complete = states.iter().all(|(outcome, covered)| match outcome {
             Outcome::Found | Outcome::NotFound | Outcome::Stale => true,
-            Outcome::NotHeldElectronically | Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData => false,
+            Outcome::NotHeldElectronically => *covered,
+            Outcome::Unavailable | Outcome::Denied | Outcome::InvalidData => false,
         });
         if complete { "complete" } else { "incomplete" }
     }
@@ -245,7 +247,34 @@ fn mark_found_elsewhere(views: &mut [View<'_>]) {
     let has_record = |view: &View<'_>| matches!(&view.slot.state, State::Known(known) if known.obtained.facts.is_some() || known.obtained.answer.as_ref().is_some_and(|verdict| verdict.holds));
     let found: Vec<_> = views.iter().filter(|view| has_record(view)).filter_map(asked).collect();
     for view in views.iter_mut().filter(|view| !has_record(view)) {
-        view.found_elsewhere = asked(view).is_some_and(|asked| found.contains(&asked));
+        view.covered = asked(view).is_some_and(|asked| found.contains(&asked));
+    }
+}
+
+/// Where an element has one that stands in for it, that one says what is missing: it was asked because the first had
+/// nothing, and is silent where the first has come to an answer, or gives none (an outage asks for no paper).
+fn mark_fallbacks(views: &mut [View<'_>]) {
+    let opens = |view: &View<'_>| match &view.slot.state {
+        State::Known(known) => plan::opens_document(known.obtained.outcome, known.obtained.absence),
+        State::Waiting | State::NotNeeded(_) | State::Behind { .. } => false,
+    };
+    let speaks = |view: &View<'_>| match &view.slot.state {
+        State::Known(known) => known.obtained.outcome != Outcome::Denied,
+        State::Waiting | State::Behind { .. } => true,
+        State::NotNeeded(_) => false,
+    };
+    let covered = |(second, view): (usize, &View<'_>)| {
+        let (primary, person) = (view.element.fallback_for?, view.slot.person);
+        let first = views.iter().position(|other| (other.slot.element, other.slot.person) == (primary, person))?;
+        match (opens(&views[first]), speaks(view)) {
+            (false, _) => Some(second),
+            (true, true) => Some(first),
+            (true, false) => None,
+        }
+    };
+    let covered: Vec<usize> = views.iter().enumerate().filter_map(covered).collect();
+    for place in covered {
+        views[place].covered = true;
     }
 }
 
@@ -333,7 +362,7 @@ impl View<'_> {
     fn document_required(&self) -> Option<Item<'_>> {
         let State::Known(known) = &self.slot.state else { return None };
         let absent =
-            self.element.need != Need::Optional && !self.found_elsewhere && opens_document(known.obtained.outcome, known.obtained.absence);
+            self.element.need != Need::Optional && !self.covered && plan::opens_document(known.obtained.outcome, known.obtained.absence);
         let because = if self.lapsed { "LAPSED" } else { known.obtained.outcome.as_str() };
         (absent || self.lapsed).then_some(Item { element: &self.element.name, whom: Whom::Person(&self.subject), because })
     }

@@ -988,6 +988,9 @@ pub struct Element {
     /// With `once_per`: whether the next person of the same value is asked where the one before has no
     /// record, since the source knows the value by one of them alone.
     pub until_found: bool,
+    /// The element it stands in for: it is asked only where that one finds no record, which proves nothing, or gets no
+    /// answer from its source.
+    pub fallback_for: Option<usize>,
     /// The members of the family that its answer names.
     pub members: Option<Members>,
     /// How the service's inputs are filled.

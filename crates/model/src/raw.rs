@@ -778,6 +778,8 @@ pub struct Element {
     /// With `once_per`: the next person of the same value is asked where the one before has no record.
     #[serde(default)]
     pub until_found: bool,
+    /// Another element above: it is asked only where that one finds no record, which proves nothing, or gets no answer.
+    pub fallback_for: Option<String>,
     /// The members of the family that its answer names.
     pub members: Option<Members>,
     /// How the service's inputs are filled.

@@ -100,6 +100,7 @@ rules! {
     UNFILLED_INPUT = "unfilled-input": "A required input of the service is not filled.";
     WRONG_INPUT_TYPE = "wrong-input-type": "The input takes another type.";
     WRONG_ANSWER = "wrong-answer": "The contract demands that this input comes from another answer.";
+    WRONG_FALLBACK = "wrong-fallback": "An element stands in for one that may find nothing without that being an answer.";
     ABSENCE_LOOSENED = "absence-loosened": "A dossier may tighten absence from fact to unknown, not loosen it.";
     NOT_IN_DOSSIERS = "not-in-dossiers": "The service's contract lets no dossier ask it (`dossiers: never`).";
     NO_SUBJECT = "no-subject": "The service asks about no person.";

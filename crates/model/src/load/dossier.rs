@@ -2,6 +2,7 @@
 
 mod answer;
 mod condition;
+mod fallback;
 mod input;
 mod members;
 
@@ -108,6 +109,11 @@ pub(super) fn check(
                 "once_per beside it",
             );
         }
+        let fallback_for = raw_element.fallback_for.as_deref().and_then(|text| {
+            let found = fallback::check(&mut file, &format!("{at}/fallback_for"), text, &scope)?;
+            after.insert(found);
+            Some(found)
+        });
         if raw_element.members.is_some() && raw_element.need == Need::Optional {
             file.refuse_key(
                 &format!("{at}/members"),
@@ -131,6 +137,7 @@ pub(super) fn check(
             when,
             once_per,
             until_found: raw_element.until_found,
+            fallback_for,
             members,
             inputs,
             after: after.into_iter().collect(),
@@ -192,9 +199,10 @@ fn granted(file: &mut File<'_>, at: &str, service: &Service, purpose: &PurposeId
 
 /// Whether an element may be asked at all times or only under conditions must not be said twice.
 fn need(file: &mut File<'_>, at: &str, raw: &raw::Element) {
-    match (raw.need, raw.when.is_empty()) {
+    match (raw.need, raw.when.is_empty() && raw.fallback_for.is_none()) {
         (Need::Conditional, true) => {
-            file.refuse(&format!("{at}/need"), rule::WRONG_NEED, "a conditional element without a condition", "`when`, or need: required");
+            let accepted = "`when` or `fallback_for`, or need: required";
+            file.refuse(&format!("{at}/need"), rule::WRONG_NEED, "a conditional element without a condition", accepted);
         }
         (Need::Required, false) => {
             let accepted = "conditional (required where its conditions hold) or optional";

@@ -1136,6 +1136,67 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
                 "    service: justice/notarial-application\n    for: [applicant, spouse]",
             )],
         ),
+        (
+            "wrong-fallback",
+            "instead of what may well find nothing",
+            vec![Replace(
+                DOSSIER,
+                "obligations-summary, for: [applicant], need: optional}",
+                "obligations-summary, for: [applicant], need: optional, fallback_for: income}",
+            )],
+        ),
+        (
+            "wrong-need",
+            "a fall-back that is always required",
+            vec![Replace(
+                DOSSIER,
+                "obligations-summary, for: [applicant], need: optional}",
+                "obligations-summary, for: [applicant], need: required, fallback_for: identity}",
+            )],
+        ),
+        (
+            "element-roles",
+            "a fall-back for persons whom nobody asked about",
+            vec![Replace(
+                DOSSIER,
+                "obligations-summary, for: [applicant], need: optional}",
+                "obligations-summary, for: [applicant, adult], need: optional, fallback_for: identity}",
+            )],
+        ),
+        (
+            "element-order",
+            "a fall-back for what is asked later",
+            vec![Replace(
+                DOSSIER,
+                "obligations-summary, for: [applicant], need: optional}",
+                "obligations-summary, for: [applicant], need: optional, fallback_for: electricity-subscriber}",
+            )],
+        ),
+        (
+            "unknown-element",
+            "a fall-back for nothing",
+            vec![Replace(
+                DOSSIER,
+                "obligations-summary, for: [applicant], need: optional}",
+                "obligations-summary, for: [applicant], need: optional, fallback_for: savings}",
+            )],
+        ),
+        (
+            "wrong-fallback",
+            "a fall-back for a fall-back",
+            vec![
+                Replace(
+                    DOSSIER,
+                    "obligations-summary, for: [applicant], need: optional}",
+                    "obligations-summary, for: [applicant], need: optional, fallback_for: identity, absence: unknown}",
+                ),
+                Replace(
+                    DOSSIER,
+                    "subscriber, for: [applicant], need: required}",
+                    "subscriber, for: [applicant], need: optional, fallback_for: loans}",
+                ),
+            ],
+        ),
         ("misplaced-key", "until found of nothing", vec![Replace(DOSSIER, "stops: true", "until_found: true")]),
         (
             "wrong-members",

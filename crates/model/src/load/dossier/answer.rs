@@ -21,12 +21,36 @@ pub(super) struct Answer<'a> {
 /// The top-level field that `element.field` names. `None` where it has a problem of its own, or where
 /// the contract it is to come from has.
 pub(super) fn answer<'a>(file: &mut File<'_>, at: &str, text: &str, scope: &Scope<'a>) -> Option<Answer<'a>> {
-    let elements = &scope.raw.elements.0;
-    let above = || file::words(elements.iter().take(scope.place).map(|(name, _)| name.as_str()));
     let Some((wanted, field)) = text.split_once('.') else {
         file.refuse(at, rule::WRONG_NAME, "not an element's field", "element.field");
         return None;
     };
+    let (element, needed) = element_above(file, at, wanted, scope)?;
+    if needed.roles != [PersonRole::Applicant]
+        && let Some(role) = scope.own.roles.iter().find(|role| !needed.roles.contains(role))
+    {
+        let accepted = format!("`{wanted}` for {} too, or for the applicant alone", word(*role));
+        file.refuse(at, rule::ELEMENT_ROLES, format!("`{wanted}` is not asked about every person this element is"), accepted);
+    }
+    let id = ServiceId::new(&needed.service).ok()?;
+    let shape = &scope.snapshot.services.get(&id)?.shape;
+    let Some((kind, codes)) = service::scalar(shape, field) else {
+        let message = format!("`{field}` is not a top-level field that `{id}` delivers");
+        file.refuse(at, rule::UNKNOWN_ANSWER, message, service::scalars(shape));
+        return None;
+    };
+    Some(Answer { field: AnswerField { element, field: field.into() }, service: id, kind, codes })
+}
+
+/// The word of a role.
+pub(super) fn word(role: PersonRole) -> String {
+    serde_json::to_value(role).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The element of this name, which stands above; `None` where it has a problem.
+pub(super) fn element_above<'a>(file: &mut File<'_>, at: &str, wanted: &str, scope: &Scope<'a>) -> Option<(usize, &'a raw::Element)> {
+    let elements = &scope.raw.elements.0;
+    let above = || file::words(elements.iter().take(scope.place).map(|(name, _)| name.as_str()));
     let Some(element) = elements.iter().position(|(name, _)| name == wanted) else {
         file.refuse(at, rule::UNKNOWN_ELEMENT, format!("there is no element `{wanted}`"), above());
         return None;
@@ -39,22 +63,7 @@ pub(super) fn answer<'a>(file: &mut File<'_>, at: &str, text: &str, scope: &Scop
         }
         return None;
     }
-    let needed = &elements.get(element)?.1;
-    if needed.roles != [PersonRole::Applicant]
-        && let Some(role) = scope.own.roles.iter().find(|role| !needed.roles.contains(role))
-    {
-        let message = format!("`{wanted}` is not asked about every person this element is");
-        let role = serde_json::to_value(role).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
-        file.refuse(at, rule::ELEMENT_ROLES, message, format!("`{wanted}` for {role} too, or for the applicant alone"));
-    }
-    let id = ServiceId::new(&needed.service).ok()?;
-    let shape = &scope.snapshot.services.get(&id)?.shape;
-    let Some((kind, codes)) = service::scalar(shape, field) else {
-        let message = format!("`{field}` is not a top-level field that `{id}` delivers");
-        file.refuse(at, rule::UNKNOWN_ANSWER, message, service::scalars(shape));
-        return None;
-    };
-    Some(Answer { field: AnswerField { element, field: field.into() }, service: id, kind, codes })
+    elements.get(element).map(|(_, raw)| (element, raw))
 }
 
 /// Says how `own` needs itself by way of `from`, which it needs; `None` where `from` does not need it.
@@ -96,5 +105,9 @@ fn needs(element: &raw::Element) -> impl Iterator<Item = &str> {
         raw::Source::MonthsAgo(_) | raw::Source::YearsAgo(_) | raw::Source::Input(_) | raw::Source::Codes(_) => None,
     });
     let conditions = element.when.iter().filter_map(|condition| condition.answer.as_ref());
-    inputs.chain(conditions).chain(&element.once_per).map(|text| text.split_once('.').map_or(text.as_str(), |(element, _)| element))
+    inputs
+        .chain(conditions)
+        .chain(&element.once_per)
+        .chain(&element.fallback_for)
+        .map(|text| text.split_once('.').map_or(text.as_str(), |(element, _)| element))
 }
