@@ -14,9 +14,11 @@ use adapter_soap::{Addressing, Basic, PasswordKind, Soap, SoapConfig, SoapVersio
 use adapter_xroad::{Dialect, Member, RequestHash, XroadConfig, XroadRest, XroadSoap};
 use anyhow::Context as _;
 use mapping::{Plan, Protocol};
-use model::{InstanceId, ProviderId, ServiceId};
+use model::contract::{Retry, ServiceEffect};
+use model::{InstanceId, ProviderId, Service, ServiceId};
 
 use crate::config::{Config, PasswordType, ProviderConfig, XroadDialect, XroadRequestHash};
+use crate::data::Active;
 use crate::record::{Intent, Journalled};
 
 /// Longest wait for a connection to a provider.
@@ -70,13 +72,20 @@ impl Calls {
     /// answered `UNAVAILABLE`, and the catalogue says so.
     ///
     /// # Errors
-    /// When the configuration lacks what a protocol needs; the message names the service.
-    pub fn build(config: &Config, transports: &Transports, plans: &HashMap<ServiceId, Arc<Plan>>) -> anyhow::Result<Self> {
+    /// When the configuration lacks what a protocol needs, or a write cannot be told from its repetition; the message names
+    /// the service.
+    pub fn build(config: &Config, transports: &Transports, active: &Active) -> anyhow::Result<Self> {
         let mut adapters = HashMap::new();
-        for (service, plan) in plans {
+        for (service, plan) in &active.plans {
             let mut of_service = HashMap::new();
             for (id, instance, provider) in config.instances().filter(|(id, ..)| id.as_str() == service.provider()) {
                 let Some(transport) = transports.0.get(&(id.clone(), instance.clone())) else { continue };
+                if let Some(contract) = active.snapshot.services.get(service) {
+                    anyhow::ensure!(
+                        can_be_repeated(contract, provider, plan),
+                        "service {service}, instance {instance}: {WRITE_WITHOUT_KEY}; accepted: {WRITE_WITH_KEY}"
+                    );
+                }
                 let adapter = adapter(Arc::clone(transport), provider, service, plan.protocol());
                 of_service.insert(instance.clone(), adapter.with_context(|| format!("service {service}, instance {instance}"))?);
             }
@@ -104,6 +113,18 @@ impl Calls {
             None => Err(CallError::new(CallErrorKind::Question("no provider is configured for the service"), Sent::No)),
         }
     }
+}
+
+/// What is wrong where a write is sent again without a key.
+pub(crate) const WRITE_WITHOUT_KEY: &str = "it writes, and is sent again without a key by which the source could tell a repetition";
+/// What is accepted in its place.
+pub(crate) const WRITE_WITH_KEY: &str = "`idempotency_key: true` at the provider, or `retry: never` in the contract";
+
+/// Whether a service may be sent again as its contract says: a write only where the source can tell by a key that it is the
+/// same one.
+pub(crate) fn can_be_repeated(service: &Service, provider: &ProviderConfig, plan: &Plan) -> bool {
+    let keyed = provider.idempotency_key && matches!(plan.protocol(), Protocol::RestJson { .. } | Protocol::XroadRest { .. });
+    service.effect == ServiceEffect::Read || service.retry == Retry::Never || keyed
 }
 
 fn transport(provider: &ProviderConfig) -> anyhow::Result<Transport> {
@@ -240,6 +261,7 @@ fn xroad_config(provider: &ProviderConfig, service_code: &str, service_version: 
         provider: member(&xroad.provider),
         service_code: service_code.to_owned(),
         service_version: service_version.map(str::to_owned),
+        idempotency_key: provider.idempotency_key,
         dialect,
     })
 }

@@ -308,7 +308,7 @@ struct RawProvider {
     /// such as `500ms`.
     #[serde(default)]
     poll_every: Option<String>,
-    /// Whether the REST service takes an `Idempotency-Key`; default false.
+    /// Whether the REST service takes an `Idempotency-Key`; over X-Road it goes with what is not a GET; default false.
     #[serde(default)]
     idempotency_key: bool,
     /// Largest answer accepted, in bytes; default 1 MiB.

@@ -12,7 +12,7 @@ use model::contract::Provider;
 use model::document::Document;
 use model::{InstanceId, Problems, ServiceId, Snapshot};
 
-use crate::call::Calls;
+use crate::call::{self, Calls};
 use crate::change::{Bundle, BundleError, Digest, Listed};
 use crate::config::{Config, ProviderConfig};
 use crate::rights::Initial;
@@ -96,6 +96,15 @@ pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
     for provider in active.snapshot.providers.values() {
         if let Some(configured) = config.providers.get(&provider.id) {
             check_instances(config, provider, configured, problems);
+        }
+    }
+    for service in active.snapshot.services.values() {
+        let configured = active.snapshot.providers.values().find(|provider| provider.id.as_str() == service.id.provider());
+        let configured = configured.and_then(|provider| config.providers.get(&provider.id)).zip(active.plans.get(&service.id));
+        let Some((instances, plan)) = configured else { continue };
+        if !instances.values().all(|provider| call::can_be_repeated(service, provider, plan)) {
+            let message = format!("the service {}: {}", service.id, call::WRITE_WITHOUT_KEY);
+            problems.push_file(&config.file, "write-without-key", message, call::WRITE_WITH_KEY);
         }
     }
     for provider in config.providers.keys().filter(|id| !active.snapshot.providers.contains_key(*id)) {

@@ -886,6 +886,7 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
                  \x20   poll_every: 250ms\n\
                  \x20   idempotency_key: true\n"
             }
+            "migration" => "\x20   idempotency_key: true\n",
             "azersu" => "\x20   path: /AbonentXidmeti.asmx\n",
             "refugee-committee" => {
                 "\x20   path: /QMKReyestr/Reyestr.asmx\n\

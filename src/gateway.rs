@@ -520,7 +520,7 @@ fn checked(config: &Config, mut active: Active, problems: Problems, transports: 
     for problem in ways.into_sorted() {
         tracing::warn!(%problem, "configuration and data do not meet");
     }
-    active.calls = Calls::build(config, transports, &active.plans)?;
+    active.calls = Calls::build(config, transports, &active)?;
     Ok(active)
 }
 

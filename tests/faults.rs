@@ -23,7 +23,9 @@ fn expected(agency: AgencyCode, service: &str, fault: Fault) -> Told {
     // Over X-Road the other end of the line is the security server: the route.
     let line = if agency.is_behind_xroad() { "route" } else { "provider" };
     match fault {
-        Fault::Hang | Fault::Slow | Fault::Drip | Fault::SlowTail | Fault::SlowHalfMinute | Fault::NeverReady => Told::Late,
+        Fault::Hang | Fault::Slow | Fault::Drip | Fault::SlowTail | Fault::SlowHalfMinute | Fault::NeverReady | Fault::WorkThenHang => {
+            Told::Late
+        }
         // `LostAccept` as well: whether the work was done nobody knows, and the contract forbids to ask twice.
         Fault::Reset | Fault::ResetMidway | Fault::Down | Fault::LostAccept => Told::Unavailable { origin: line, retry_after: 30 },
         Fault::Error | Fault::FaultIn200 => Told::Unavailable { origin: "provider", retry_after: 30 },
@@ -101,6 +103,29 @@ struct Committed {
 struct Ready {
     case: String,
     code: String,
+    /// Who gives an opinion, and which: on a case of a work permit that was looked at, and one opinion for a case.
+    opinion: (Client, Json),
+}
+
+const OPINION: &str = "migration/work-permit-opinion";
+
+impl Ready {
+    async fn new(house: &House) -> Self {
+        let client = house.client();
+        let case = open_case(house, &client).await;
+        let code = subscriber_code(&client, fin_of(house, ""), &case).await;
+        let opinion = granted(house, OPINION, fin_of(house, OPINION), &case, &code).await;
+        Self { case, code, opinion }
+    }
+
+    /// Who asks a service, and a granted body.
+    async fn granted(&self, house: &House, service: &str) -> (Client, Json) {
+        if service == OPINION {
+            self.opinion.clone()
+        } else {
+            granted(house, service, fin_of(house, service), &self.case, &self.code).await
+        }
+    }
 }
 
 /// The person asked about: every source knows something about this one, but that his debts are not of the
@@ -128,9 +153,8 @@ async fn open_case(house: &House, client: &Client) -> String {
 /// Commits every fault of a service in turn but [`Fault::Down`], or that one alone.
 async fn commit(house: &House, ready: &Ready, agency: AgencyCode, service: &str, down: bool) -> Vec<Committed> {
     let name = format!("{}/{service}", agency.as_str());
-    let fin = fin_of(house, &name);
     let mut committed = Vec::new();
-    let (client, mut body) = granted(house, &name, fin, &ready.case, &ready.code).await;
+    let (client, mut body) = ready.granted(house, &name).await;
     for fault in Fault::accepted(agency, service).into_iter().filter(|fault| (*fault == Fault::Down) == down) {
         if agency == AgencyCode::CreditBureau {
             // In one case the bureau takes a repeated question for the same inquiry, with the same fate.
@@ -151,10 +175,7 @@ async fn every_fault_of_every_service_is_told_as_ordered() {
     let site = Site::prepare().await;
     site.set_timeout("", TIMEOUT);
     let house = site.up().await;
-    let client = house.client();
-    let case = open_case(&house, &client).await;
-    let code = subscriber_code(&client, fin_of(&house, ""), &case).await;
-    let ready = Ready { case, code };
+    let ready = Ready::new(&house).await;
     let services: Vec<_> =
         AGENCIES.into_iter().flat_map(|agency| agency.services().iter().map(move |service| (agency, *service))).collect();
     // All services at once, each through its own faults; an agency that is down is down for all of its services.
@@ -182,10 +203,12 @@ async fn every_fault_of_every_service_is_told_as_ordered() {
         }
     }
     // Not one of them has harmed anything: the next question is answered.
+    let client = house.client();
     let case = open_case(&house, &client).await;
     let code = subscriber_code(&client, fin_of(&house, ""), &case).await;
+    let ready = Ready { case, code, ..ready };
     for service in SERVICES.iter() {
-        let (client, body) = granted(&house, service, fin_of(&house, service), &case, &code).await;
+        let (client, body) = ready.granted(&house, service).await;
         let answer = ask(&client, service, &body).await;
         assert_eq!((answer.status, answer.json().expect("JSON")["outcome"].clone()), (200, json!("FOUND")), "{service}: {}", answer.body);
     }

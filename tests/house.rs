@@ -169,6 +169,10 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
         "digital/mobile-number-owner" => json!({"msisdn": personas.digital().number_of(fin)}),
         "digital/certificate-status" => json!({"certificate_serial": personas.digital().certificate_of(fin)}),
         "digital/postal-branch" => json!({"territory_code": territory_of(&personas, fin)}),
+        "migration/work-permit-case" => json!({"case_no": work_permit_case(&personas)}),
+        "migration/work-permit-opinion" => {
+            json!({"case_no": work_permit_case(&personas), "opinion": "positive", "opinion_ground": "Sınaq əsası"})
+        }
         "agriculture/farm-support" | "exam-centre/admission-result" => json!({"year": last_year()}),
         "justice/family-acts" => json!({"act_kinds": ["birth", "marriage", "divorce", "death"]}),
         "justice/notarial-application" => json!({"application_no": &*family.application().expect("an application").number}),
@@ -180,7 +184,7 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
     }
     let mut body = envelope(fin, case, input);
     match service {
-        "digital/certificate-status" | "digital/postal-branch" => drop(body["subject"].take()),
+        service if ABOUT_NOBODY.contains(&service) => drop(body["subject"].take()),
         // Births and permits are known of few.
         "health/birth-fact" => body["subject"] = json!({"fin": personas.health().mother()}),
         "migration/permit" => body["subject"] = json!({"pin": personas.migration().resident()}),
@@ -190,6 +194,14 @@ pub(crate) fn body_for(service: &str, fin: &str, case: &str, code: &str) -> Json
         body["consent"] = demo::consents(family);
     }
     body
+}
+
+/// The services that ask about no person.
+pub(crate) const ABOUT_NOBODY: [&str; 4] =
+    ["digital/certificate-status", "digital/postal-branch", "migration/work-permit-case", "migration/work-permit-opinion"];
+
+fn work_permit_case(personas: &Personas) -> &str {
+    personas.migration().cases.keys().next().expect("a case")
 }
 
 fn territory_of(personas: &Personas, fin: &str) -> String {
@@ -214,6 +226,12 @@ pub(crate) async fn granted(house: &House, service: &str, fin: &str, case: &str,
     }
     let opened = open(&client, &json!({"case": new_case(), "purpose": right.purpose, "persons": persons})).await.expect("a case");
     (body["case"], body["purpose"], body["role"]) = (json!(opened), json!(right.purpose), json!(right.role));
+    if service == "migration/work-permit-opinion" {
+        // On a case that was looked at.
+        let mut first = body.clone();
+        first["input"] = json!({"case_no": body["input"]["case_no"]});
+        assert_eq!(ask(&client, "migration/work-permit-case", &first).await.status, 200);
+    }
     (client, body)
 }
 

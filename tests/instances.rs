@@ -342,6 +342,7 @@ async fn what_leads_two_ways_or_nowhere_is_found_by_the_check() {
             "missing-key",
         ),
         ("  taxes:\n", "  taxes:\n    instances: {}\n", "one-or-several"),
+        ("    idempotency_key: true\n", "", "write-without-key"),
     ];
     for (from, to, rule) in cases {
         let rules = broken(from, to).await;

@@ -243,3 +243,56 @@ async fn a_foreigner_is_asked_about_by_pin_or_passport_and_two_pins_are_nobodys(
     assert!(!answer.to_string().contains("SAMPLER") && answer["data"].get("citizenship").is_none(), "{answer}");
     house.stop().await;
 }
+
+/// Puts its answer to a case of the migration service: first the case is looked at.
+async fn give_opinion(desk: &Desk, case_no: &str, opinion: &str) -> (u16, Json) {
+    let input = json!({"case_no": case_no, "opinion": opinion, "opinion_ground": "Sınaq əsası"});
+    desk.ask("migration/work-permit-opinion", Json::Null, input).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opinion_is_given_once_whatever_becomes_of_its_answer() {
+    let site = Site::prepare().await;
+    site.set_timeout("migration/", "1s");
+    let house = site.up().await;
+    let fin = applicant("reference");
+    let desk = Desk::open(&house, "employment", "work-permit-opinion", "case-officer", &[&fin]).await;
+    let given = |house: &House| house.environment.agencies["migration"].calls().distinct_inquiries;
+    let (case, opinion) = ("migration/work-permit-case", "migration/work-permit-opinion");
+    let (status, answer) = give_opinion(&desk, "TEST-IJ-0005", "positive").await;
+    assert_eq!((status, &answer["errors"][0]["pointer"]), (403, &json!("/input")), "a case nobody looked at: {answer}");
+    for number in ["TEST-IJ-0005", "TEST-IJ-0006"] {
+        let (status, answer) = desk.ask(case, Json::Null, json!({"case_no": number})).await;
+        assert_eq!((status, &answer["data"]["case_no"]), (200, &json!(number)), "{answer}");
+    }
+    // The work is done and the answer never comes. Within its time limit nobody asks again.
+    house.set_fault(opinion, "work-then-hang", Some(1));
+    let (status, answer) = give_opinion(&desk, "TEST-IJ-0005", "positive").await;
+    assert_eq!((status, &answer["outcome"], given(&house)), (504, &json!("UNAVAILABLE"), Some(1)), "{answer}");
+    // The same words in the same case are the same opinion: its receipt comes, and nothing is done twice.
+    let (status, answer) = give_opinion(&desk, "TEST-IJ-0005", "positive").await;
+    assert_eq!((status, &answer["data"]["opinion_no"], given(&house)), (200, &json!("TEST-REY-00001"), Some(1)), "{answer}");
+    assert_eq!((&answer["source"]["via"], house.asked_of(opinion)), (&json!("provider"), 2));
+    // A connection that breaks off: the gateway itself sends it again, by the same key.
+    house.set_fault(opinion, "reset-midway", Some(1));
+    let (status, answer) = give_opinion(&desk, "TEST-IJ-0006", "negative").await;
+    assert_eq!((status, &answer["data"]["opinion"], given(&house)), (200, &json!("negative"), Some(2)), "{answer}");
+    assert_eq!(house.asked_of(opinion), 4);
+    // Another opinion on a case that has one is the source's to refuse.
+    let (status, answer) = give_opinion(&desk, "TEST-IJ-0005", "negative").await;
+    assert_eq!((status, &answer["outcome"], &answer["origin"]), (502, &json!("DENIED"), &json!("provider")), "{answer}");
+    assert_eq!(given(&house), Some(2));
+    // Each try is in the journal, before the source was asked.
+    let lines = house.closed_lines().await;
+    let intents = lines.iter().filter(|line| line.is(qovsaq::record::Kind::Intent) && line.metadata["service"] == opinion);
+    assert_eq!(intents.count(), 4);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_sent_again_wants_a_key() {
+    let site = Site::prepare().await;
+    site.change_config("    idempotency_key: true\n", "");
+    let (code, said) = site.refuses().await;
+    assert!(code == Some(1) && said.contains("migration/work-permit-opinion") && said.contains("idempotency_key: true"), "{said}");
+}

@@ -303,17 +303,17 @@ impl Agency {
         matches!(self, Self::Justice(_) | Self::Digital(_))
     }
 
-    /// Inquiries that differ by idempotency key, where the agency has such.
+    /// Inquiries or opinions that differ by idempotency key, where the agency has such.
     pub(crate) fn distinct_inquiries(&self) -> Option<u64> {
         match self {
             Self::CreditBureau(agency) => Some(agency.distinct_inquiries()),
+            Self::Migration(agency) => Some(agency.recorded()),
             Self::Interior(_)
             | Self::Justice(_)
             | Self::Taxes(_)
             | Self::Health(_)
             | Self::Digital(_)
             | Self::Property(_)
-            | Self::Migration(_)
             | Self::Border(_)
             | Self::Agriculture(_)
             | Self::Education(_)
@@ -595,6 +595,7 @@ mod tests {
                         | Fault::WrongContentType
                         | Fault::SlowHalfMinute
                         | Fault::LostAccept
+                        | Fault::WorkThenHang
                         | Fault::Down => true,
                         Fault::WrongType
                         | Fault::Undeclared

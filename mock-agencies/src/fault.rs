@@ -72,6 +72,7 @@ faults! {
     ConsentRejected = "consent-rejected", "The bureau refuses the consent.";
     OldReport = "old-report", "The report was made before it was asked for.";
     LostAccept = "lost-accept", "The work is done and the connection is reset before the answer: nobody knows that it was.";
+    WorkThenHang = "work-then-hang", "The work is done and nothing is answered; the connection stays open: nobody knows that it was.";
     AverageReading = "average-reading", "The average of twelve months stands in for every reading, and says so.";
     NumberPorted = "number-ported", "The number is being ported: both operators name its owner, and whoever is asked about is one of them.";
     TwoPins = "two-pins", "The person stands in the register under two PINs, and both records come.";
@@ -184,6 +185,7 @@ impl Fault {
             Self::Mojibake | Self::LostLetter | Self::PlaceholderDate => agency == AgencyCode::RefugeeCommittee,
             Self::ScannedPage => agency == AgencyCode::LocalExecutive,
             Self::TwoCertificates => agency == AgencyCode::LocalExecutive && service == "family-composition",
+            Self::WorkThenHang => service == "work-permit-opinion",
             Self::AverageReading => agency == AgencyCode::Azersu,
             Self::NumberPorted => service == "mobile-number-owner",
             Self::TwoPins => service == "permit",

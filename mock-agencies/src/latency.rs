@@ -71,7 +71,8 @@ fn figures(agency: AgencyCode, service: &str) -> [u64; 4] {
         (AgencyCode::Digital, _) => [80_000, 250_000, 500_000, 750_000],
         (AgencyCode::Property, "ownership") => [600_000, 3_000_000, 30_000_000, 31_000_000],
         (AgencyCode::Property, _) => [700_000, 3_000_000, 6_000_000, 9_000_000],
-        (AgencyCode::Migration, _) => [200_000, 900_000, 1_800_000, 2_700_000],
+        (AgencyCode::Migration, "permit") => [200_000, 900_000, 1_800_000, 2_700_000],
+        (AgencyCode::Migration, _) => [250_000, 1_000_000, 2_000_000, 3_000_000],
         (AgencyCode::Border, "absence-summary") => [400_000, 2_000_000, 4_000_000, 6_000_000],
         (AgencyCode::Border, _) => [500_000, 2_500_000, 5_000_000, 7_500_000],
         // The catalogue gives the acceptance one figure; the report is made after it.

@@ -16,7 +16,7 @@
 //! | `digital` | X-Road REST | `mobile-number-owner`, `certificate-status`, `postal-branch` |
 //! | `refugee-committee` | SOAP 1.1, HTTP basic authentication | `status`, `resettlement` |
 //! | `property` | SOAP 1.1, WS-Security | `ownership`, `transactions` |
-//! | `migration` | X-Road REST | `permit` |
+//! | `migration` | X-Road REST | `permit`, `work-permit-case`, `work-permit-opinion` |
 //! | `border` | X-Road SOAP | `absence-summary`, `crossings` |
 //! | `mobilisation` | SOAP 1.1 | `service-status` |
 //! | `credit-bureau` | REST JSON, OAuth 2.0, asynchronous | `obligations-summary` |
@@ -83,6 +83,6 @@ pub use crate::personas::{
     GuardianshipKind, Health, Household, Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level, Livestock, Loan,
     LocalExecutive, MeterKind, Migration, MilitaryRecord, MobileNumber, ObjectKind, Passport, Permit, PermitKind, PermitStatus, Person,
     Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind, RightKind, SEED, Sex, Share, StudyForm, TariffGroup,
-    Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, Writ, WritKind, WritStatus,
+    Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, WorkPermitCase, Writ, WritKind, WritStatus,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

@@ -53,7 +53,7 @@ pub use justice::{ActKind, ActPerson, ActRole, ActStatus, Application, Applicati
 pub use local_executive::{
     CertifiedMember, DeclaredAnimals, Dwelling, FamilyCertificate, Guardianship, GuardianshipKind, Household, LocalExecutive,
 };
-pub use migration::{Foreigner, Migration, Passport, Permit, PermitKind, PermitStatus};
+pub use migration::{Foreigner, Migration, Passport, Permit, PermitKind, PermitStatus, WorkPermitCase};
 pub use mobilisation::{MilitaryRecord, RegisterStatus};
 pub use person::{Family, FamilyRole, Person, Sex};
 pub use property::{Deal, DealSide, ObjectKind, PropertyObject, RightKind, Share};

@@ -415,6 +415,9 @@ async fn serve_call(
     let today = model::time::day(now);
     let request = Request { head: &head, body: &body, fault, now, today, raw_head: raw_head.as_deref() };
     let mut answer = stage.agency.answer(&request);
+    if fault == Some(Fault::WorkThenHang) {
+        std::future::pending::<()>().await;
+    }
     if fault == Some(Fault::LostAccept) {
         return Err(breaker.break_off().await);
     }

@@ -151,6 +151,7 @@ fn service_entry(service: &Service, grants: &[&Grant], source: &Json, language: 
         "agreement": {"number": service.agreement.number, "valid_until": service.agreement.valid_until.to_string(), "in_force": in_force},
         "route": service.route.as_str(),
         "subject": service.subject,
+        "effect": service.effect,
         "input": inputs(&service.inputs),
         "absence": service.absence,
         "class": service.class(),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::{hmac, rand};
-use model::contract::Class;
+use model::contract::{Class, ServiceEffect};
 use model::{CaseId, ConsumerId, InstanceId, PurposeId, Service, Subject, Value};
 use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
@@ -67,14 +67,14 @@ impl Keys {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &secret[..]))
     }
 
-    /// The key of a question; none for a consent-bound service ([`Service::consent`]), whose answers are
-    /// never kept or shared.
+    /// The key of a question; none for a consent-bound service ([`Service::consent`]), and none for a write
+    /// ([`ServiceEffect::Write`]): their answers are never kept or shared.
     ///
     /// Consumer and purpose are part of it for a service of class C or S, and not for one of class O
     /// ([`Service::class`]).
     #[must_use]
     pub fn key(&self, asked: &Asked<'_>) -> Option<Key> {
-        if asked.service.consent {
+        if asked.service.consent || asked.service.effect == ServiceEffect::Write {
             return None;
         }
         Some(Key(mac(&self.0, |out| encode_asked(asked, out))))
@@ -131,8 +131,17 @@ pub(super) fn encode_asked(asked: &Asked<'_>, out: &mut impl Sink) {
 }
 
 pub(super) fn encode_repeated(repeated: &Repeated<'_>, out: &mut impl Sink) {
-    out.sized(b"qovsaq repeat key 1");
-    service(repeated.service, out);
+    match repeated.service.effect {
+        ServiceEffect::Read => {
+            out.sized(b"qovsaq repeat key 1");
+            service(repeated.service, out);
+        }
+        // A contract that comes into force between a write and its repetition must not make another write of it.
+        ServiceEffect::Write => {
+            out.sized(b"qovsaq write key 1");
+            out.sized(repeated.service.id.as_str().as_bytes());
+        }
+    }
     out.sized(repeated.consumer.as_str().as_bytes());
     out.sized(repeated.case.as_str().as_bytes());
     subject(repeated.subject, out);

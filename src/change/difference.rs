@@ -518,7 +518,7 @@ pub fn somebody(form: SubjectForm, profile: Profile) -> Subject {
 type Term = fn(&Service) -> String;
 
 /// The terms of a contract that people ask about, in Azerbaijani and English.
-const TERMS: [(&str, &str, Term); 15] = [
+const TERMS: [(&str, &str, Term); 16] = [
     ("versiya", "version", |service| service.version.to_string()),
     ("yol", "route", |service| format!("{:?}", service.route)),
     ("kvota", "quota", quota),
@@ -527,6 +527,7 @@ const TERMS: [(&str, &str, Term); 15] = [
     ("qeydin olmamasının mənası", "meaning of absence", |service| format!("{:?}", service.absence)),
     ("mövsümlər", "seasons", |service| format!("{:?}", service.seasons)),
     ("saxlanılan sübut", "captured evidence", |service| format!("{:?}", service.capture)),
+    ("mənbədə təsiri", "effect at the source", |service| format!("{:?}", service.effect)),
     ("təkrar", "retry", |service| format!("{:?}", service.retry)),
     ("dosyedə sorğu", "asked in dossiers", |service| service.in_dossiers.to_string()),
     ("razılıq tələbi", "consent needed", |service| service.consent.to_string()),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use mapping::Protocol;
-use model::contract::{Capture, Class, Consumer, Grant, Provider, Retry, Route};
+use model::contract::{Capture, Class, Consumer, Grant, Provider, Retry, Route, ServiceEffect};
 use model::{Absence, Service, ServiceId, Snapshot};
 
 use crate::data::Active;
@@ -97,6 +97,9 @@ fn write_passport(out: &mut String, active: &Active, provider: &Provider, now: T
         term("Kept", if service.lifetime.is_zero() { "never".into() } else { duration(service.lifetime.as_secs()) })?;
         term("Rate", rate(service))?;
         term("Longest wait", duration(service.timeout.as_secs()))?;
+        if service.effect == ServiceEffect::Write {
+            term("Effect", "writes at the source".into())?;
+        }
         term("Asked again after a failure in passing", if service.retry == Retry::Idempotent { "yes".into() } else { "never".into() })?;
         term("Consent of the person", if service.consent { "on every question".into() } else { "not needed".into() })?;
         term("Evidence kept", evidence(service.capture).to_owned())?;

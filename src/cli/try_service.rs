@@ -149,7 +149,15 @@ impl Try {
         for wanted in service.inputs.iter().filter(|wanted| wanted.required) {
             let Some((source, field)) = &wanted.comes_from else { continue };
             // What must stem from an answer in the same case is asked for first, as a consumer would.
-            let answer = client.post(&format!("/v1/services/{source}"), &envelope(&Map::new()), "en").await?.json()?;
+            let mut first = Map::new();
+            if let Some(contract) = active.snapshot.services.get(source) {
+                if let Some(Json::Object(usual)) = family.map(|family| Sample::of(&active.snapshot, contract, personas, family).input) {
+                    first.extend(usual.into_iter().filter(|(_, value)| !value.is_null()));
+                }
+                let typed = contract.inputs.iter().filter_map(|own| Some((own.name.to_string(), input.get(&*own.name)?.clone())));
+                first.extend(typed);
+            }
+            let answer = client.post(&format!("/v1/services/{source}"), &envelope(&first), "en").await?.json()?;
             input.entry(wanted.name.to_string()).or_insert_with(|| answer["data"][&**field].clone());
         }
         if let Some(fault) = &self.fault {

@@ -129,6 +129,8 @@ fn inputs(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &
 fn named(personas: &Personas, family: &Family) -> Json {
     let applicant = family.applicant();
     let mut named = dossier_inputs(personas, family);
+    named["case_no"] = json!(personas.migration().cases.keys().next());
+    named["opinion_ground"] = json!("Sınaq əsası");
     named["certificate_serial"] = json!(personas.digital().certificate_of(&applicant.fin));
     named
 }

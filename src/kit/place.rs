@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use mapping::Protocol;
-use model::contract::{Class, Service};
+use model::contract::{Class, Service, ServiceEffect};
 use model::document::Document;
 use model::{Problems, ServiceId};
 use serde_json::{Value as Json, json};
@@ -143,6 +143,7 @@ impl Workplace {
         for material in &self.materials {
             let way = providers.entry(material.service.id.provider()).or_default();
             way.xroad |= matches!(material.plan.protocol(), Protocol::XroadSoap { .. } | Protocol::XroadRest { .. });
+            way.keyed |= material.service.effect == ServiceEffect::Write;
             way.serves = material.service.instances().map(|instances| instances.connected.iter().cloned().collect()).unwrap_or_default();
         }
         providers.retain(|provider, _| services.iter().any(|service| service.provider() == *provider));
@@ -170,6 +171,9 @@ impl Workplace {
                 } else {
                     // One played source stands for all bodies that are connected.
                     way["instances"] = json!({"played": {"url": url, "serves": leads.serves}});
+                }
+                if leads.keyed {
+                    way["idempotency_key"] = json!(true);
                 }
                 if leads.xroad {
                     way["xroad"] = json!({
@@ -208,6 +212,8 @@ impl Workplace {
 pub(super) struct Way {
     /// Whether it is reached over X-Road.
     xroad: bool,
+    /// Whether it must be able to tell a repetition by its key, since something is written there.
+    keyed: bool,
     /// The keys of its connected bodies, where it consists of several.
     serves: Vec<Box<str>>,
 }

@@ -19,6 +19,8 @@ pub struct XroadConfig {
     /// The service's version, where it has one: SOAP, and REST where the dialect names the service in
     /// a header. A path has no place for it.
     pub service_version: Option<String>,
+    /// Whether to send the repeat key as `Idempotency-Key` with what is not a GET: the services of REST alone.
+    pub idempotency_key: bool,
     /// What the exchange system calls things.
     pub dialect: Dialect,
 }

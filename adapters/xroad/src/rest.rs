@@ -89,8 +89,9 @@ impl RestCodec {
     /// Writes the request. The source gets the question's path and query as they are, below the
     /// address that its security server has for the service.
     ///
-    /// Sent are exactly `Accept`, `Content-Type` (with a body), `Client`, `Id`, `UserId`, `Issue` and,
-    /// where the dialect says so, `Service`, in this order. An error is asked for in JSON, since X-Road
+    /// Sent are exactly `Accept`, `Content-Type` (with a body), `Client`, `Id`, `UserId`, `Issue`,
+    /// where the dialect says so `Service`, and where the source wants it `Idempotency-Key` with whatever is
+    /// not a GET, in this order; X-Road hands the last one on. An error is asked for in JSON, since X-Road
     /// breaks the connection when it has written one in XML.
     ///
     /// # Errors
@@ -121,6 +122,10 @@ impl RestCodec {
         headers.insert(issue.clone(), text_header(context.case)?);
         if let Some(value) = &self.service {
             headers.insert(service.clone(), value.clone());
+        }
+        if self.config.idempotency_key && *method != Method::GET {
+            let key = HeaderValue::try_from(context.repeat_key.to_string()).expect("a UUID is ASCII");
+            headers.insert(HeaderName::from_static("idempotency-key"), key);
         }
         let path_and_query = format!("{}{}", self.base, path_and_query.expose());
         Ok(Request { method: method.clone(), path_and_query: path_and_query.into(), headers, body: body.clone() })

@@ -43,6 +43,7 @@ fn config() -> XroadConfig {
         provider: member("GOV", "10000013", "daxili-isler"),
         service_code: "SexsMelumatiSorgusu".to_owned(),
         service_version: Some("v2".to_owned()),
+        idempotency_key: false,
         dialect: Dialect::default(),
     }
 }

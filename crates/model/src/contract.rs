@@ -477,6 +477,18 @@ impl Agreement {
     }
 }
 
+/// What asking does at the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceEffect {
+    /// Nothing: it is a question.
+    #[default]
+    Read,
+    /// Something is recorded there. What it answers serves one request alone, and it is sent again only where the
+    /// source can tell a repetition by its key.
+    Write,
+}
+
 /// Whether a call that may have been sent may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -598,6 +610,8 @@ pub struct Service {
     pub route: Route,
     /// Accepted subject forms; empty where the contract asks about no person.
     pub subject: Vec<SubjectForm>,
+    /// What asking does at the source.
+    pub effect: ServiceEffect,
     /// Whether a dossier may ask it.
     pub in_dossiers: bool,
     /// Other inputs, in the contract's order.

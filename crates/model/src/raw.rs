@@ -8,7 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::contract::{Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, SubjectForm, Type};
+use crate::contract::{
+    Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, ServiceEffect, SubjectForm, Type,
+};
 use crate::instances::KeyForm;
 use crate::outcome::Absence;
 use crate::representation::RepresentativeKind;
@@ -205,6 +207,9 @@ pub struct ServiceFile {
     pub route: Route,
     /// Accepted ways to name whom the question is about; `[]` for a question about no person.
     pub subject: Vec<SubjectForm>,
+    /// `write` where it changes something at the source; without the key it reads.
+    #[serde(default)]
+    pub effect: ServiceEffect,
     /// `never`: it is asked on its own, in a case for a purpose that needs it, and no dossier asks it.
     pub dossiers: Option<Never>,
     /// Inputs besides the subject.

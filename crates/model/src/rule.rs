@@ -52,6 +52,7 @@ rules! {
     WRONG_WINDOW = "wrong-window": "The window does not name two month or two date inputs, or the dossier asks for more than it.";
     UNKNOWN_ANSWER = "unknown-answer": "The field that an input is to come from is not a top-level field of that service.";
     WRONG_ANSWER_TYPE = "wrong-answer-type": "The field that an input is to come from has another type.";
+    WRITE_TERMS = "write-terms": "What a write answers serves one request: `lifetime: 0s`, `dossiers: never`; no probe.";
     CONSENT_TERMS = "consent-terms": "Each question under a consent is a fact: `lifetime: 0s`, `retry: never`, and a subject.";
     WRONG_CONFIRMATION = "wrong-confirmation": "What an answer repeats needs an agreed top-level field of a fitting type, and something that a question has.";
     WRONG_QUOTA_DAYS = "wrong-quota-days": "Days of the month that end before they begin, or that have a rate already.";

@@ -1,4 +1,5 @@
-//! What the State Migration Service knows: foreigners, most of whom no other source knows, and their permits.
+//! What the State Migration Service knows: foreigners, most of whom no other source knows, their permits, and the
+//! cases of employers who ask for one.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,26 @@ use serde::Deserialize;
 
 use super::{Day, Until, hidden};
 
-/// The register, by the foreigner's PIN. `Debug` hides it.
+/// Its registers. `Debug` hides them.
 #[derive(Default, Deserialize)]
-#[serde(transparent)]
+#[serde(deny_unknown_fields)]
 pub struct Migration {
-    /// Each foreigner.
+    /// Foreigners by PIN.
     pub foreigners: BTreeMap<Box<str>, Foreigner>,
+    /// Cases of work permits by number, `TEST-IJ-…`.
+    pub cases: BTreeMap<Box<str>, WorkPermitCase>,
+}
+
+/// A case of a work permit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkPermitCase {
+    /// Taxpayer's number of the employer who asks.
+    pub employer: Box<str>,
+    /// Code of the occupation.
+    pub occupation: Box<str>,
+    /// For how many months.
+    pub months: u8,
 }
 
 /// A foreigner. `Debug` hides it.

@@ -31,6 +31,7 @@ fn config() -> XroadConfig {
         provider: member("GOV", "10000004", "adliyye"),
         service_code: "elektron-icra".to_owned(),
         service_version: None,
+        idempotency_key: false,
         dialect: Dialect::xroad_7_8(),
     }
 }
@@ -161,6 +162,17 @@ fn is_malformed(result: Result<WireAnswer, CallError>, why: &str) {
         "{why}"
     );
     assert!(!format!("{error} {error:?}").contains("5K7QX2O"), "{why}");
+}
+
+#[test]
+fn an_idempotency_key_goes_with_what_is_not_a_get_where_it_is_wanted() {
+    let keyed = RestCodec::new(XroadConfig { idempotency_key: true, ..config() }).expect("settings are good");
+    let key = |codec: &RestCodec, question: &Question| {
+        let request = codec.write(question, &context()).expect("good question");
+        request.headers.get("idempotency-key").map(|key| key.to_str().expect("ASCII").to_owned())
+    };
+    assert_eq!(key(&keyed, &post()), Some(context().repeat_key.to_string()));
+    assert_eq!((key(&keyed, &get()), key(&codec(), &post())), (None, None));
 }
 
 #[test]

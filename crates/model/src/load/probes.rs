@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::contract::{Consumer, ConsumerType, FieldKind, Grant, Probe, Probes, Retry};
+use crate::contract::{Consumer, ConsumerType, FieldKind, Grant, Probe, Probes, Retry, ServiceEffect};
 use crate::document::{Document, escape};
 use crate::id::{ConsumerId, ProviderId, PurposeId, RoleId, ServiceId};
 use crate::outcome::Outcome;
@@ -105,7 +105,7 @@ fn probe(
         file.refuse(&place, WRONG_PROBE, "the service is another provider's", format!("a service of {provider}"));
     }
     // A probe is asked again and again: it may be no fact at the source, and rest on nobody's will.
-    if service.consent || service.retry == Retry::Never {
+    if service.consent || service.retry == Retry::Never || service.effect == ServiceEffect::Write {
         file.refuse(
             &place,
             WRONG_PROBE,

@@ -12,7 +12,7 @@ use super::file::{self, File, KEY_RULE, is_key};
 use super::{Declared, Names, instances};
 use crate::contract::{
     Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Handling, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry,
-    Route, Season, Service, Shape, Type,
+    Route, Season, Service, ServiceEffect, Shape, Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
@@ -63,6 +63,9 @@ pub(super) fn check(
     if raw.consent {
         consent(&mut file, &raw, lifetime);
     }
+    if raw.effect == ServiceEffect::Write {
+        write(&mut file, &raw, lifetime);
+    }
     let quota_days = quota_days(&mut file, &raw.quota.days);
     capture(&mut file, raw.capture, raw.capture_act.as_deref(), &names.acts);
     let before = file.faults();
@@ -80,6 +83,7 @@ pub(super) fn check(
         agreement,
         route,
         subject: raw.subject,
+        effect: raw.effect,
         in_dossiers: raw.dossiers.is_none(),
         inputs,
         window,
@@ -227,6 +231,17 @@ fn consent(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) {
     }
     if raw.subject.is_empty() {
         file.refuse("/subject", rule::CONSENT_TERMS, "there is nobody to consent", "the forms of a subject");
+    }
+}
+
+/// What is written is written for one request: an answer kept or shared would tell of a write that never was, and a
+/// dossier asks again by itself.
+fn write(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) {
+    if !lifetime.is_zero() {
+        file.refuse("/lifetime", rule::WRITE_TERMS, "the answer to a write serves one request", "lifetime: 0s");
+    }
+    if raw.dossiers.is_none() {
+        file.refuse("/effect", rule::WRITE_TERMS, "a dossier asks again by itself, so it must not write", "dossiers: never");
     }
 }
 

@@ -187,6 +187,7 @@ fn service(leaves: Vec<(Class, bool, Handling)>, alone: usize, in_force: bool, c
         },
         route: Route::Ehis,
         subject: vec![SubjectForm::Fin],
+        effect: model::contract::ServiceEffect::Read,
         in_dossiers: true,
         inputs: if by_kind { vec![kinds()] } else { Vec::new() },
         window: None,
