@@ -155,7 +155,9 @@ impl Personas {
     #[must_use]
     pub fn populated(seed: u64) -> Arc<Self> {
         let mut personas = Self::read(EMBEDDED).expect("personas.json is read by a test of this crate");
-        personas.families.extend(population::families(seed, STORIES_OF_A_POPULATION, &personas.companies));
+        let families = population::families(seed, STORIES_OF_A_POPULATION, &personas.companies);
+        population::fill(seed, &families, &mut personas.registers);
+        personas.families.extend(families);
         Arc::new(Self::indexed(personas.companies, personas.families, personas.registers))
     }
 

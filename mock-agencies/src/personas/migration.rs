@@ -114,10 +114,12 @@ impl Migration {
         self.foreigners.get_key_value(pin).or_else(by_fin).map(|(pin, foreigner)| (&**pin, foreigner))
     }
 
-    /// The PIN of a foreigner with one PIN, whom other sources know as well.
+    /// The PIN of a foreigner with one PIN, whom other sources know as well: of those who live here for a time the first
+    /// who was permitted to.
     #[must_use]
     pub fn resident(&self) -> Option<&str> {
-        self.foreigners.keys().next().map(|pin| &**pin)
+        let for_a_time = self.foreigners.iter().filter(|(_, own)| own.permit.kind == PermitKind::TemporaryResidence);
+        for_a_time.min_by_key(|(_, own)| &own.permit.number).map(|(pin, _)| &**pin)
     }
 }
 

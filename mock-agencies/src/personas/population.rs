@@ -11,6 +11,10 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+mod registers;
+
+pub(super) use registers::fill;
+
 use super::{
     ActKind, ActPerson, ActRole, ActStatus, Application, ApplicationMember, CivilAct, Company, Credit, Day, DocumentStatus, Electricity,
     Family, FamilyRole, IdentityDocument, Income, IncomeKind, Loan, MeterKind, ObjectKind, Person, PropertyObject, Relation, Residence,
@@ -83,7 +87,7 @@ impl Story {
             Self::Displaced => "a displaced family, registered temporarily in a hostel",
             Self::Farmers => "a rural family with land and a tractor",
             Self::Students => "a grown child studies and has no income",
-            Self::Foreigner => "the applicant is a citizen of another country with a temporary registration",
+            Self::Foreigner => "the applicant is a citizen of another country, or was, with a temporary registration",
             Self::Disabled => "a grown person with a disability in the parents' household",
             Self::DeadAtJustice => "justice has registered the spouse's death, the other sources still know a couple",
         }
@@ -246,7 +250,10 @@ impl Maker {
                 });
             }
             Story::Foreigner => {
-                head.citizenship = "UTO".into();
+                // One in two has become a citizen since, and kept what he was registered with.
+                if number % 20 != 17 {
+                    head.citizenship = "UTO".into();
+                }
                 head.birth_place = "Utopia".into();
                 self.employ(&mut head);
             }

@@ -6,9 +6,12 @@ use model::Profile;
 
 use super::*;
 
+/// The seeds whose populations obey the laws.
+const SEEDS: [u64; 5] = [SEED, 0, 1, 2_026, u64::MAX];
+
 /// The hand-written persons, and those with populations of several seeds: the same laws hold for all.
 fn worlds() -> impl Iterator<Item = Arc<Personas>> {
-    [Personas::embedded()].into_iter().chain([SEED, 0, 1, u64::MAX].map(Personas::populated))
+    [Personas::embedded()].into_iter().chain(SEEDS.map(Personas::populated))
 }
 
 #[test]
@@ -534,14 +537,22 @@ fn debug_shows_nobody() {
     assert!(!shown.contains("5K7QX2O") && !shown.contains("Sınaqlı") && !shown.contains("TEST-"), "{shown}");
 }
 
+/// Whole years of a person on a day.
+fn age_on(person: &Person, day: Date) -> i16 {
+    let born = person.birth_date;
+    day.year() - born.year() - i16::from((day.month(), day.day()) < (born.month(), born.day()))
+}
+
 #[test]
 fn what_one_source_alone_knows_is_of_persons_there_are_and_fits_them() {
-    let personas = Personas::embedded();
-    let person = |fin: &str| known(&personas, fin);
-    let age_on = |fin: &str, day: Date| {
-        let born = person(fin).birth_date;
-        day.year() - born.year() - i16::from((day.month(), day.day()) < (born.month(), born.day()))
-    };
+    for personas in worlds() {
+        what_one_source_alone_knows(&personas);
+    }
+}
+
+fn what_one_source_alone_knows(personas: &Personas) {
+    let person = |fin: &str| known(personas, fin);
+    let age_on = |fin: &str, day: Date| age_on(person(fin), day);
     for (fin, farm) in personas.farms() {
         assert!(age_on(fin, TODAY) >= 18, "{fin} has a farm");
         assert!(farm.declarations.iter().all(|own| own.crop.starts_with("TEST-") && own.paid.as_deref().is_none_or(|day| day.len() == 5)));
@@ -591,4 +602,205 @@ fn what_one_source_alone_knows_is_of_persons_there_are_and_fits_them() {
 fn all_differ_as_text(keys: impl Iterator<Item = String>) {
     let keys: Vec<_> = keys.collect();
     all_differ(keys.iter().map(String::as_str));
+}
+
+/// The families of one story in the population of a seed, each with all the registers.
+fn told(seed: u64, story: &str, each: impl Fn(&Personas, &Family)) {
+    let personas = Personas::populated(seed);
+    let by_hand = Personas::embedded().families().len();
+    let families: Vec<_> = personas.families().iter().skip(by_hand).filter(|family| family.name.starts_with(story)).collect();
+    assert!(families.len() >= 10, "{story}");
+    for family in families {
+        each(&personas, family);
+    }
+}
+
+#[test]
+fn students_were_admitted_where_they_are_enrolled_and_are_called_up_later() {
+    for seed in SEEDS {
+        told(seed, "students-", |personas, family| {
+            let student = family.with_role(FamilyRole::Child).next().expect("a student");
+            let learning = &personas.learning()[&student.fin];
+            let enrolment = &learning.enrolments[0];
+            let result = &personas.exams()[&student.fin][0];
+            assert!(result.admitted && result.institution.as_deref() == Some(&*enrolment.institution), "{}", family.name);
+            assert_eq!(i16::try_from(result.years_ago), Ok(TODAY.year() - enrolment.on.year()), "{}", family.name);
+            assert_eq!(result.state_order, enrolment.funding == Funding::State, "{}", family.name);
+            assert_eq!(enrolment.fee_qapik.is_some(), enrolment.funding == Funding::Paid, "{}", family.name);
+            let studies = enrolment.status == EnrolmentStatus::Active;
+            assert_eq!(studies, enrolment.until.is_some_and(|until| until > TODAY), "{}", family.name);
+            assert_eq!(studies, learning.diplomas.is_empty(), "{}", family.name);
+            if student.sex == Sex::Male {
+                let record = &personas.military()[&student.fin];
+                assert_eq!((record.status, record.from), (RegisterStatus::Conscript, None), "{}", family.name);
+                assert_eq!(record.deferred_until, enrolment.until.filter(|_| studies), "{}", family.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn farmers_declare_no_more_than_they_own_and_keep_what_both_registers_say() {
+    let sots = |own: &Declaration| match own.unit {
+        AreaUnit::Sot => own.area.parse::<u32>().expect("whole"),
+        AreaUnit::Ha => own.area.replace('.', "").parse().expect("two places"),
+    };
+    let owned = |land: &PropertyObject| land.total_area_m2.split('.').next().and_then(|m2| m2.parse::<u32>().ok()).expect("an area") / 100;
+    for seed in SEEDS {
+        told(seed, "farmers-", |personas, family| {
+            let farmer = family.applicant();
+            let farm = &personas.farms()[&farmer.fin];
+            let declared: u32 = farm.declarations.iter().map(sots).sum();
+            let land: u32 = farmer.property.iter().filter(|object| object.kind == ObjectKind::Land).map(owned).sum();
+            assert!(declared > 0 && declared <= land, "{}: {declared} of {land}", family.name);
+            let herd: u32 = farm.livestock.as_ref().expect("counted").animals.iter().map(|own| own.heads).sum();
+            for household in personas.local_executive().households.iter().filter(|household| household.head == farmer.fin) {
+                assert_eq!(household.livestock.iter().map(|own| own.heads).sum::<u32>(), herd, "{}", family.name);
+            }
+            for adult in family.members.iter().filter(|person| age_on(person, TODAY) >= 18) {
+                assert!(personas.farms()[&adult.fin].livestock.is_some(), "{}", family.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn in_the_country_whom_agriculture_has_not_counted_the_household_register_knows() {
+    for seed in SEEDS {
+        let personas = Personas::populated(seed);
+        let mut uncounted = 0;
+        for family in personas.families().iter().skip(Personas::embedded().families().len()) {
+            let head = family.applicant();
+            let permanent = |residence: &&Residence| residence.kind == ResidenceKind::Permanent;
+            let Some(residence) = head.residence.as_ref().filter(permanent) else { continue };
+            if !residence.territory_code.ends_with(['1', '3', '5']) {
+                continue;
+            }
+            let counted = personas.farms().get(&head.fin).is_some_and(|farm| farm.livestock.is_some());
+            let household = personas.local_executive().households.iter().find(|household| household.head == head.fin);
+            assert!(counted || household.is_some(), "{}", family.name);
+            assert!(household.is_none_or(|own| own.territory_code == residence.territory_code), "{}", family.name);
+            uncounted += u32::from(!counted);
+        }
+        assert!(uncounted >= 3, "{uncounted}");
+        all_differ_as_text(personas.local_executive().households.iter().map(|household| household.number.to_string()));
+    }
+}
+
+#[test]
+fn the_displaced_are_settled_where_they_are_registered() {
+    for seed in SEEDS {
+        told(seed, "displaced-", |personas, family| {
+            let displaced_from = &personas.displaced()[&family.applicant().fin].displaced_from;
+            for person in &family.members {
+                let entry = &personas.displaced()[&person.fin];
+                let residence = person.residence.as_ref().expect("registered");
+                assert_eq!((entry.status, residence.kind), (DisplacementStatus::Idp, ResidenceKind::Temporary), "{}", family.name);
+                assert_eq!(entry.settled_territory, residence.territory_code, "{}", family.name);
+                assert_eq!(entry.settlement_address, residence.address, "{}", family.name);
+                assert_eq!(entry.displaced_from, *displaced_from, "{}", family.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn foreigners_have_a_permit_and_those_who_were_naturalised_two_pins() {
+    for seed in SEEDS {
+        let counted = std::cell::Cell::new((0, 0));
+        told(seed, "foreigner-", |personas, family| {
+            let person = family.applicant();
+            let (pin, own) = personas.migration().by_pin(&person.fin).expect("a permit");
+            let (residents, citizens) = counted.get();
+            assert_eq!(own.birth_date, person.birth_date, "{}", family.name);
+            assert!(own.surname.bytes().chain(own.given_name.bytes()).all(|letter| letter.is_ascii_uppercase()), "{}", family.name);
+            if person.citizenship == own.citizenship {
+                assert!(pin == &*person.fin && own.naturalised.is_none() && own.permit.status == PermitStatus::Valid, "{}", family.name);
+                assert_eq!(own.passport.number, person.document.number, "{}", family.name);
+                assert!(!personas.military().contains_key(&person.fin), "{}", family.name);
+                counted.set((residents + 1, citizens));
+            } else {
+                assert!(pin != &*person.fin && personas.by_fin(pin).is_none(), "{}", family.name);
+                assert_eq!((own.naturalised.as_ref(), own.permit.status), (Some(&person.fin), PermitStatus::Expired), "{}", family.name);
+                assert_ne!(own.passport.number, person.document.number, "{}", family.name);
+                counted.set((residents, citizens + 1));
+            }
+            // Whom a permit binds to an employer, that one pays.
+            let employer = own.permit.employer.as_ref();
+            assert_eq!(employer.is_some(), own.permit.kind == PermitKind::Work, "{}", family.name);
+            assert!(employer.is_none_or(|tin| person.incomes.iter().any(|income| income.payer_tin == *tin)), "{}", family.name);
+        });
+        let (residents, citizens) = counted.get();
+        assert!(residents >= 3 && citizens >= 3, "{residents} {citizens}");
+    }
+    for personas in worlds() {
+        assert_eq!(personas.migration().resident(), Personas::embedded().migration().resident());
+        all_differ(personas.migration().foreigners.values().map(|own| &*own.passport.number));
+        all_differ(personas.migration().foreigners.values().map(|own| &*own.permit.number));
+    }
+}
+
+#[test]
+fn who_crosses_the_border_goes_and_comes_in_turn_and_some_are_still_away() {
+    let by_hand = Personas::embedded();
+    for seed in SEEDS {
+        let personas = Personas::populated(seed);
+        let mut away = 0;
+        for (fin, crossings) in personas.border().crossings.iter().filter(|(fin, _)| by_hand.by_fin(fin).is_none()) {
+            let person = known(&personas, fin);
+            assert!(crossings.is_sorted_by(|older, newer| older.at(TODAY) < newer.at(TODAY)), "{fin}");
+            assert!(crossings.windows(2).all(|two| two[0].direction != two[1].direction), "{fin}");
+            assert!(crossings.iter().all(|crossing| crossing.day(TODAY) > person.birth_date && crossing.day(TODAY) <= TODAY), "{fin}");
+            let came_first = crossings.first().is_some_and(|crossing| crossing.direction == Direction::Entry);
+            assert_eq!(came_first, &*person.citizenship == "UTO", "{fin}");
+            away += u32::from(crossings.last().is_some_and(|crossing| crossing.direction == Direction::Exit));
+        }
+        assert!(away >= 1, "nobody is abroad");
+    }
+}
+
+#[test]
+fn births_at_health_are_those_of_children_there_are() {
+    let by_hand = Personas::embedded();
+    for seed in SEEDS {
+        let personas = Personas::populated(seed);
+        let births: Vec<_> = personas.health().births.iter().filter(|(mother, _)| by_hand.by_fin(mother).is_none()).collect();
+        assert!(births.len() >= 3, "{}", births.len());
+        for (mother, facts) in births {
+            let of_hers = |act: &&CivilAct| act.kind == ActKind::Birth && with_role(act, ActRole::Mother) == [&**mother];
+            let acts: Vec<_> = personas.acts_of(mother).filter(of_hers).collect();
+            for fact in facts {
+                let act = acts.iter().find(|act| Day::On(act.event_on) == fact.day).unwrap_or_else(|| panic!("{mother}"));
+                assert_eq!(known(&personas, with_role(act, ActRole::Child)[0]).sex, fact.sex, "{mother}");
+            }
+        }
+        all_differ(personas.health().births.values().flatten().map(|fact| &*fact.certificate));
+    }
+}
+
+#[test]
+fn whoever_is_of_an_age_to_serve_stands_on_the_military_register() {
+    for seed in SEEDS {
+        let personas = Personas::populated(seed);
+        let by_hand = Personas::embedded().families().len();
+        for person in personas.families().iter().skip(by_hand).flat_map(|family| &family.members) {
+            let of_age = person.sex == Sex::Male && &*person.citizenship == "AZE" && age_on(person, TODAY) >= 17;
+            assert_eq!(personas.military().contains_key(&person.fin), of_age, "{}", person.fin);
+            if let Some(record) = personas.military().get(&person.fin) {
+                let removed = record.status == RegisterStatus::Removed;
+                assert!(!removed || age_on(person, TODAY) >= 50 || record.from.is_none(), "{}", person.fin);
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_and_certificates_are_of_persons_there_are() {
+    for personas in worlds() {
+        let digital = personas.digital();
+        assert!(digital.numbers.iter().all(|(number, own)| number.starts_with("+99400") && personas.by_fin(&own.owner).is_some()));
+        let subjects = digital.certificates.values().filter_map(|certificate| certificate.subject.as_deref());
+        assert!(subjects.into_iter().all(|fin| personas.by_fin(fin).is_some()));
+        assert!(digital.certificates.keys().all(|serial| serial.starts_with("TEST-CERT-")));
+    }
 }

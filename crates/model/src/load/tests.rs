@@ -1331,7 +1331,11 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
             "an absence made a fact",
             vec![Replace(DOSSIER, "need: required, stops: true}", "need: required, stops: true, absence: fact}")],
         ),
-        ("write-terms", "a write that may be kept and asked in dossiers", vec![Replace(ACTS, "subject: [fin]", "subject: [fin]\neffect: write")]),
+        (
+            "write-terms",
+            "a write that may be kept and asked in dossiers",
+            vec![Replace(ACTS, "subject: [fin]", "subject: [fin]\neffect: write")],
+        ),
         (
             "not-in-dossiers",
             "a service that is asked on its own",
