@@ -143,6 +143,11 @@ pub fn cache_headers(headers: &mut HeaderMap, service: &Service, obtained: &Obta
             headers.insert(AGE, HeaderValue::from(obtained.age_seconds(now)));
             format!("qovsaq; hit; ttl={left}")
         }
+        // As old as the file's day; a new one comes when the source delivers, whoever asks.
+        Via::Snapshot => {
+            headers.insert(AGE, HeaderValue::from(obtained.age_seconds(now)));
+            "qovsaq; fwd=bypass; detail=snapshot".to_owned()
+        }
         Via::Flight => "qovsaq; fwd=miss; collapsed".to_owned(),
         // Neither kept nor fetched.
         Via::Contract => return,

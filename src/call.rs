@@ -9,6 +9,7 @@ use std::time::Duration;
 use adapter_core::{
     Call, CallError, CallErrorKind, Context, HttpVersions, Identity, Question, SecretText, Sent, Transport, TransportOptions, WireAnswer,
 };
+use adapter_files::{Files, LookUp};
 use adapter_rest::{ApiKey, OAuth2, Paging, Poll, Rest, RestConfig};
 use adapter_soap::{Addressing, Basic, PasswordKind, Soap, SoapConfig, SoapVersion, UsernameToken};
 use adapter_xroad::{Dialect, Member, RequestHash, XroadConfig, XroadRest, XroadSoap};
@@ -19,7 +20,9 @@ use model::{InstanceId, ProviderId, Service, ServiceId};
 
 use crate::config::{Config, PasswordType, ProviderConfig, XroadDialect, XroadRequestHash};
 use crate::data::Active;
+use crate::feeds::Feeds;
 use crate::record::{Intent, Journalled};
+use crate::sources;
 
 /// Longest wait for a connection to a provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,7 +33,10 @@ const IDLE_CONNECTIONS_MAX: usize = 256;
 /// The connections to the providers, one transport for each instance. They outlive a reload of data or keys, and
 /// with them their open connections.
 #[derive(Debug)]
-pub struct Transports(HashMap<(ProviderId, InstanceId), Arc<Transport>>);
+pub struct Transports {
+    peers: HashMap<(ProviderId, InstanceId), Arc<Transport>>,
+    feeds: Arc<Feeds>,
+}
 
 impl Transports {
     /// Makes a transport for every instance of the configured providers.
@@ -43,7 +49,13 @@ impl Transports {
             let transport = transport(provider).with_context(|| format!("provider {id}, instance {instance}"))?;
             transports.insert((id.clone(), instance.clone()), Arc::new(transport));
         }
-        Ok(Self(transports))
+        Ok(Self { peers: transports, feeds: Arc::new(Feeds::new(config)) })
+    }
+
+    /// What sources deliver as files.
+    #[must_use]
+    pub fn feeds(&self) -> &Arc<Feeds> {
+        &self.feeds
     }
 
     /// Reads our certificates and keys towards the providers again. Calls in flight keep theirs.
@@ -52,7 +64,7 @@ impl Transports {
     /// When one cannot be read or used: that instance and those after it keep the old one.
     pub fn reload_identities(&self, config: &Config) -> anyhow::Result<()> {
         for (id, instance, provider) in config.instances() {
-            let Some(transport) = self.0.get(&(id.clone(), instance.clone())) else { continue };
+            let Some(transport) = self.peers.get(&(id.clone(), instance.clone())) else { continue };
             let whose = || format!("provider {id}, instance {instance}");
             let identity = identity(provider).with_context(whose)?;
             transport.replace_identity(&identity).with_context(whose)?;
@@ -77,9 +89,17 @@ impl Calls {
     pub fn build(config: &Config, transports: &Transports, active: &Active) -> anyhow::Result<Self> {
         let mut adapters = HashMap::new();
         for (service, plan) in &active.plans {
+            if let Protocol::Files(_) = plan.protocol() {
+                if let Some(feed) = transports.feeds.get(service) {
+                    let feed: Arc<dyn LookUp> = Arc::clone(feed) as _;
+                    let of_service = sources::instance_of(service).map(|instance| (instance, Arc::new(Files::new(feed)) as Arc<dyn Call>));
+                    adapters.insert(service.clone(), of_service.into_iter().collect());
+                }
+                continue;
+            }
             let mut of_service = HashMap::new();
             for (id, instance, provider) in config.instances().filter(|(id, ..)| id.as_str() == service.provider()) {
-                let Some(transport) = transports.0.get(&(id.clone(), instance.clone())) else { continue };
+                let Some(transport) = transports.peers.get(&(id.clone(), instance.clone())) else { continue };
                 if let Some(contract) = active.snapshot.services.get(service) {
                     anyhow::ensure!(
                         can_be_repeated(contract, provider, plan),
@@ -159,6 +179,7 @@ fn adapter(
         Protocol::XroadSoap { service_code, service_version } => {
             Arc::new(XroadSoap::new(transport, xroad_config(provider, service_code, service_version.as_deref())?)?)
         }
+        Protocol::Files(_) => anyhow::bail!("files are looked up, and nobody is asked for them"),
         Protocol::XroadRest { service_code } => Arc::new(XroadRest::new(transport, xroad_config(provider, service_code, None)?)?),
     })
 }
@@ -233,6 +254,7 @@ pub fn code(error: &CallError) -> &'static str {
         CallErrorKind::RouteRefused { .. } => "route-refused",
         CallErrorKind::CredentialsRefused => "credentials-refused",
         CallErrorKind::TokenUnavailable => "token-unavailable",
+        CallErrorKind::NoSnapshot => "no-snapshot",
         CallErrorKind::Question(_) => "question",
     }
 }

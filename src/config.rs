@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use adapter_files::signature::CERTIFICATES_BYTES_MAX;
+use adapter_files::{SftpOptions, Signers as FeedSigners, sftp};
 use http::HeaderName;
 use journal::VerifyingKey;
 use model::contract::Assurance;
 use model::document::Document;
-use model::{InstanceId, Problems, Profile, ProviderId};
+use model::{InstanceId, Problems, Profile, ProviderId, ServiceId};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::change::bundle::SIGNERS_MIN;
 use crate::change::{Bundles, Signer, Signers};
@@ -64,6 +67,9 @@ pub struct RawConfig {
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
+    /// Where the files of sources arrive, and what is kept of them.
+    #[serde(default)]
+    files: Option<RawFiles>,
     /// How the sources' work is watched over.
     #[serde(default)]
     watch: RawWatch,
@@ -96,6 +102,54 @@ struct RawWatch {
 struct RawProbes {
     /// An official who holds the probes' role, such as `AZ-0001`.
     responsible: String,
+}
+
+/// Files that sources deliver.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawFiles {
+    /// Folder of the sealed snapshots.
+    dir: PathBuf,
+    /// Folder of their keys, outside `dir`: a key that is destroyed here ends its snapshot wherever a copy lies.
+    keys: PathBuf,
+    /// How often files are looked for, `1s` to `24h`; default `5m`.
+    #[serde(default)]
+    poll_every: Option<String>,
+    /// Where the files of each service arrive, by `provider/service`.
+    feeds: BTreeMap<String, RawFeed>,
+}
+
+/// Where the files of a service arrive.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawFeed {
+    /// A folder that the source writes into, best on an encrypted disk of its own. A loaded file is deleted from it.
+    #[serde(default)]
+    landing: Option<PathBuf>,
+    /// A folder on the source's SFTP server instead. What lies there stays.
+    #[serde(default)]
+    sftp: Option<RawSftp>,
+    /// File of the certificates (`OpenPGP`, armoured) whose keys may sign the files, where the source signs. Their
+    /// fingerprints were compared with the source before.
+    #[serde(default)]
+    signed_by: Option<PathBuf>,
+}
+
+/// A folder on an SFTP server.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawSftp {
+    /// `host:port`.
+    address: String,
+    /// The server's key, as `ssh-keyscan` writes it behind the host: `ssh-ed25519 AAAA…`. No other server is talked to.
+    host_key: String,
+    /// Our account there.
+    user: String,
+    /// File of our private key, as `ssh-keygen` writes it without a passphrase; Ed25519 or ECDSA.
+    key: PathBuf,
+    /// The folder; the account's own unless said otherwise.
+    #[serde(default)]
+    folder: Option<String>,
 }
 
 /// Folders with the deployment's data.
@@ -562,6 +616,8 @@ pub struct Config {
     pub cache_bytes_max: u64,
     /// How each provider is reached: each of its instances. One that is one body has one, of its own code.
     pub providers: BTreeMap<ProviderId, BTreeMap<InstanceId, ProviderConfig>>,
+    /// Files that sources deliver.
+    pub files: Option<FilesConfig>,
     /// How the sources' work is watched over.
     pub watch: WatchConfig,
 }
@@ -587,6 +643,37 @@ pub struct WatchConfig {
     pub sensitivity: Sensitivity,
     /// Who answers for probes; none where none are asked.
     pub probes: Option<ProbesConfig>,
+}
+
+/// Files that sources deliver, checked.
+#[derive(Debug, Clone)]
+pub struct FilesConfig {
+    /// Folder of the sealed snapshots.
+    pub dir: PathBuf,
+    /// Folder of their keys.
+    pub keys: PathBuf,
+    /// How often files are looked for.
+    pub poll_every: Duration,
+    /// Where the files of each service arrive.
+    pub feeds: BTreeMap<ServiceId, FeedConfig>,
+}
+
+/// Where the files of a service arrive, checked.
+#[derive(Debug, Clone)]
+pub struct FeedConfig {
+    /// The place.
+    pub place: FeedPlace,
+    /// Who may sign the files.
+    pub signers: Option<FeedSigners>,
+}
+
+/// A place where files arrive.
+#[derive(Debug, Clone)]
+pub enum FeedPlace {
+    /// A folder that the source writes into.
+    Landing(PathBuf),
+    /// A folder on the source's server.
+    Sftp(Box<SftpOptions>),
 }
 
 /// Folders with the deployment's data.
@@ -717,6 +804,10 @@ pub struct Xroad {
 pub const CACHE_BYTES_MAX: u64 = 64 << 20;
 /// Longest file of a signer's public key, in bytes.
 const SIGNER_KEY_BYTES_MAX: u64 = 1024;
+/// Longest file of a private SSH key, in bytes.
+const SSH_KEY_BYTES_MAX: u64 = 16 << 10;
+/// How often files are looked for where the configuration does not say.
+const POLL_FILES_EVERY: Duration = Duration::from_mins(5);
 /// Longest pause between two looks for an answer that comes later.
 const POLL_MAX: Duration = Duration::from_secs(60);
 
@@ -791,6 +882,7 @@ impl Checker<'_> {
                 }
             }
         }
+        let files = raw.files.as_ref().map(|raw| self.files(raw));
         let key_table = self.base.join(&raw.keys.table);
         let journal_dir = self.base.join(&raw.journal.dir);
         if key_table.starts_with(&journal_dir) {
@@ -865,7 +957,85 @@ impl Checker<'_> {
             cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),
             providers,
             watch,
+            files,
         })
+    }
+
+    fn files(&mut self, raw: &RawFiles) -> FilesConfig {
+        let (dir, keys) = (self.base.join(&raw.dir), self.base.join(&raw.keys));
+        if keys.starts_with(&dir) {
+            self.refuse(
+                "/files/keys",
+                "keys-inside-snapshots",
+                "the keys lie among the snapshots",
+                "a folder outside the snapshots', so that no copy of those has them",
+            );
+        }
+        let poll_every = raw.poll_every.as_ref().map_or(POLL_FILES_EVERY, |text| self.duration("/files/poll_every", text));
+        if poll_every < Duration::from_secs(1) || poll_every > Duration::from_hours(24) {
+            self.refuse("/files/poll_every", "out-of-range", "a bound outside the range", "1s to 24h");
+        }
+        let mut feeds = BTreeMap::new();
+        for (service, feed) in &raw.feeds {
+            let at = format!("/files/feeds/{}", model::document::escape(service));
+            match ServiceId::new(service) {
+                Ok(id) => {
+                    let signers = feed.signed_by.as_ref().and_then(|file| self.feed_signers(&format!("{at}/signed_by"), file));
+                    if let Some(place) = self.feed_place(&at, feed) {
+                        feeds.insert(id, FeedConfig { place, signers });
+                    }
+                }
+                Err(error) => {
+                    self.problems.push(self.document.problem_at_key(&at, "wrong-service", error.to_string(), error.accepted));
+                    self.sound = false;
+                }
+            }
+        }
+        FilesConfig { dir, keys, poll_every, feeds }
+    }
+
+    fn feed_place(&mut self, at: &str, raw: &RawFeed) -> Option<FeedPlace> {
+        let sftp = match (&raw.landing, &raw.sftp) {
+            (Some(landing), None) => return Some(FeedPlace::Landing(self.base.join(landing))),
+            (None, Some(sftp)) => sftp,
+            (None, None) | (Some(_), Some(_)) => {
+                self.refuse(at, "one-place", "where the files arrive is not said, or twice", "either `landing`, or `sftp`");
+                return None;
+            }
+        };
+        let at = format!("{at}/sftp");
+        let port = sftp.address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            self.refuse(&format!("{at}/address"), "wrong-address", "not a host with a port", "host:22");
+        }
+        let host_key = sftp::host_key(&sftp.host_key).map_err(|error| {
+            self.refuse(&format!("{at}/host_key"), "wrong-ssh-key", &error.to_string(), "ssh-ed25519 AAAA…, or ecdsa-sha2-nistp256 AAAA…");
+        });
+        let path = self.file(&format!("{at}/key"), &sftp.key);
+        let read = std::fs::File::open(&path).and_then(|file| std::io::read_to_string(file.take(SSH_KEY_BYTES_MAX)).map(Zeroizing::new));
+        // A file that is not there has been told already.
+        let key = read.map_err(drop).and_then(|text| {
+            sftp::own_key(&text).map_err(|error| {
+                let accepted = "a file that `ssh-keygen -t ed25519` wrote without a passphrase";
+                self.refuse(&format!("{at}/key"), "wrong-ssh-key", &error.to_string(), accepted);
+            })
+        });
+        let folder = sftp.folder.clone().unwrap_or_default();
+        let (host_key, key) = (host_key.ok()?, key.ok()?);
+        Some(FeedPlace::Sftp(Box::new(SftpOptions { address: sftp.address.clone(), host_key, user: sftp.user.clone(), key, folder })))
+    }
+
+    fn feed_signers(&mut self, at: &str, file: &Path) -> Option<FeedSigners> {
+        let path = self.file(at, file);
+        let mut armoured = Vec::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(CERTIFICATES_BYTES_MAX).read_to_end(&mut armoured));
+        // A file that is not there has been told already.
+        read.ok()?;
+        let parsed = FeedSigners::parse(&armoured);
+        let refuse = |error: adapter_files::NoSigners| {
+            self.refuse(at, "wrong-certificate", &error.to_string(), "what `gpg --armor --export` writes of the source's certificates");
+        };
+        parsed.map_err(refuse).ok()
     }
 
     fn tls_listener(&mut self, at: &str, raw: &RawTlsListener) -> TlsListener {

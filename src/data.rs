@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use mapping::Plan;
+use mapping::{Plan, Protocol};
 use model::contract::Provider;
 use model::document::Document;
-use model::{InstanceId, Problems, ServiceId, Snapshot};
+use model::{InstanceId, Problems, ProviderId, ServiceId, Snapshot};
 
 use crate::call::{self, Calls};
 use crate::change::{Bundle, BundleError, Digest, Listed};
@@ -89,7 +89,13 @@ pub fn load_bundle(bundle: &Bundle, today: Date, problems: &mut Problems) -> Res
 
 /// Whether the configuration leads to every provider of the data, and to no other.
 pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
-    for provider in active.snapshot.providers.keys().filter(|id| !config.providers.contains_key(*id)) {
+    let services = || active.snapshot.services.values();
+    // A source that delivers files, and nothing else, is asked nothing.
+    let delivers_alone = |provider: &ProviderId| {
+        let mut own = services().filter(|service| service.id.provider() == provider.as_str()).peekable();
+        own.peek().is_some() && own.all(|service| service.snapshot.is_some())
+    };
+    for provider in active.snapshot.providers.keys().filter(|id| !config.providers.contains_key(*id) && !delivers_alone(id)) {
         let message = format!("no way to the provider {provider} is configured: all its services are UNAVAILABLE");
         problems.push_file(&config.file, "no-way-to-provider", message, format!("providers: {provider}: …"));
     }
@@ -107,8 +113,32 @@ pub fn check_ways(config: &Config, active: &Active, problems: &mut Problems) {
             problems.push_file(&config.file, "write-without-key", message, call::WRITE_WITH_KEY);
         }
     }
+    let feeds = || config.files.iter().flat_map(|files| files.feeds.keys());
+    for service in services().filter(|service| service.snapshot.is_some() && !feeds().any(|feed| *feed == service.id)) {
+        let message = format!("where the files of {} arrive is not configured: it is UNAVAILABLE", service.id);
+        problems.push_file(&config.file, "no-way-to-provider", message, format!("files: {{feeds: {{{}: …}}}}", service.id));
+    }
+    for (service, feed) in config.files.iter().flat_map(|files| &files.feeds) {
+        let plan = active.plans.get(service).map(|plan| plan.protocol());
+        if let Some(Protocol::Files(form)) = plan
+            && form.signature.is_some() != feed.signers.is_some()
+        {
+            let (message, accepted) = match form.signature {
+                Some(_) => {
+                    (format!("whose signature makes a file of {service} the source's is not configured: none is loaded"), "signed_by: FILE")
+                }
+                None => (format!("the files of {service} are not signed"), "without `signed_by`"),
+            };
+            problems.push_file(&config.file, "wrong-signed-by", message, format!("files: {{feeds: {{{service}: {{{accepted}}}}}}}"));
+        }
+    }
+    for feed in feeds().filter(|feed| services().all(|service| service.id != **feed || service.snapshot.is_none())) {
+        let known: Vec<&str> = services().filter(|service| service.snapshot.is_some()).map(|service| service.id.as_str()).collect();
+        let message = format!("the data know no service {feed} that delivers files");
+        problems.push_file(&config.file, "feed-without-contract", message, known.join(", "));
+    }
     for provider in config.providers.keys().filter(|id| !active.snapshot.providers.contains_key(*id)) {
-        let known: Vec<&str> = active.snapshot.providers.keys().map(model::ProviderId::as_str).collect();
+        let known: Vec<&str> = active.snapshot.providers.keys().map(ProviderId::as_str).collect();
         let message = format!("the data know no provider {provider}");
         problems.push_file(&config.file, "provider-without-contract", message, known.join(", "));
     }

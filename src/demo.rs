@@ -13,9 +13,9 @@ use base64::Engine as _;
 use include_dir::{Dir, include_dir};
 use jiff::ToSpan as _;
 use mock_agencies::{
-    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, EXAM_CENTRE_KEY, EXAM_CENTRE_NEXT_KEY, Family, FamilyRole, IDENTITY_OFFICIAL_CLAIM,
-    IdentityOptions, IdentityProvider, Instance, Latency, PROPERTY_PASSWORD, Person, Personas, REFUGEE_COMMITTEE_PASSWORD, ServerTls,
-    start_identity_provider,
+    AgencyCode, AgencyOptions, CREDIT_BUREAU_SECRET, EXAM_CENTRE_KEY, EXAM_CENTRE_NEXT_KEY, FILE_SERVICES, Family, FamilyRole,
+    IDENTITY_OFFICIAL_CLAIM, IdentityOptions, IdentityProvider, Instance, Latency, PROPERTY_PASSWORD, Person, Personas,
+    REFUGEE_COMMITTEE_PASSWORD, ServerTls, start_identity_provider,
 };
 use model::document::Document;
 use model::{Office, Problems};
@@ -245,6 +245,7 @@ impl Environment {
             return Err(StartError::Problems(problems));
         };
         let gateway = Running::start(config).await?;
+        gateway.gateway.feeds().looked_once().await;
         Ok(Self { dir, gateway, agencies, identity, personas })
     }
 
@@ -258,6 +259,7 @@ impl Environment {
         write_embedded(&dir)?;
         make_pki(&dir)?;
         make_citizens(&dir)?;
+        deliver_files(&dir)?;
         let personas = Personas::populated(options.seed);
         let mut agencies = BTreeMap::new();
         for played in Played::all() {
@@ -584,6 +586,22 @@ async fn start_agency(dir: &Path, played: Played, options: &Options, personas: &
     Ok(mock_agencies::start(options).await?)
 }
 
+/// Delivers the files of today: what the sources do that are not asked.
+fn deliver_files(dir: &Path) -> anyhow::Result<()> {
+    let today = model::time::day(clock::now());
+    for delivery in FILE_SERVICES.iter().filter_map(|service| Some((service, mock_agencies::delivery(service, today, None, None)?))) {
+        let (service, file) = delivery;
+        file.write(&landing(dir, service)).with_context(|| format!("cannot deliver a file of {service}"))?;
+    }
+    Ok(())
+}
+
+/// The folder that the files of a service arrive in.
+#[must_use]
+pub fn landing(dir: &Path, service: &str) -> PathBuf {
+    dir.join("landing").join(service)
+}
+
 /// The identity provider of officials, to which every consumer is a registered client.
 async fn start_identity(dir: &Path, options: &Options) -> anyhow::Result<IdentityProvider> {
     let read = |path: PathBuf| std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
@@ -901,6 +919,19 @@ pub fn write_config(outside: &Outside, ports: Ports) -> anyhow::Result<()> {
             }
             _ => "",
         });
+    }
+    text.push_str("files:\n\x20 dir: store/feeds\n\x20 keys: keys/feeds\n\x20 poll_every: 30s\n\x20 feeds:\n");
+    for service in FILE_SERVICES {
+        let signed_by = match mock_agencies::certificate(service) {
+            Some(certificate) => {
+                // What a source would hand over, and read its fingerprint from at the telephone.
+                let file = format!("secrets/{}.asc", service.replace('/', "."));
+                write_secret(&dir.join(&file), certificate.as_bytes())?;
+                format!(", signed_by: {file}")
+            }
+            None => String::new(),
+        };
+        writeln!(text, "\x20   {service}: {{landing: landing/{service}{signed_by}}}")?;
     }
     // What a provider would hand over in an envelope.
     write_secret(&dir.join("secrets/property.password"), PROPERTY_PASSWORD.as_bytes())?;

@@ -28,6 +28,7 @@ use crate::config::{Config, DataFolders, TlsListener, WatchConfig};
 use crate::console::People;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
+use crate::feeds::{self, Feeds};
 use crate::flight::Flights;
 use crate::idempotency::Idempotency;
 use crate::listener::{self, Door, Limits, Refusals};
@@ -145,6 +146,7 @@ impl Gateway {
         let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
         let store = Arc::new(Store::open(&config.store, store_key).map_err(anyhow::Error::new)?);
         not_set_back(&store, &active)?;
+        transports.feeds().open(&node_key)?;
         let rights = Rights::open(Arc::clone(&store), node_key.derive("qovsaq rights"), config.access.is_some())?;
         let last_sign = LastSign::read(&config);
         let recorder = logs::open(&config, &node_key, clock::now()).await?;
@@ -238,6 +240,12 @@ impl Gateway {
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.config.profile
+    }
+
+    /// What sources deliver as files.
+    #[must_use]
+    pub fn feeds(&self) -> &Arc<Feeds> {
+        self.transports.feeds()
     }
 
     /// Reads our certificates towards providers again and takes the bundle that lies ready; where there are no bundles
@@ -659,6 +667,7 @@ impl Running {
             tokio::spawn(look_after_bundles(Arc::clone(&gateway))),
             tokio::spawn(keep_watch(Arc::clone(&gateway))),
             tokio::spawn(keep_probing(Arc::clone(&gateway))),
+            tokio::spawn(feeds::keep_loaded(Arc::clone(&gateway))),
         ];
         let mut console = None;
         if let Some((socket, tls)) = console_socket.zip(doors.console.clone()) {

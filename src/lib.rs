@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod exchange;
 pub mod explanation;
 pub mod export;
+pub mod feeds;
 pub mod flight;
 pub mod gateway;
 pub mod idempotency;

@@ -61,6 +61,8 @@ pub enum Via {
     Cache,
     /// Known from the contract: the body that would know is not connected. Nobody was asked.
     Contract,
+    /// Looked up in what was loaded of the source's files.
+    Snapshot,
 }
 
 impl Via {
@@ -72,6 +74,7 @@ impl Via {
             Self::Provider => "provider",
             Self::Flight | Self::Cache => "cache",
             Self::Contract => "meis",
+            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -249,6 +252,7 @@ pub fn classify(error: &CallError) -> (Outcome, Trouble) {
         | CallErrorKind::Reset
         | CallErrorKind::Status(_)
         | CallErrorKind::TokenUnavailable
+        | CallErrorKind::NoSnapshot
         | CallErrorKind::Question(_) => {
             (Outcome::Unavailable, Trouble::Unreachable { route, retry_after: error.retry_after().map(|after| after.as_secs()) })
         }

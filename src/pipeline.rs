@@ -20,11 +20,13 @@
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
-use adapter_core::{CallError, Context, Origin, Sent};
+use adapter_core::{CallError, CallErrorKind, Context, Origin, Sent};
+use jiff::Timestamp;
 use mapping::Reading;
 use model::contract::{Capture, Retry};
-use model::{Absence, ActId, Consent, Outcome, Subject};
+use model::{Absence, ActId, Consent, Outcome, Service, Subject};
 use policy::{Authorised, Decision, Denial, DenialReason, Sight};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -276,7 +278,11 @@ impl Asking {
                         self.state = State::Flying(fly(&self.gateway, &self.errand, deadline));
                         continue;
                     }
-                    let via = if led { Via::Provider } else { Via::Flight };
+                    let via = match landed.obtained.via {
+                        Via::Snapshot => Via::Snapshot,
+                        _ if led => Via::Provider,
+                        _ => Via::Flight,
+                    };
                     self.state = State::Known(Box::new(Obtained { via, ..landed.obtained.clone() }));
                     self.landed = Some(landed);
                 }
@@ -447,6 +453,10 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     let took = started.elapsed();
     gateway.metrics.called(service, instance, took, called.as_ref().err());
     let saw = |came: Came| {
+        // A look-up shows nothing of the source; that it does not deliver shows in how far its feed has come.
+        if service.snapshot.is_some() {
+            return;
+        }
         let (service, source, probe, dossier) = (&service.id, &source, exchange.is_probe(), exchange.dossier_id);
         gateway.watch.saw(&Ended { service, source, sent_at: asked_at, took, probe, dossier, came });
     };
@@ -460,7 +470,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
             tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, %error, cause, attempts, "a provider call failed");
             let (outcome, trouble) = classify(&error);
             // What cannot be read is no service either; a refusal is.
-            permit.report(Observed { ok: outcome == Outcome::Denied, took: last_took });
+            let no_file = matches!(error.kind(), CallErrorKind::NoSnapshot);
+            permit.report(Observed { ok: no_file || outcome == Outcome::Denied, took: last_took });
             if error.origin() != Origin::Gateway {
                 let failure = Failure { cause: crate::call::code(&error), route: error.origin() == Origin::Route };
                 let failure = (outcome != Outcome::Denied).then_some(failure);
@@ -493,8 +504,9 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     if let Some(broken) = broken {
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, broken, "a provider's answer breaks its contract");
     }
+    let dated = wire.as_of.map(|as_of| Dated::of(service, as_of, clock::now()));
     let evidence = AnswerEvidence {
-        outcome: read.as_ref().map_or(Outcome::InvalidData, |reading| reading.outcome),
+        outcome: read.as_ref().map_or(Outcome::InvalidData, |reading| outcome(reading.outcome, dated)),
         rule: read.as_ref().ok().map(|reading| reading.rule),
         status: wire.status,
         bytes: wire.body.len(),
@@ -511,7 +523,8 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     if evidence.outcome == Outcome::Unavailable {
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, status = wire.status, attempts, "a source says that it is out of order");
     }
-    permit.report(Observed { ok: evidence.outcome != Outcome::Unavailable, took: last_took });
+    // That a file is late is not told by looking into the last one.
+    permit.report(Observed { ok: dated.is_some() || evidence.outcome != Outcome::Unavailable, took: last_took });
     let out_of_order = Failure { cause: OUT_OF_ORDER, route: false };
     let absence = read
         .as_ref()
@@ -536,7 +549,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         Err(entry) => return Ok(Obtained::without_answer(Outcome::Unavailable, Trouble::NotJournalled, Some(entry))),
     };
     let obtained = match read {
-        Ok(reading) => of_reading(reading, exchange, &wire, entry),
+        Ok(reading) => of_reading(reading, exchange, &wire, dated, entry),
         Err(_) => Obtained::without_answer(Outcome::InvalidData, Trouble::Broken, Some(entry)),
     };
     keep(gateway, errand, &obtained, mark);
@@ -587,14 +600,41 @@ fn pause_before_repeating(
     next_attempt(failed, Instant::now(), deadline, jitter())
 }
 
-fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAnswer, entry: Place) -> Obtained {
+/// From when what was looked up in a snapshot is, and until when that counts.
+#[derive(Debug, Clone, Copy)]
+struct Dated {
+    as_of: Timestamp,
+    until: Option<Timestamp>,
+    overdue: bool,
+}
+
+impl Dated {
+    fn of(service: &Service, as_of: SystemTime, now: Timestamp) -> Self {
+        let as_of = Timestamp::try_from(as_of).unwrap_or(Timestamp::MIN);
+        let until = service.snapshot.and_then(|terms| terms.stale_after).and_then(|term| crate::feeds::expiry(as_of, term));
+        Self { as_of, until, overdue: until.is_some_and(|until| until <= now) }
+    }
+}
+
+/// What an answer comes to where the file it is out of is overdue: its record is stale, and of who is not in it, it says
+/// nothing any more.
+fn outcome(read: Outcome, dated: Option<Dated>) -> Outcome {
+    match (read, dated) {
+        (Outcome::Found, Some(Dated { overdue: true, .. })) => Outcome::Stale,
+        (Outcome::NotFound | Outcome::NotHeldElectronically, Some(Dated { overdue: true, .. })) => Outcome::Unavailable,
+        (read, _) => read,
+    }
+}
+
+fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAnswer, dated: Option<Dated>, entry: Place) -> Obtained {
+    let reading = Reading { outcome: outcome(reading.outcome, dated), ..reading };
     let trouble = match reading.outcome {
         Outcome::Unavailable => Some(Trouble::Unreachable { route: false, retry_after: wire.retry_after.map(|after| after.as_secs()) }),
         Outcome::Denied => Some(Trouble::Refused { route: false }),
         Outcome::InvalidData => Some(Trouble::Broken),
         Outcome::Found | Outcome::NotFound | Outcome::NotHeldElectronically | Outcome::Stale => None,
     };
-    let at = clock::now();
+    let at = dated.map_or_else(clock::now, |dated| dated.as_of);
     let lifetime = jiff::SignedDuration::try_from(exchange.service.lifetime_on(model::time::day(at))).unwrap_or_default();
     Obtained {
         outcome: reading.outcome,
@@ -603,8 +643,12 @@ fn of_reading(reading: Reading, exchange: &Exchange, wire: &adapter_core::WireAn
         answer: None,
         at,
         // Only a record is kept.
-        expires_at: if lifetime.is_zero() || reading.outcome != Outcome::Found { None } else { at.checked_add(lifetime).ok() },
-        via: Via::Provider,
+        expires_at: match dated {
+            Some(dated) => dated.until,
+            None if lifetime.is_zero() || reading.outcome != Outcome::Found => None,
+            None => at.checked_add(lifetime).ok(),
+        },
+        via: if dated.is_some() { Via::Snapshot } else { Via::Provider },
         instance: None,
         not_connected: None,
         entry: Some(entry),

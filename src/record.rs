@@ -162,6 +162,10 @@ kinds! {
     BundleActivated = 70, "bundle-activated";
     /// Files of the active bundle, or the data folders beside it, are not as they were signed, or are so again.
     BundleDrifted = 71, "bundle-drifted";
+    /// A file of a source is about to take the place of the one before; written before it does.
+    FeedLoaded = 72, "feed-loaded";
+    /// A file of a source is refused; what was loaded stays.
+    FeedRefused = 73, "feed-refused";
     /// An auditor has the decision of one entry explained; written before he is told.
     EntryExplained = 56, "entry-explained";
     /// An outage of a source has begun (metadata in clear: names no person).

@@ -14,13 +14,17 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::config::Config;
 use crate::data::Active;
-use crate::limit::{ConsumerQuotas, Exceeded, Gate, Instance, InstanceView, Permit, Refused, Spent, Standing, State, Volumes};
+use crate::limit::{
+    ConsumerQuotas, Exceeded, Gate, Instance, InstanceOptions, InstanceView, Permit, Refused, Spent, Standing, State, Volumes,
+};
 use crate::watch::Source;
 
 /// The limits of a deployment.
 #[derive(Debug)]
 pub struct Sources {
     providers: HashMap<ProviderId, Vec<Body>>,
+    /// Services that are looked up in files: each is bound for itself, and burdens no source.
+    feeds: HashMap<ServiceId, (InstanceId, Instance)>,
     gates: ArcSwap<HashMap<ServiceId, HashMap<InstanceId, Gate>>>,
     consumers: ConsumerQuotas,
     volumes: Volumes,
@@ -82,7 +86,12 @@ impl Sources {
             };
             providers.entry(id.clone()).or_default().push(Body { id: own.clone(), serves: provider.serves.clone(), instance });
         }
+        let feeds = config.files.iter().flat_map(|files| files.feeds.keys()).filter_map(|service| {
+            let provider = ProviderId::new(service.provider()).ok()?;
+            Some((service.clone(), (instance_of(service)?, Instance::new(&provider, InstanceOptions::default()))))
+        });
         let sources = Self {
+            feeds: feeds.collect(),
             providers,
             gates: ArcSwap::default(),
             consumers: ConsumerQuotas::new(consumer_quotas(active), Instant::now()),
@@ -97,8 +106,12 @@ impl Sources {
     pub fn activate(&self, active: &Active) {
         let today = model::time::day(clock::now());
         let gates = active.snapshot.services.values().map(|service| {
-            let gate = |body: &Body| (body.id.clone(), body.instance.gate(&service.id, service.quota_on(today)));
-            (service.id.clone(), self.bodies(service.id.provider()).iter().map(gate).collect())
+            let gate = |id: &InstanceId, instance: &Instance| (id.clone(), instance.gate(&service.id, service.quota_on(today)));
+            let gates = match service.snapshot {
+                Some(_) => self.feeds.get(&service.id).iter().map(|(id, instance)| gate(id, instance)).collect(),
+                None => self.bodies(service.id.provider()).iter().map(|body| gate(&body.id, &body.instance)).collect(),
+            };
+            (service.id.clone(), gates)
         });
         self.gates.store(std::sync::Arc::new(gates.collect()));
         self.consumers.replace(consumer_quotas(active), Instant::now());
@@ -107,6 +120,9 @@ impl Sources {
     /// Where a question with these inputs goes.
     #[must_use]
     pub fn way(&self, service: &Service, inputs: &[(Box<str>, Value)]) -> Way {
+        if service.snapshot.is_some() {
+            return self.feeds.get(&service.id).map_or(Way::None, |(id, _)| Way::To(id.clone()));
+        }
         let bodies = self.bodies(service.id.provider());
         let found = match service.routed(inputs) {
             Routed::Itself => bodies.iter().find(|body| body.serves.is_empty()),
@@ -183,6 +199,12 @@ impl Sources {
     fn bodies(&self, provider: &str) -> &[Body] {
         self.providers.iter().find(|(id, _)| id.as_str() == provider).map_or(&[], |(_, bodies)| bodies)
     }
+}
+
+/// The one body that delivers the files of a service: it is named as a source that is one body.
+#[must_use]
+pub fn instance_of(service: &ServiceId) -> Option<InstanceId> {
+    InstanceId::new(service.provider()).ok()
 }
 
 /// How the watch names an instance of a provider.

@@ -51,6 +51,10 @@ impl Trace {
         steps.question = Some(match wire {
             WireQuestion::Soap { body, .. } => String::from_utf8_lossy(body).into_owned(),
             WireQuestion::Rest { method, path_and_query, .. } => format!("{method} {path_and_query}"),
+            WireQuestion::LookUp { keys } => {
+                let keys: Vec<String> = keys.iter().map(|(column, text)| format!("{column}={text}")).collect();
+                format!("look up?{}", keys.join("&"))
+            }
         });
     }
 

@@ -15,6 +15,9 @@ pub fn question(wire: WireQuestion) -> Question {
             let method = if method == "POST" { Method::POST } else { Method::GET };
             Question::Rest { method, path_and_query: SecretText::new(path_and_query), body: body.map(Into::into) }
         }
+        WireQuestion::LookUp { keys } => {
+            Question::LookUp { keys: keys.into_iter().map(|(column, text)| (column, SecretText::new(text))).collect() }
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl House {
         let mut problems = Problems::default();
         let config = Config::load(&folder.path().join("qovsaq.yaml"), &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
         let gateway = Running::start(config).await.expect("the gateway starts");
+        gateway.gateway.feeds().looked_once().await;
         Self { environment: Environment { dir: folder.path().to_path_buf(), gateway, agencies, identity, personas }, folder }
     }
 

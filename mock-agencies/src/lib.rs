@@ -25,6 +25,9 @@
 //! | `azerishiq` | REST JSON | `subscriber`, `consumption` |
 //! | `local-executive` | REST JSON, a listener per body | `family-composition`, `guardianship`, `household-register` |
 //!
+//! Sources that deliver files instead of answering are `azeriqaz`, `defence` and `statistics`, and for the participants
+//! of the war `mobilisation` (`files`): what they write, and what can be wrong with it.
+//!
 //! `identity` plays the identity provider of officials besides, an OpenID Connect provider.
 //!
 //! A newcomer reads `personas` (who exists; the data themselves are `personas.json`, where each family
@@ -57,6 +60,7 @@
 
 mod agency;
 mod fault;
+mod files;
 mod identity;
 mod instance;
 mod latency;
@@ -69,6 +73,9 @@ pub use crate::agency::{
     REFUGEE_COMMITTEE_PASSWORD, REFUGEE_COMMITTEE_USERNAME, UnknownAgency,
 };
 pub use crate::fault::{Fault, FaultRefused};
+pub use crate::files::{
+    Delivery, FILE_SERVICES, FileFault, OCCUPATIONS_VERSION, TERRITORIES_VERSION, UnknownFileFault, certificate, delivery,
+};
 pub use crate::identity::{
     IDENTITY_AUDIENCE, IDENTITY_OFFICIAL_CLAIM, IdentityFaultRefused, IdentityOptions, IdentityProvider, SigningAlgorithm,
     start_identity_provider,
@@ -77,12 +84,13 @@ pub use crate::instance::{Instance, TERRITORY_NOT_CONNECTED};
 pub use crate::latency::Latency;
 pub use crate::personas::{
     ActKind, ActPerson, ActRole, ActStatus, AnimalKind, Animals, Application, ApplicationMember, AreaUnit, BirthFact, Border, Branch,
-    Certificate, CertificateStatus, CertifiedMember, CivilAct, Company, Consent, Credit, CreditSummary, Crossing, Day, Deal, DealSide,
-    Declaration, DeclaredAnimals, Digital, Diploma, Direction, Displacement, DisplacementStatus, DocumentStatus, Dwelling, Electricity,
-    Enrolment, EnrolmentStatus, ExamKind, ExamResult, Family, FamilyCertificate, FamilyRole, Farm, Foreigner, Funding, Guardianship,
-    GuardianshipKind, Health, Household, Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level, Livestock, Loan,
-    LocalExecutive, MeterKind, Migration, MilitaryRecord, MobileNumber, ObjectKind, Passport, Permit, PermitKind, PermitStatus, Person,
-    Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind, RightKind, SEED, Sex, Share, StudyForm, TariffGroup,
-    Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, Water, WorkPermitCase, Writ, WritKind, WritStatus,
+    Certificate, CertificateStatus, CertifiedMember, CivilAct, Classifiers, Company, Consent, Credit, CreditSummary, Crossing, Day, Deal,
+    DealSide, Declaration, DeclaredAnimals, Digital, Diploma, Direction, Displacement, DisplacementStatus, DocumentStatus, Dwelling,
+    Electricity, Enrolment, EnrolmentStatus, ExamKind, ExamResult, Family, FamilyCertificate, FamilyRole, Farm, Foreigner, Funding, Gas,
+    Guardianship, GuardianshipKind, Health, Household, Housing, HousingKind, IdentityDocument, Income, IncomeKind, Learning, Level,
+    Livestock, Loan, LocalExecutive, MeterKind, Migration, MilitaryRecord, MobileNumber, ObjectKind, Passport, Permit, PermitKind,
+    PermitStatus, Person, Personas, PropertyObject, RegisterStatus, Relation, Residence, ResidenceKind, RightKind, SEED, Service,
+    ServiceKind, Sex, Share, StudyForm, TariffGroup, Taxpayer, TaxpayerStatus, Until, Vehicle, VehicleKind, WarParticipant, WarStatus,
+    Water, WorkPermitCase, Writ, WritKind, WritStatus, classifiers, gas_accounts, service_records, war_participants,
 };
 pub use crate::server::{AgencyOptions, Calls, Running, ServerTls, start};

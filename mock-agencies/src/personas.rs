@@ -19,9 +19,11 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 mod agriculture;
+mod azeriqaz;
 mod border;
 mod credit_bureau;
 mod day;
+mod defence;
 mod digital;
 mod education;
 mod exam_centre;
@@ -35,15 +37,18 @@ mod person;
 mod population;
 mod property;
 mod refugee_committee;
+mod statistics;
 mod taxes;
 #[cfg(test)]
 mod tests;
 mod utilities;
 
 pub use agriculture::{AnimalKind, Animals, AreaUnit, Declaration, Farm, Livestock};
+pub use azeriqaz::{Gas, gas_accounts};
 pub use border::{Border, Crossing, Direction};
 pub use credit_bureau::{Consent, Credit, CreditSummary, Loan};
 pub use day::Day;
+pub use defence::{Service, ServiceKind, WarParticipant, WarStatus, service_records, war_participants};
 pub use digital::{Branch, Certificate, CertificateStatus, Digital, MobileNumber, Until};
 pub use education::{Diploma, Enrolment, EnrolmentStatus, Funding, Learning, Level, StudyForm};
 pub use exam_centre::{ExamKind, ExamResult};
@@ -58,6 +63,7 @@ pub use mobilisation::{MilitaryRecord, RegisterStatus};
 pub use person::{Family, FamilyRole, Person, Sex};
 pub use property::{Deal, DealSide, ObjectKind, PropertyObject, RightKind, Share};
 pub use refugee_committee::{Displacement, DisplacementStatus, Housing, HousingKind};
+pub use statistics::{Classifiers, classifiers};
 pub use taxes::{Company, Income, IncomeKind, Taxpayer, TaxpayerStatus};
 pub use utilities::{Electricity, MeterKind, TariffGroup, Water};
 

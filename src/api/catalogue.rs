@@ -69,6 +69,18 @@ pub fn granted<'a>(consumer: &'a Consumer, snapshot: &'a Snapshot) -> impl Itera
 /// How the service's source stands at this moment: before they ask, consumers see whether it makes sense. Of a source that
 /// consists of several bodies each is told, and together they are `degraded` where they do not stand alike.
 fn source_state(gateway: &Gateway, asked: &Asked, service: &Service) -> Json {
+    if let Some(terms) = service.snapshot {
+        let feed = gateway.feeds().get(&service.id).filter(|_| asked.active.calls.can_ask(&service.id));
+        let Some(feed) = feed else { return json!({"state": "not-configured"}) };
+        let view = feed.view(terms.stale_after, clock::now());
+        let state = match (&view.loaded, view.overdue) {
+            (None, _) => "not-loaded",
+            (Some(_), true) => "stale",
+            (Some(_), false) => "available",
+        };
+        let as_of = view.loaded.as_ref().map(|loaded| model::time::rfc3339(loaded.as_of));
+        return json!({"state": state, "as_of": as_of, "stale_from": view.overdue_from.map(model::time::rfc3339)});
+    }
     let quota = service.quota_on(model::time::day(clock::now()));
     let quota = json!({"per_second": quota.per_second, "burst": quota.burst});
     let window = planned_window(asked, service);

@@ -150,6 +150,7 @@ fn protocol(protocol: &Protocol) -> &'static str {
         Protocol::RestJson { paging: None } => "REST, JSON",
         Protocol::RestJson { paging: Some(_) } => "REST, JSON, in pages",
         Protocol::XroadRest { .. } => "X-Road message protocol for REST",
+        Protocol::Files(_) => "files that the source delivers, looked up in sealed snapshots",
     }
 }
 

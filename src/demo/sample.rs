@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use jiff::ToSpan as _;
-use mock_agencies::{Family, Personas};
+use mock_agencies::{Family, OCCUPATIONS_VERSION, Personas, TERRITORIES_VERSION};
 use model::contract::SubjectForm;
 use model::{Service, Snapshot, Type};
 use serde_json::{Value as Json, json};
@@ -14,6 +14,9 @@ use crate::clock;
 
 /// The purpose that the demo asks for where it may choose.
 pub const PURPOSE: &str = "adsy-means-test";
+
+/// The occupation that is looked up: an accountant.
+const OCCUPATION: &str = "TEST-2411";
 
 /// The right by which the demo asks a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +104,7 @@ fn inputs(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &
     let grants = snapshot.consumers.values().filter(|consumer| right.as_ref().is_some_and(|right| consumer.id.as_str() == right.consumer));
     let grants: Vec<_> = grants.flat_map(|consumer| &consumer.grants).filter(|grant| grant.service == service.id).collect();
     let rules = || grants.iter().flat_map(|grant| grant.rows.iter());
-    let named = named(personas, family);
+    let named = named(service, personas, family);
     let window = service.window.as_ref();
     let mut inputs = json!({});
     for input in service.inputs.iter().filter(|input| input.required && input.comes_from.is_none()) {
@@ -125,12 +128,18 @@ fn inputs(snapshot: &Snapshot, service: &Service, personas: &Personas, family: &
     inputs
 }
 
-/// What a family would state or show: its application and number, its territory, the certificate it signs with.
-fn named(personas: &Personas, family: &Family) -> Json {
+/// What a family would state or show: its application and number, its territory, the certificate it signs with. For
+/// a classifier the code that is looked up, and the version in force.
+fn named(service: &Service, personas: &Personas, family: &Family) -> Json {
     let applicant = family.applicant();
     let mut named = dossier_inputs(personas, family);
     named["case_no"] = json!(personas.migration().cases.keys().next());
     named["opinion_ground"] = json!("Sınaq əsası");
+    (named["code"], named["version"]) = match service.id.as_str() {
+        "statistics/territory-classifier" => (named["territory_code"].clone(), json!(TERRITORIES_VERSION)),
+        "statistics/occupation-and-activity" => (json!(OCCUPATION), json!(OCCUPATIONS_VERSION)),
+        _ => (Json::Null, Json::Null),
+    };
     named["certificate_serial"] = json!(personas.digital().certificate_of(&applicant.fin));
     named
 }

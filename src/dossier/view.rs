@@ -328,7 +328,7 @@ impl View<'_> {
         let now = clock::now();
         let origin = gateway.recorder.origin();
         let receipt = match obtained.via {
-            Via::Provider => obtained.entry.map(|entry| ReceiptBody::short(origin, entry.index, entry.leaf_hash)),
+            Via::Provider | Via::Snapshot => obtained.entry.map(|entry| ReceiptBody::short(origin, entry.index, entry.leaf_hash)),
             // What has no call of its own is proved by the part of this disclosure that tells of it.
             Via::Flight | Via::Cache | Via::Contract => Some(ReceiptBody::short(origin, disclosed.index, disclosed.leaf_hash)),
         };

@@ -94,6 +94,8 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         RegisterSwept => "köhnə hüquqlar reyestrdən silinib", "what ended long ago left the register of rights";
         SuppressionDecided => "işdə məlumatdan istifadənin şəxsə bildirilməsi barədə qərar", "a decision on whether a person is told of the use of his data in a case";
         BundleActivated => "iki nəfərin imzaladığı dəyişiklik toplusu qüvvəyə minir", "a bundle of changes that two persons signed becomes active";
+        FeedLoaded => "mənbənin faylı yüklənir", "a source's file is loaded";
+        FeedRefused => "mənbənin faylı qəbul edilməyib; əvvəlki qalır", "a source's file was refused; the one before stays";
         BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";
         EntryExplained => "auditor qeyddəki qərarın izahını alır", "an auditor has an entry's decision explained";
         OutageOpened => "mənbə cavab vermir: fasilə başlayıb", "a source does not answer: an outage began";

@@ -164,7 +164,9 @@ pub struct Step {
 /// # Errors
 /// The reason why the case does not apply.
 pub fn steps(case: Case, material: &Material) -> Result<Vec<Step>, String> {
-    let Stage::Http(syntax) = Stage::of(material.plan.protocol());
+    let Stage::Http(syntax) = Stage::of(material.plan.protocol()) else {
+        return Err("the source delivers files, and is asked nothing".to_owned());
+    };
     let found: Vec<&Shown> = material.with(Outcome::Found).collect();
     let Some(first) = found.first().copied() else { return Err("the mapping has no example of a record".to_owned()) };
     let of_outcome = |outcome: Outcome, none: &str, expect: &dyn Fn(&Shown) -> Expect| {
@@ -224,7 +226,7 @@ fn is_never_old_enough(material: &Material) -> bool {
 fn line(material: &Material) -> &'static str {
     match material.plan.protocol() {
         Protocol::XroadSoap { .. } | Protocol::XroadRest { .. } => "route",
-        Protocol::RestJson { .. } | Protocol::Soap11 | Protocol::Soap12 => "provider",
+        Protocol::RestJson { .. } | Protocol::Soap11 | Protocol::Soap12 | Protocol::Files(_) => "provider",
     }
 }
 
@@ -351,6 +353,7 @@ fn retry_after(material: &Material, first: &Shown) -> Vec<Step> {
     let statuses: &[u16] = match Stage::of(material.plan.protocol()) {
         Stage::Http(Syntax::Json) => &[429, 503],
         Stage::Http(Syntax::Xml) => &[503],
+        Stage::Delivered => &[],
     };
     let told = Told::Unavailable { origin: "provider", retry_after: RETRY_AFTER };
     let step = |status: &u16| {

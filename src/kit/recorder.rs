@@ -46,7 +46,8 @@ pub fn record(
     let own = folder.join(service.id.provider()).join(service.id.service());
     std::fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
     let extension = match Stage::of(plan.protocol()) {
-        Stage::Http(Syntax::Json) => "json",
+        // Rows are looked up as JSON.
+        Stage::Http(Syntax::Json) | Stage::Delivered => "json",
         Stage::Http(Syntax::Xml) => "xml",
     };
     let name = (1..=RECORDINGS_MAX)

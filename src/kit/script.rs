@@ -71,6 +71,8 @@ pub enum Certificate {
 pub enum Stage {
     /// One HTTP exchange with a body of this syntax.
     Http(Syntax),
+    /// None: the source delivers files, and what is wrong with one is judged when it is loaded.
+    Delivered,
 }
 
 impl Stage {
@@ -80,6 +82,7 @@ impl Stage {
         match protocol {
             Protocol::RestJson { .. } | Protocol::XroadRest { .. } => Self::Http(Syntax::Json),
             Protocol::Soap11 | Protocol::Soap12 | Protocol::XroadSoap { .. } => Self::Http(Syntax::Xml),
+            Protocol::Files(_) => Self::Delivered,
         }
     }
 }
@@ -88,7 +91,8 @@ impl Stage {
 #[must_use]
 pub fn content_type(protocol: &Protocol) -> &'static str {
     match protocol {
-        Protocol::RestJson { .. } | Protocol::XroadRest { .. } => "application/json",
+        // Rows are looked up as JSON.
+        Protocol::RestJson { .. } | Protocol::XroadRest { .. } | Protocol::Files(_) => "application/json",
         Protocol::Soap11 | Protocol::XroadSoap { .. } => "text/xml; charset=utf-8",
         Protocol::Soap12 => "application/soap+xml; charset=utf-8",
     }
@@ -103,7 +107,7 @@ pub fn fault(protocol: &Protocol) -> Bytes {
         )
     };
     Bytes::from(match protocol {
-        Protocol::RestJson { .. } | Protocol::XroadRest { .. } => "{\"error\":\"internal\"}".to_owned(),
+        Protocol::RestJson { .. } | Protocol::XroadRest { .. } | Protocol::Files(_) => "{\"error\":\"internal\"}".to_owned(),
         Protocol::Soap11 | Protocol::XroadSoap { .. } => {
             envelope("http://schemas.xmlsoap.org/soap/envelope/", "<faultcode>s:Server</faultcode><faultstring>internal</faultstring>")
         }

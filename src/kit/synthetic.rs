@@ -189,7 +189,7 @@ impl<'a> Recipe<'a> {
     pub fn mask(&self, subject: Option<&Subject>, inputs: &[(Box<str>, Value)], status: u16, answer: &[u8]) -> Result<Masked, Unmaskable> {
         let mut names = StandIns::default();
         let masked = match Stage::of(self.plan.protocol()) {
-            Stage::Http(Syntax::Json) => self.json(answer, &mut names)?,
+            Stage::Http(Syntax::Json) | Stage::Delivered => self.json(answer, &mut names)?,
             Stage::Http(Syntax::Xml) => self.xml(answer, &mut names)?,
         };
         let subject = subject.map(|subject| names.subject(subject));
@@ -638,6 +638,7 @@ pub fn question_text(question: &WireQuestion) -> String {
             let body = body.as_deref().map(|body| format!("\n{}", String::from_utf8_lossy(body))).unwrap_or_default();
             format!("{method} {path_and_query}{body}")
         }
+        WireQuestion::LookUp { keys } => keys.iter().map(|(column, text)| format!("{column}={text}\n")).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -33,6 +33,11 @@ pub enum Question {
         /// A JSON body, where the operation has one.
         body: Option<Bytes>,
     },
+    /// For a snapshot of a file that the source has delivered: columns and the texts they must have.
+    LookUp {
+        /// Column and text, each column once.
+        keys: Vec<(Box<str>, SecretText)>,
+    },
 }
 
 impl fmt::Debug for Question {
@@ -43,6 +48,10 @@ impl fmt::Debug for Question {
             }
             Self::Rest { method, body, .. } => {
                 f.debug_struct("Rest").field("method", method).field("body_bytes", &body.as_ref().map(Bytes::len)).finish_non_exhaustive()
+            }
+            Self::LookUp { keys } => {
+                let columns: Vec<&str> = keys.iter().map(|(column, _)| &**column).collect();
+                f.debug_struct("LookUp").field("columns", &columns).finish_non_exhaustive()
             }
         }
     }
@@ -136,6 +145,8 @@ pub struct WireAnswer {
     pub route_id: Option<String>,
     /// Whether the source has refused the key that we used so far and taken the other one, which is used from now on.
     pub key_switched: bool,
+    /// For an answer out of a snapshot: the moment that its facts are of. None where the source itself answered now.
+    pub as_of: Option<SystemTime>,
 }
 
 impl fmt::Debug for WireAnswer {
@@ -151,7 +162,7 @@ impl fmt::Debug for WireAnswer {
 impl From<Received> for WireAnswer {
     fn from(received: Received) -> Self {
         let Received { status, headers: _, body, retry_after, key_switched } = received;
-        Self { status, body, retry_after, route_id: None, key_switched }
+        Self { status, body, retry_after, route_id: None, key_switched, as_of: None }
     }
 }
 

@@ -103,6 +103,9 @@ pub enum CallErrorKind {
     /// The provider gives no access token at the moment.
     #[error("provider gives no access token")]
     TokenUnavailable,
+    /// No file of the source has been loaded yet, or what was loaded cannot be read.
+    #[error("no snapshot of the source's file")]
+    NoSnapshot,
     /// The question does not fit the protocol. A mapping or the caller is wrong.
     #[error("question does not fit the protocol: {0}")]
     Question(&'static str),
@@ -131,7 +134,8 @@ impl CallError {
             | CallErrorKind::ContentType
             | CallErrorKind::Status(_)
             | CallErrorKind::Malformed
-            | CallErrorKind::TokenUnavailable => Origin::Provider,
+            | CallErrorKind::TokenUnavailable
+            | CallErrorKind::NoSnapshot => Origin::Provider,
             CallErrorKind::RouteUnavailable { .. } | CallErrorKind::RouteRefused { .. } => Origin::Route,
             CallErrorKind::CredentialsRefused | CallErrorKind::Question(_) => Origin::Gateway,
         };
@@ -227,6 +231,7 @@ impl CallError {
             | CallErrorKind::Malformed
             | CallErrorKind::RouteRefused { .. }
             | CallErrorKind::CredentialsRefused
+            | CallErrorKind::NoSnapshot
             | CallErrorKind::Question(_) => false,
         }
     }

@@ -196,7 +196,7 @@ impl RestCodec {
         };
         self.check_hash(single(&headers, &names.request_hash)?, digest, request_id)?;
         let route_id = request_id.map_or(id, str::to_owned);
-        Ok(WireAnswer { status, body, retry_after, route_id: Some(route_id), key_switched: false })
+        Ok(WireAnswer { status, body, retry_after, route_id: Some(route_id), key_switched: false, as_of: None })
     }
 
     fn check_hash(&self, given: Option<&[u8]>, digest: Option<&RequestDigest>, request_id: Option<&str>) -> Result<(), CallError> {

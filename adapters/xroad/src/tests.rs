@@ -186,6 +186,7 @@ fn judge_as(config: &XroadConfig, status: u16, body: &str) -> Result<WireAnswer,
         retry_after: Some(Duration::from_secs(9)),
         route_id: None,
         key_switched: false,
+        as_of: None,
     };
     check(config, &context(), &request.body.expect("body"), answer)
 }
@@ -368,7 +369,7 @@ proptest! {
     fn random_bytes_never_panic(bytes in any::<Vec<u8>>(), text in ".{0,60}") {
         let config = config();
         for body in [bytes, fault(&text).into_bytes(), text.into_bytes()] {
-            let answer = WireAnswer { status: 200, body: body.into(), retry_after: None, route_id: None, key_switched: false };
+            let answer = WireAnswer { status: 200, body: body.into(), retry_after: None, route_id: None, key_switched: false, as_of: None };
             // A provider's fault, the exchange system's, or nothing that is ours.
             match check(&config, &context(), b"", answer) {
                 Ok(answer) => prop_assert!(answer.body.starts_with(b"<?xml")),
@@ -385,7 +386,7 @@ proptest! {
         let context = context_of(&official, &case);
         let request = sent(&config, &context).body.expect("body");
         let body = Bytes::from(echo(std::str::from_utf8(&request).expect("utf-8")));
-        let answer = || WireAnswer { status: 200, body: body.clone(), retry_after: None, route_id: None, key_switched: false };
+        let answer = || WireAnswer { status: 200, body: body.clone(), retry_after: None, route_id: None, key_switched: false, as_of: None };
         prop_assert!(check(&config, &context, &request, answer()).is_ok());
         if other != official {
             prop_assert!(check(&config, &context_of(&other, &case), &request, answer()).is_err());

@@ -1,5 +1,6 @@
 //! From the raw YAML shape to a checked plan; every problem of a file at once.
 
+mod file;
 mod request;
 mod response;
 mod rules;
@@ -15,7 +16,7 @@ use model::{Decimal, Problem, Problems, Profile, Service, ServiceId, Type, Value
 
 use crate::example::{Example, Question};
 use crate::path::{self, Name, PathError};
-use crate::plan::{Paging, Plan, Protocol};
+use crate::plan::{FileForm, Paging, Plan, Protocol};
 use crate::raw;
 use crate::read::tree::{Syntax, Tree};
 
@@ -39,6 +40,7 @@ pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Probl
     let raw: raw::Mapping = document.decode(problems)?;
     let mut check = Check { document, service, raw: &raw, problems };
     check.head();
+    let file = file::compile(&mut check);
     let values = values::Values::new(&mut check);
     let (request, tables) = request::compile(&mut check, &values);
     let response = response::compile(&mut check, &values, tables);
@@ -47,12 +49,13 @@ pub fn compile(document: &Document, service: &Arc<Service>, problems: &mut Probl
         return None;
     }
     let (tree, rules, fields) = response?;
-    Some(Plan { service: Arc::clone(service), protocol: protocol(&raw, &tree)?, request: request?, tree, rules, fields, examples })
+    Some(Plan { service: Arc::clone(service), protocol: protocol(&raw, &tree, file)?, request: request?, tree, rules, fields, examples })
 }
 
-fn protocol(raw: &raw::Mapping, tree: &Tree) -> Option<Protocol> {
+fn protocol(raw: &raw::Mapping, tree: &Tree, file: Option<FileForm>) -> Option<Protocol> {
     let wire = &raw.wire;
     Some(match wire.protocol {
+        raw::Protocol::Files => Protocol::Files(Box::new(file?)),
         raw::Protocol::Soap11 => Protocol::Soap11,
         raw::Protocol::Soap12 => Protocol::Soap12,
         raw::Protocol::RestJson => Protocol::RestJson { paging: wire.paging.as_ref().map(|paging| self::paging(paging, tree)) },
@@ -110,7 +113,7 @@ impl Check<'_> {
         match self.raw.wire.protocol {
             raw::Protocol::Soap11 | raw::Protocol::XroadSoap => Syntax::Soap11,
             raw::Protocol::Soap12 => Syntax::Soap12,
-            raw::Protocol::RestJson | raw::Protocol::XroadRest => Syntax::Json,
+            raw::Protocol::RestJson | raw::Protocol::XroadRest | raw::Protocol::Files => Syntax::Json,
         }
     }
 

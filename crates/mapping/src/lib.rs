@@ -21,6 +21,6 @@ mod write;
 
 pub use compile::{compile, schema, target};
 pub use example::{Example, Mismatch, Question, check_examples};
-pub use plan::{FieldView, Paging, Plan, Protocol, RuleView};
+pub use plan::{FieldView, FileForm, LastRow, Paging, Plan, Protocol, RuleView};
 pub use read::{Limits, ReadError, Reading, Undeclared, WireAnswer};
 pub use write::{Asked, Inputs, WireQuestion, WriteError};

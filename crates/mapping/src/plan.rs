@@ -48,6 +48,54 @@ pub enum Protocol {
         /// Service code, the last of the five segments that name the service.
         service_code: Box<str>,
     },
+    /// Files that the source delivers.
+    Files(Box<FileForm>),
+}
+
+/// How the files of a source look, checked; columns by their place in `columns`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileForm {
+    /// Their names, with `{yyyyMMdd}`, `{yyyyWW}` or `{yyyyMM}` in them.
+    pub name: Box<str>,
+    /// The sign between cells.
+    pub delimiter: u8,
+    /// The columns that are taken.
+    pub columns: Vec<Box<str>>,
+    /// Ways to look a row up.
+    pub keys: Vec<Vec<usize>>,
+    /// Columns that tell one row from another.
+    pub identity: Vec<usize>,
+    /// The last row, where there is one.
+    pub last_row: Option<LastRow>,
+    /// The list of checksums and the parts with rows, where they come in an archive.
+    pub archive: Option<(Box<str>, Vec<Box<str>>)>,
+    /// How the source signs.
+    pub signature: Option<crate::raw::Signature>,
+    /// The column that says what a change does, and its text where a row is taken away.
+    pub delete: Option<(usize, Box<str>)>,
+    /// The column and the text of rows that are left out.
+    pub leave_out: Option<(usize, Box<str>)>,
+    /// Columns of code and parent.
+    pub tree: Option<(usize, usize)>,
+    /// Column of the version.
+    pub version: Option<usize>,
+}
+
+/// The last row of a file; cells by their place in it, the mark at 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRow {
+    /// Text of its first cell.
+    pub mark: Box<str>,
+    /// How many cells it has.
+    pub cells: usize,
+    /// Where the number of rows stands.
+    pub rows: usize,
+    /// Where the hash total stands, and the column that it is of.
+    pub total: Option<(usize, usize)>,
+    /// Where it says what the file is of.
+    pub period: Option<usize>,
+    /// Where it says which file this one changes.
+    pub base: Option<usize>,
 }
 
 /// How a list that comes in pages goes on, with what an adapter needs of the mapping.

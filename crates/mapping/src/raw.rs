@@ -50,6 +50,9 @@ pub struct Wire {
     /// How a list that comes in pages goes on; only for a GET of `rest-json`.
     #[serde(default)]
     pub paging: Option<Paging>,
+    /// Files: how they look.
+    #[serde(default)]
+    pub file: Option<WireFile>,
 }
 
 /// A list that comes in pages: each page names the next one, and the adapter asks until there is none.
@@ -70,6 +73,104 @@ pub struct Paging {
     pub expired: Option<u16>,
 }
 
+/// How the files of a source look. Rows are read as `{rows: [{COLUMN: text, …}, …]}`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireFile {
+    /// Their names, with `{yyyyMMdd}`, `{yyyyWW}` (ISO 8601) or `{yyyyMM}` for what each is of.
+    pub name: String,
+    /// The sign between cells; `;` unless said otherwise.
+    #[serde(default)]
+    pub delimiter: Option<String>,
+    /// The columns that are taken. Others are left out and counted.
+    #[schemars(length(min = 1, max = 64))]
+    pub columns: Vec<String>,
+    /// Ways to look a row up, each a list of columns.
+    #[schemars(length(min = 1, max = 8))]
+    pub keys: Vec<Vec<String>>,
+    /// Columns that tell one row from another.
+    #[schemars(length(min = 1))]
+    pub identity: Vec<String>,
+    /// Cells of the last row, which counts the others.
+    #[serde(default)]
+    pub last_row: Option<LastRow>,
+    /// Where the rows come in a ZIP archive.
+    #[serde(default)]
+    pub archive: Option<WireArchive>,
+    /// Whether the source signs, and how.
+    #[serde(default)]
+    pub signature: Option<Signature>,
+    /// In a change: the column that says so, and its text where a row is taken away.
+    #[serde(default)]
+    pub delete: BTreeMap<String, String>,
+    /// Rows that the agreement does not cover: a column, and its text in them. They are left out and counted.
+    #[serde(default)]
+    pub leave_out: BTreeMap<String, String>,
+    /// Where the rows are a tree: the column of the code and that of the parent's.
+    #[serde(default)]
+    pub tree: Option<WireTree>,
+    /// Column of the version that a row belongs to: then every version is kept, and none changes.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// Cells of the last row.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LastRow {
+    /// Text of its first cell.
+    pub mark: String,
+    /// What stands in the cells behind it.
+    #[schemars(length(min = 1, max = 8))]
+    pub cells: Vec<LastCell>,
+    /// The column whose numbers `total` is the sum of.
+    #[serde(default)]
+    pub total_of: Option<String>,
+}
+
+/// A cell of the last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LastCell {
+    /// How many rows there are.
+    Rows,
+    /// The hash total.
+    Total,
+    /// What the file is of, as in its name: so that an old file under a new name is found out.
+    Period,
+    /// What the file is of that this one changes; empty in a whole file.
+    Base,
+}
+
+/// An archive of rows.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireArchive {
+    /// The part that lists the SHA-256 of the others, as `sha256sum` writes it.
+    pub sums: String,
+    /// The parts with rows.
+    #[schemars(length(min = 1, max = 15))]
+    pub parts: Vec<String>,
+}
+
+/// How a source signs its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// An `OpenPGP` signature in a file beside it, of its name with `.asc` behind.
+    PgpDetached,
+}
+
+/// Rows that are a tree.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireTree {
+    /// Column of the code.
+    pub code: String,
+    /// Column of the parent's code, empty at the top.
+    pub parent: String,
+}
+
 /// Protocol of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +185,8 @@ pub enum Protocol {
     RestJson,
     /// X-Road message protocol for REST (JSON).
     XroadRest,
+    /// Files that the source delivers, looked up in what was loaded of them.
+    Files,
 }
 
 /// X-Road service code and version.
@@ -229,7 +332,7 @@ pub struct Request {
     /// REST: the query, in order.
     #[serde(default)]
     pub query: Vec<Put>,
-    /// Elements of a SOAP body or members of a JSON body, in order.
+    /// Elements of a SOAP body or members of a JSON body, in order; for files the columns that are looked up.
     #[serde(default)]
     pub put: Vec<Put>,
 }

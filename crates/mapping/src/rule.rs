@@ -5,6 +5,8 @@
 pub const MAPPING: &[(&str, &str)] = &[
     ("wrong-service", "The mapping is for another service or version than the contract it is checked against."),
     ("unused-key", "The key has no meaning for this protocol, type or kind of field."),
+    ("wrong-protocol", "The contract is one of files and the mapping is not, or the other way round."),
+    ("unknown-column", "The column is not among those of the file, or no way to look up has exactly these."),
     ("doubled-namespace", "A namespace has two prefixes."),
     ("unknown-prefix", "The prefix is not in `wire.ns`."),
     ("wrong-path", "Not a path of names (XML) or keys (JSON), or not one segment of an address."),

@@ -42,6 +42,11 @@ pub enum WireQuestion {
         /// JSON body, for `POST`.
         body: Option<Vec<u8>>,
     },
+    /// Columns of a file and the texts that they must have.
+    LookUp {
+        /// Column and text, in the mapping's order.
+        keys: Vec<(Box<str>, String)>,
+    },
 }
 
 impl fmt::Debug for WireQuestion {
@@ -49,6 +54,7 @@ impl fmt::Debug for WireQuestion {
         f.write_str(match self {
             Self::Soap { .. } => "Soap(…)",
             Self::Rest { .. } => "Rest(…)",
+            Self::LookUp { .. } => "LookUp(…)",
         })
     }
 }
@@ -92,6 +98,11 @@ pub(crate) enum Request {
         query: Vec<(Box<str>, Slot)>,
         /// Its JSON body, for `POST`.
         items: Option<Vec<Item>>,
+    },
+    /// A look-up.
+    LookUp {
+        /// Columns and values.
+        keys: Vec<(Box<str>, Slot)>,
     },
 }
 
@@ -224,6 +235,15 @@ pub(crate) fn write(request: &Request, asked: &Asked<'_>) -> Result<WireQuestion
             }
             let body = items.is_some().then(|| body.into_bytes());
             Ok(WireQuestion::Rest { method, path_and_query: target, body })
+        }
+        Request::LookUp { keys } => {
+            let mut written = Vec::with_capacity(keys.len());
+            for (column, slot) in keys {
+                if let Some(text) = question.written(slot)? {
+                    written.push((column.clone(), text.text));
+                }
+            }
+            Ok(WireQuestion::LookUp { keys: written })
         }
     }
 }

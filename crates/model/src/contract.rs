@@ -629,6 +629,8 @@ pub struct Service {
     pub lifetime: Duration,
     /// Months in which stricter terms hold; [`Service::absence_on`] and [`Service::lifetime_on`] know them.
     pub seasons: Vec<Season>,
+    /// The terms of a source that delivers files; none where it is asked.
+    pub snapshot: Option<SnapshotTerms>,
     /// Agreed rate.
     pub quota: Quota,
     /// Days on which another rate is agreed.
@@ -643,6 +645,13 @@ pub struct Service {
     pub shape: Shape,
     /// Path, class and agreement of each leaf, by index: the flat view of `shape`.
     pub leaves: Vec<Leaf>,
+}
+
+/// On which terms what was loaded of a source's files counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotTerms {
+    /// From which age on, counted from the first day that a file is of, it is overdue; none where it never is.
+    pub stale_after: Option<Duration>,
 }
 
 /// The flat view of one leaf field.

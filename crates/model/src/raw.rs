@@ -232,6 +232,8 @@ pub struct ServiceFile {
     #[serde(default)]
     #[schemars(length(max = 12))]
     pub seasons: Vec<Season>,
+    /// Where the source is not asked but delivers files: on which terms what was loaded of them counts.
+    pub snapshot: Option<SnapshotTerms>,
     /// Agreed rate, per provider instance.
     pub quota: ServiceQuota,
     /// Longest wait for one answer, `1s` to `60s`.
@@ -244,6 +246,15 @@ pub struct ServiceFile {
     pub capture_act: Option<String>,
     /// The answer's fields by path, in the answer's order: `surname`, `months[]`, `months[].month`.
     pub fields: Ordered<Field>,
+}
+
+/// On which terms what was loaded of a source's files counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotTerms {
+    /// From which age on, counted from the first day that a file is of, its records are `STALE` and it says nothing of
+    /// who is not in it, such as `26h`; without the key never, as of versions that do not change.
+    pub stale_after: Option<String>,
 }
 
 /// What a field of an answer must agree with.

@@ -54,6 +54,7 @@ rules! {
     WRONG_ANSWER_TYPE = "wrong-answer-type": "The field that an input is to come from has another type.";
     WRITE_TERMS = "write-terms": "What a write answers serves one request: `lifetime: 0s`, `dossiers: never`; no probe.";
     CONSENT_TERMS = "consent-terms": "Each question under a consent is a fact: `lifetime: 0s`, `retry: never`, and a subject.";
+    SNAPSHOT_TERMS = "snapshot-terms": "What was loaded of a file is kept already and holds everybody: `lifetime: 0s`, and no consent.";
     WRONG_CONFIRMATION = "wrong-confirmation": "What an answer repeats needs an agreed top-level field of a fitting type, and something that a question has.";
     WRONG_QUOTA_DAYS = "wrong-quota-days": "Days of the month that end before they begin, or that have a rate already.";
     WRONG_SEASON = "wrong-season": "A season changes nothing, has a month of another, or loosens what the contract says for the rest of the year.";

@@ -37,6 +37,9 @@ pub enum StoreError {
     /// Somebody else has written to the ledger since it was read, or the change is too large: a fault of the program.
     #[error("the ledger {0} does not take these changes at this place")]
     LedgerPlace(&'static str),
+    /// A row is not one that a snapshot holds.
+    #[error("{0}")]
+    Row(&'static str),
     /// The file could not be made.
     #[error("cannot make {path}", path = path.display())]
     File {

@@ -24,6 +24,7 @@ mod database;
 mod emergency;
 mod error;
 mod ledger;
+pub mod snapshot;
 mod watched;
 
 use std::path::Path;

@@ -211,7 +211,9 @@ impl Trial<'_> {
                     Question::Soap { .. } => {
                         Question::Rest { method: http::Method::GET, path_and_query: SecretText::from("/x"), body: None }
                     }
-                    Question::Rest { .. } => Question::Soap { action: None, body: bytes::Bytes::from_static(b"<x/>") },
+                    Question::Rest { .. } | Question::LookUp { .. } => {
+                        Question::Soap { action: None, body: bytes::Bytes::from_static(b"<x/>") }
+                    }
                 };
                 let error = adapter.call(&other, &context(PATIENCE)).await.err().ok_or("it was answered")?;
                 let is_ours = matches!(error.kind(), CallErrorKind::Question(_)) && error.sent() == Sent::No;

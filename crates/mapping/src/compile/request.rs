@@ -15,7 +15,11 @@ use crate::write::{Form, Item, Request, Segment, Slot, Source, Written, encode};
 pub(super) fn compile(check: &mut Check<'_>, values: &Values) -> (Option<Request>, BTreeSet<String>) {
     let raw = &check.raw.request;
     let mut sent = Sent::default();
-    let request = if check.is_soap() { soap(check, values, raw, &mut sent) } else { rest(check, values, raw, &mut sent) };
+    let request = match check.raw.wire.protocol {
+        raw::Protocol::Files => look_up(check, values, raw, &mut sent),
+        _ if check.is_soap() => soap(check, values, raw, &mut sent),
+        _ => rest(check, values, raw, &mut sent),
+    };
     sent.check(check);
     (request, sent.tables)
 }
@@ -104,6 +108,49 @@ fn rest(check: &mut Check<'_>, values: &Values, raw: &raw::Request, sent: &mut S
         Method::Post => ("POST", Some(items?)),
     };
     Some(Request::Rest { method, path, query, items })
+}
+
+/// A look-up: the columns of one of the file's ways, whichever inputs a question has.
+fn look_up(check: &mut Check<'_>, values: &Values, raw: &raw::Request, sent: &mut Sent) -> Option<Request> {
+    let others =
+        [("root", raw.root.is_some()), ("method", raw.method.is_some()), ("path", !raw.path.is_empty()), ("query", !raw.query.is_empty())];
+    for (key, _) in others.iter().filter(|(_, present)| *present) {
+        check.problem_at_key(&format!("/request/{key}"), "unused-key", format!("a look-up has no `{key}`"), "put");
+    }
+    let ways = check.raw.wire.file.as_ref().map(|file| &file.keys[..]).unwrap_or_default();
+    let mut keys: Vec<(Box<str>, Slot)> = Vec::new();
+    let mut sound = true;
+    for (place, put) in raw.put.iter().enumerate() {
+        let pointer = format!("/request/put/{place}");
+        let known = ways.iter().flatten().any(|column| *column == put.to);
+        if !known || put.each.is_some() || keys.iter().any(|(column, _)| **column == *put.to) {
+            let message = format!("rows are not looked up by one text in `{}`, or it stands twice", put.to);
+            check.problem(&format!("{pointer}/to"), "unknown-column", message, "a column of `wire.file.keys`, once, with `value`");
+            sound = false;
+            continue;
+        }
+        match put_slot(check, values, &pointer, put, sent) {
+            Some(slot) => keys.push((put.to.as_str().into(), slot)),
+            None => sound = false,
+        }
+    }
+    // Whatever a question has or leaves out, what is written must be one way: those always written are in all of them.
+    let always: BTreeSet<&str> =
+        keys.iter().filter(|(_, slot)| !slot.optional && slot.unless.is_none()).map(|(column, _)| &**column).collect();
+    let all: BTreeSet<&str> = keys.iter().map(|(column, _)| &**column).collect();
+    let possible = ways.iter().any(|way| {
+        let way: BTreeSet<&str> = way.iter().map(String::as_str).collect();
+        always.is_subset(&way) && way.is_subset(&all)
+    });
+    if sound && !possible {
+        check.problem(
+            "/request/put",
+            "unknown-column",
+            "no way to look up has exactly these columns",
+            "all columns of one of `wire.file.keys`",
+        );
+    }
+    sound.then_some(Request::LookUp { keys })
 }
 
 fn body(check: &mut Check<'_>, values: &Values, puts: &[raw::Put], sent: &mut Sent) -> Option<Vec<Item>> {

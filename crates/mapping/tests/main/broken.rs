@@ -15,6 +15,8 @@ const SUBSCRIBER: &str = "azerishiq/subscriber";
 const CONSUMPTION: &str = "azerishiq/consumption";
 const FARM: &str = "agriculture/farm-support";
 const STATUS: &str = "refugee-committee/status";
+const GAS: &str = "azeriqaz/consumption";
+const TERRITORY: &str = "statistics/territory-classifier";
 
 /// The problems of a shipped mapping after a change to its text: rule, message, and what stands at the place, which
 /// unlike a line's number stays the same while the files grow.
@@ -54,6 +56,31 @@ struct Case(&'static str, &'static [(&'static str, &'static str)], &'static [&'s
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
+    // Files.
+    Case(SUBSCRIBER, &[("{protocol: rest-json}", "{protocol: files}")],
+        &["missing-key", "wrong-protocol", "unsent-input", "unsent-input", "unknown-column", "unused-key", "unused-key", "unused-key"]),
+    Case(SUBSCRIBER, &[("{protocol: rest-json}", "{protocol: rest-json, file: {name: \"A_{yyyyMM}.csv\", columns: [A], keys: [[A]], identity: [A]}}")],
+        &["unused-key"]),
+    Case(GAS, &[("keys: [[FIN], [ABONENT]]", "keys: [[FIN], [ABONENTT]]")],
+        &["unknown-column", "unsent-input", "unknown-column"]),
+    Case(GAS, &[("identity: [ABONENT, AY]", "identity: []")],
+        &["too-few"]),
+    Case(GAS, &[("QAZ_HESABLAMA_{yyyyMMdd}.csv", "QAZ_HESABLAMA.csv")],
+        &["wrong-value"]),
+    Case(GAS, &[("QAZ_HESABLAMA_{yyyyMMdd}.csv", "../QAZ_{yyyyMMdd}.csv")],
+        &["wrong-value"]),
+    Case(GAS, &[("cells: [rows, period, base]", "cells: [period, base]")],
+        &["wrong-value"]),
+    Case(GAS, &[("cells: [rows, period, base]", "cells: [rows, total, period, base]")],
+        &["wrong-value"]),
+    Case(GAS, &[("- {to: FIN, value: subject.fin, unless: input.subscriber_code}", "- {to: AY, value: subject.fin, unless: input.subscriber_code}")],
+        &["unsent-input", "unknown-column"]),
+    Case(TERRITORY, &[("keys: [[VERSIYA, KOD]]", "keys: [[VERSIYA], [KOD]]")],
+        &["unknown-column"]),
+    Case(TERRITORY, &[("identity: [VERSIYA, KOD]", "identity: [KOD]")],
+        &["wrong-value"]),
+    Case(TERRITORY, &[("parts: [IEBT.csv]", "parts: [SHA256SUMS]")],
+        &["wrong-value"]),
     // The head.
     Case(PERSON, &[("mapping: interior/person-identity@1.0.0", "mapping: interior/person-identity@1.0.1")],
         &["wrong-service"]),

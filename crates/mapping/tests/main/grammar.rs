@@ -413,6 +413,7 @@ fn questions_are_typed_writes() {
         WireQuestion::Rest { method, path_and_query, body } => {
             format!("{method} {path_and_query} {}", String::from_utf8(body.expect("a body")).expect("UTF-8"))
         }
+        WireQuestion::LookUp { .. } => panic!("a look-up has no body"),
     };
     assert_eq!(
         body(&rest, &all),

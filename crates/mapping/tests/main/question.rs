@@ -74,6 +74,7 @@ fn body(question: WireQuestion) -> String {
     let body = match question {
         WireQuestion::Soap { body, .. } => body,
         WireQuestion::Rest { body, .. } => body.expect("a body"),
+        WireQuestion::LookUp { .. } => panic!("a look-up has no body"),
     };
     String::from_utf8(body).expect("UTF-8")
 }
@@ -178,7 +179,7 @@ fn a_query_takes_codes_of_the_source_but_no_lists() {
     let plan = compile(&asking(vec![inputs[0].clone()]), &head(""), &response).expect("a sound mapping");
     let target = |given: &Inputs| match plan.write(&asked(Some(&fin()), given)).expect("a question") {
         WireQuestion::Rest { path_and_query, .. } => path_and_query,
-        WireQuestion::Soap { .. } => panic!("an HTTP question"),
+        WireQuestion::Soap { .. } | WireQuestion::LookUp { .. } => panic!("an HTTP question"),
     };
     assert_eq!(target(&given([("act_kind", text("name-change"))])), "/x?fin=5K7QX2O&nov=06");
     assert_eq!(target(&Inputs::new()), "/x?fin=5K7QX2O");
@@ -242,7 +243,7 @@ static TWO: LazyLock<Plan> = LazyLock::new(|| {
 fn of_two_identifiers_exactly_one_is_sent() {
     let target = |subject: Option<&Subject>, inputs: &Inputs| match TWO.write(&asked(subject, inputs)) {
         Ok(WireQuestion::Rest { path_and_query, .. }) => Ok(path_and_query),
-        Ok(WireQuestion::Soap { .. }) => panic!("an HTTP question"),
+        Ok(WireQuestion::Soap { .. } | WireQuestion::LookUp { .. }) => panic!("an HTTP question"),
         Err(error) => Err(error),
     };
     let code = inputs(&[("address_code", "TEST-ADR-000001")]);
@@ -456,7 +457,7 @@ proptest! {
                 prop_assert_eq!(pairs.split('&').count(), 1, "{}", pairs);
                 prop_assert_eq!(pairs.starts_with("unvan_kodu="), code.is_some(), "{}", pairs);
             }
-            Ok(WireQuestion::Soap { .. }) => prop_assert!(false, "an HTTP question"),
+            Ok(WireQuestion::Soap { .. } | WireQuestion::LookUp { .. }) => prop_assert!(false, "an HTTP question"),
             Err(error) => {
                 prop_assert!(code.is_none() && !subject);
                 prop_assert_eq!(error, WriteError::Missing("subject.fin".into()));

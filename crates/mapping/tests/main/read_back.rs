@@ -319,7 +319,7 @@ proptest! {
                 prop_assert!(!matches!(segments[3], "." | ".."));
                 prop_assert_eq!(query, "ay_evvel=2025-03&ay_son=2026-02");
             }
-            Ok(WireQuestion::Soap { .. }) => prop_assert!(false, "an HTTP question"),
+            Ok(WireQuestion::Soap { .. } | WireQuestion::LookUp { .. }) => prop_assert!(false, "an HTTP question"),
             Err(_) => {
                 let unwritable = |sign: char| sign.is_control() || matches!(sign, '\u{FFFE}' | '\u{FFFF}');
                 prop_assert!(matches!(code.as_str(), "." | "..") || code.chars().any(unwritable), "{}", code);

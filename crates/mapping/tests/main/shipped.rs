@@ -14,14 +14,14 @@ fn fin() -> Subject {
 fn soap(question: WireQuestion) -> (Option<String>, String) {
     match question {
         WireQuestion::Soap { action, body } => (action, String::from_utf8(body).expect("UTF-8")),
-        WireQuestion::Rest { .. } => panic!("a SOAP question"),
+        WireQuestion::Rest { .. } | WireQuestion::LookUp { .. } => panic!("a SOAP question"),
     }
 }
 
 fn rest(question: WireQuestion) -> (&'static str, String, Option<Vec<u8>>) {
     match question {
         WireQuestion::Rest { method, path_and_query, body } => (method, path_and_query, body),
-        WireQuestion::Soap { .. } => panic!("an HTTP question"),
+        WireQuestion::Soap { .. } | WireQuestion::LookUp { .. } => panic!("an HTTP question"),
     }
 }
 

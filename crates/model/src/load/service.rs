@@ -12,7 +12,7 @@ use super::file::{self, File, KEY_RULE, is_key};
 use super::{Declared, Names, instances};
 use crate::contract::{
     Agreement, Capture, Class, FIELDS_MAX, FieldDef, FieldKind, FieldSet, Handling, Input, Leaf, MonthWindow, Quota, QuotaDays, Retry,
-    Route, Season, Service, ServiceEffect, Shape, Type,
+    Route, Season, Service, ServiceEffect, Shape, SnapshotTerms, Type,
 };
 use crate::document::{Document, escape};
 use crate::id::{ActId, ServiceId, split_versioned};
@@ -59,6 +59,7 @@ pub(super) fn check(
     let window = raw.window.as_ref().map(|raw| window(&mut file, raw, &inputs));
     let lifetime = file.duration("/lifetime", &raw.lifetime, Duration::ZERO, LIFETIME_MAX);
     let seasons = seasons(&mut file, &raw, lifetime);
+    let snapshot = raw.snapshot.as_ref().map(|terms| snapshot(&mut file, terms, &raw, lifetime));
     let timeout = file.duration("/timeout", &raw.timeout, Duration::from_secs(1), TIMEOUT_MAX);
     if raw.consent {
         consent(&mut file, &raw, lifetime);
@@ -92,6 +93,7 @@ pub(super) fn check(
         absence: raw.absence,
         lifetime,
         seasons,
+        snapshot,
         quota: Quota { per_second: raw.quota.per_second, burst: raw.quota.burst },
         quota_days,
         timeout,
@@ -243,6 +245,19 @@ fn write(file: &mut File<'_>, raw: &raw::ServiceFile, lifetime: Duration) {
     if raw.dossiers.is_none() {
         file.refuse("/effect", rule::WRITE_TERMS, "a dossier asks again by itself, so it must not write", "dossiers: never");
     }
+}
+
+/// What was loaded is kept already: an answer out of it is kept nowhere else, and nobody consents to a file.
+fn snapshot(file: &mut File<'_>, raw: &raw::SnapshotTerms, service: &raw::ServiceFile, lifetime: Duration) -> SnapshotTerms {
+    if !lifetime.is_zero() {
+        file.refuse("/lifetime", rule::SNAPSHOT_TERMS, "what was loaded of a file is looked up each time", "lifetime: 0s");
+    }
+    if service.consent {
+        file.refuse("/consent", rule::SNAPSHOT_TERMS, "a file holds everybody, whoever consents", "consent: false");
+    }
+    let day = Duration::from_secs(86_400);
+    let stale_after = raw.stale_after.as_ref().map(|text| file.duration("/snapshot/stale_after", text, day, LIFETIME_MAX));
+    SnapshotTerms { stale_after }
 }
 
 fn quota_days(file: &mut File<'_>, raw: &[raw::QuotaDays]) -> Vec<QuotaDays> {

@@ -525,6 +525,12 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
         ("consent-terms", "an answer that is kept", vec![Replace(LOANS, "lifetime: 0s", "lifetime: 1h")]),
         ("consent-terms", "an inquiry that is repeated", vec![Replace(LOANS, "retry: never", "retry: idempotent")]),
         (
+            "snapshot-terms",
+            "an answer out of a file that is kept once more",
+            vec![Replace(SUBSCRIBER, "lifetime: 7d", "lifetime: 7d\nsnapshot: {stale_after: 30h}")],
+        ),
+        ("snapshot-terms", "a file that holds who consents", vec![Replace(LOANS, "lifetime: 0s", "lifetime: 0s\nsnapshot: {}")]),
+        (
             "consent-terms",
             "nobody's consent",
             vec![

@@ -194,6 +194,7 @@ fn service(leaves: Vec<(Class, bool, Handling)>, alone: usize, in_force: bool, c
         consent,
         confirms: if repeats && alone > 0 { vec![repetition()] } else { Vec::new() },
         absence: Absence::Fact,
+        snapshot: None,
         lifetime: Duration::ZERO,
         seasons: Vec::new(),
         quota: Quota { per_second: 1, burst: 1 },

@@ -48,6 +48,8 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         69 => "register-swept",
         70 => "bundle-activated",
         71 => "bundle-drifted",
+        72 => "feed-loaded",
+        73 => "feed-refused",
         90 => "outage-opened",
         91 => "outage-closed",
         92 => "gateway-down",
