@@ -8,6 +8,7 @@ pub mod consents;
 pub mod dossiers;
 pub mod emergencies;
 pub mod log;
+pub mod notices;
 pub mod openapi;
 pub mod request;
 pub mod services;
@@ -51,6 +52,7 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/v1/dossiers/{dossier}/{id}", handler: || get(dossiers::read) },
     Route { method: Method::POST, path: "/v1/subject-accesses", handler: || post(accesses::list) },
     Route { method: Method::POST, path: "/v2/findUsage", handler: || post(accesses::find_usage) },
+    Route { method: Method::GET, path: "/v1/notices", handler: || get(notices::list) },
     Route { method: Method::POST, path: "/v1/acknowledgements", handler: || post(acknowledgements::acknowledge) },
     Route { method: Method::GET, path: "/v1/catalogue", handler: || get(catalogue::catalogue) },
     Route { method: Method::GET, path: "/checkpoint", handler: || get(log::checkpoint) },

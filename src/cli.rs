@@ -12,6 +12,7 @@ pub mod check;
 mod console;
 pub mod demo;
 pub mod dossier_view;
+pub mod drift;
 pub mod explain;
 pub mod inventory;
 pub mod journal;
@@ -24,6 +25,8 @@ pub mod outages;
 pub mod overrides;
 pub mod pki;
 pub mod plan_view;
+pub mod quarantine;
+pub mod recall;
 pub mod score;
 pub mod serve;
 pub mod sources;
@@ -70,6 +73,12 @@ enum Command {
     Score(score::Score),
     /// Look at the emergencies in which an official acted beyond his own case
     Overrides(overrides::Overrides),
+    /// Look at and solve what sources sent against their contracts
+    Quarantine(quarantine::Quarantine),
+    /// Show what sources sent in a month that their contracts do not know
+    Drift(drift::Drift),
+    /// Tell everybody who was told of facts that their source has taken them back
+    Recall(recall::Recall),
     /// Run the mock agencies by themselves
     Mock(mock::Mock),
     /// Change contracts, mappings and grants as bundles that two persons sign
@@ -100,6 +109,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sources(command) => on_runtime(command.run()),
         Command::Score(command) => on_runtime(command.run()),
         Command::Overrides(command) => on_runtime(command.run()),
+        Command::Quarantine(command) => on_runtime(command.run()),
+        Command::Drift(command) => on_runtime(command.run()),
+        Command::Recall(command) => on_runtime(command.run()),
         Command::Mock(command) => on_runtime(command.run()),
         Command::Bundle(command) => on_runtime(command.run()),
         Command::Pki(command) => command.run(),
@@ -160,6 +172,20 @@ fn key_value(text: &str) -> anyhow::Result<(&str, serde_json::Value)> {
         }
         None => Ok((key, serde_json::Value::from(value))),
     }
+}
+
+/// A path with those parameters that are given. Their values are codes: anything else is refused here.
+fn with_query(path: &str, parameters: &[(&str, Option<String>)]) -> anyhow::Result<String> {
+    let mut with = path.to_owned();
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(Usage(format!("`--{name}` is written with a-z, 0-9 and `-`")).into());
+        }
+        with.push(if with.contains('?') { '&' } else { '?' });
+        with.push_str(&format!("{name}={value}"));
+    }
+    Ok(with)
 }
 
 fn one_line(error: &anyhow::Error) -> String {

@@ -16,6 +16,7 @@ use model::document::Document;
 use model::{InstanceId, Problems, Profile, ProviderId, ServiceId};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use store::quality::Bounds;
 use zeroize::Zeroizing;
 
 use crate::change::bundle::SIGNERS_MIN;
@@ -64,6 +65,9 @@ pub struct RawConfig {
     /// The register of rights: who may act in which role, and who uses the console. Required in production.
     #[serde(default)]
     access: Option<RawAccess>,
+    /// Where data that break their contract are kept, and how many.
+    #[serde(default)]
+    quality: RawQuality,
     /// How each provider is reached, by provider code.
     #[serde(default)]
     providers: BTreeMap<String, RawProvider>,
@@ -150,6 +154,28 @@ struct RawSftp {
     /// The folder; the account's own unless said otherwise.
     #[serde(default)]
     folder: Option<String>,
+}
+
+/// The quarantine of data that break their contract, and what is counted about their quality.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawQuality {
+    /// The database file; default `quality.db` beside the store's.
+    #[serde(default)]
+    path: Option<PathBuf>,
+    /// Folder of the keys that are destroyed when what they seal expires; default `quarantine` beside the key table. It
+    /// must not be copied together with `path`.
+    #[serde(default)]
+    keys: Option<PathBuf>,
+    /// How many days a broken answer is kept, 1 to 365; default 30.
+    #[serde(default)]
+    keep_days: Option<u16>,
+    /// How many broken answers of one source wait at once, 1 to 10000; default 500.
+    #[serde(default)]
+    items_max: Option<usize>,
+    /// How many bytes those of one source take, 65536 to 1073741824; default 16 MiB.
+    #[serde(default)]
+    bytes_max: Option<u64>,
 }
 
 /// Folders with the deployment's data.
@@ -614,6 +640,8 @@ pub struct Config {
     pub store: PathBuf,
     /// Most memory that kept answers take, in bytes.
     pub cache_bytes_max: u64,
+    /// The quarantine.
+    pub quality: QualityConfig,
     /// How each provider is reached: each of its instances. One that is one body has one, of its own code.
     pub providers: BTreeMap<ProviderId, BTreeMap<InstanceId, ProviderConfig>>,
     /// Files that sources deliver.
@@ -674,6 +702,17 @@ pub enum FeedPlace {
     Landing(PathBuf),
     /// A folder on the source's server.
     Sftp(Box<SftpOptions>),
+}
+
+/// Where the quarantine is, and its bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QualityConfig {
+    /// The database file.
+    pub path: PathBuf,
+    /// Folder of the keys of contents.
+    pub keys: PathBuf,
+    /// Bounds for each source.
+    pub bounds: Bounds,
 }
 
 /// Folders with the deployment's data.
@@ -911,6 +950,8 @@ impl Checker<'_> {
                 "a folder outside the journal's, so that an old copy of that is noticed",
             );
         }
+        let store = self.base.join(&raw.store.path);
+        let quality = self.quality(&raw.quality, &store, &key_table);
         let change = raw.change.as_ref().map(|raw| self.change(raw));
         let data = raw.data.map(|raw| DataFolders { contracts: self.base.join(raw.contracts), mappings: self.base.join(raw.mappings) });
         match (raw.profile, &change, &data) {
@@ -955,6 +996,7 @@ impl Checker<'_> {
             key_table,
             store,
             cache_bytes_max: raw.cache.bytes_max.unwrap_or(CACHE_BYTES_MAX),
+            quality,
             providers,
             watch,
             files,
@@ -1036,6 +1078,32 @@ impl Checker<'_> {
             self.refuse(at, "wrong-certificate", &error.to_string(), "what `gpg --armor --export` writes of the source's certificates");
         };
         parsed.map_err(refuse).ok()
+    }
+
+    fn quality(&mut self, raw: &RawQuality, store: &Path, key_table: &Path) -> QualityConfig {
+        let defaults = Bounds::default();
+        let bounds = Bounds {
+            items_max: raw.items_max.unwrap_or(defaults.items_max),
+            bytes_max: raw.bytes_max.unwrap_or(defaults.bytes_max),
+            keep_days: raw.keep_days.unwrap_or(defaults.keep_days),
+        };
+        if !(1..=10_000).contains(&bounds.items_max) {
+            self.refuse("/quality/items_max", "out-of-range", "a bound outside the range", "1 to 10000 items");
+        }
+        if !(1 << 16..=1 << 30).contains(&bounds.bytes_max) {
+            self.refuse("/quality/bytes_max", "out-of-range", "a bound outside the range", "65536 to 1073741824 bytes");
+        }
+        if !(1..=365).contains(&bounds.keep_days) {
+            self.refuse("/quality/keep_days", "out-of-range", "a bound outside the range", "1 to 365 days");
+        }
+        let placed = |given: &Option<PathBuf>, default: PathBuf| given.as_ref().map_or(default, |path| self.base.join(path));
+        let path = placed(&raw.path, store.with_file_name("quality.db"));
+        let keys = placed(&raw.keys, key_table.with_file_name("quarantine"));
+        if path.parent() == Some(&keys) || path == *store {
+            let (message, accepted) = ("the keys or the store lie where the quarantine is", "places of their own for each");
+            self.refuse("/quality", "quarantine-beside-keys", message, accepted);
+        }
+        QualityConfig { path, keys, bounds }
     }
 
     fn tls_listener(&mut self, at: &str, raw: &RawTlsListener) -> TlsListener {

@@ -7,6 +7,8 @@ pub mod journal;
 pub mod outages;
 pub mod overrides;
 mod period;
+pub mod quality;
+pub mod recalls;
 pub mod scores;
 pub mod sources;
 pub mod suppression;
@@ -82,6 +84,9 @@ const REGISTER_READERS: &[Office] = &[
     Office::Assessor,
 ];
 
+/// Those who watch over the quality of sources' data: rules, paths and numbers, no values.
+const QUALITY_WATCHERS: &[Office] = &[Office::Operator, Office::Auditor, Office::Assessor, Office::DataProtectionOfficer];
+
 /// Every route of the `console` listener with the offices that may use it. Nothing is served that is not here.
 pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/v1/journal/search", offices: READERS, handler: || post(journal::search) },
@@ -111,6 +116,19 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/v1/sources", offices: WATCHERS, handler: || get(sources::list) },
     Route { method: Method::GET, path: "/v1/scores", offices: WATCHERS, handler: || get(scores::scores) },
     Route { method: Method::GET, path: "/v1/not-held", offices: WATCHERS, handler: || get(scores::not_held) },
+    Route { method: Method::GET, path: "/v1/quarantine", offices: QUALITY_WATCHERS, handler: || get(quality::list) },
+    Route { method: Method::GET, path: "/v1/quarantine/{item}", offices: QUALITY_WATCHERS, handler: || get(quality::show) },
+    // Whoever runs the gateway sees rules and paths; values are seen by who watches over their lawful use.
+    Route {
+        method: Method::POST,
+        path: "/v1/quarantine/{item}/opening",
+        offices: &[Office::DataProtectionOfficer],
+        handler: || post(quality::open),
+    },
+    Route { method: Method::POST, path: "/v1/quarantine/{item}/solution", offices: &[Office::Operator], handler: || post(quality::solve) },
+    Route { method: Method::POST, path: "/v1/quarantine/replays", offices: &[Office::Operator], handler: || post(quality::replay) },
+    Route { method: Method::POST, path: "/v1/recalls", offices: &[Office::Operator], handler: || post(recalls::recall) },
+    Route { method: Method::GET, path: "/v1/drift", offices: QUALITY_WATCHERS, handler: || get(quality::drift) },
     // The register of rights: what an office reaches there, the register decides.
     Route { method: Method::GET, path: "/v1/access/me", offices: &[], handler: || get(access::me) },
     Route { method: Method::POST, path: "/v1/access/acknowledgements", offices: &[], handler: || post(access::acknowledge) },

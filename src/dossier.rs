@@ -4,6 +4,7 @@
 //! - `dossier/board.rs`: what stands where: persons, one slot per element and person, their states.
 //! - `dossier/asking.rs`: rounds of asking, each under one deadline, until everything is settled.
 //! - `dossier/plan.rs`: what an element needs of others: inputs, conditions, discovered members. Pure.
+//! - `dossier/comparing.rs`: where two sources disagree about the same person.
 //! - `dossier/view.rs`: the dossier as it is delivered: authorised anew, disclosed, filtered.
 //!
 //! A dossier lives in memory and is lost on a restart (its journal entries are not). What is stored is
@@ -11,10 +12,11 @@
 
 pub mod asking;
 pub mod board;
+mod comparing;
 pub mod plan;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -95,6 +97,25 @@ impl Dossiers {
     #[must_use]
     pub fn find(&self, consumer: &ConsumerId, id: Uuid) -> Option<Arc<OpenDossier>> {
         lock(&self.held).get(&id).filter(|dossier| dossier.consumer == *consumer).cloned()
+    }
+
+    /// Marks every element whose answer is one of these entries of the present log: its source has taken it back.
+    pub fn recall(&self, answers: &BTreeSet<u64>, now: Timestamp) {
+        let dossiers: Vec<Arc<OpenDossier>> = lock(&self.held).values().cloned().collect();
+        for dossier in dossiers {
+            let mut marked = false;
+            for slot in &mut lock(&dossier.board).slots {
+                let State::Known(known) = &mut slot.state else { continue };
+                if known.recalled_at.is_none() && known.obtained.entry.is_some_and(|entry| answers.contains(&entry.index)) {
+                    known.recalled_at = Some(now);
+                    slot.changes += 1;
+                    marked = true;
+                }
+            }
+            if marked {
+                dossier.changed();
+            }
+        }
     }
 
     fn keep(&self, dossier: &Arc<OpenDossier>) -> Result<(), NotOpened> {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use journal::VerifyingKey;
 use model::{Problems, Profile};
 use seal::NodeKey;
+use store::quality::Quality;
 use store::{Ledger, Store};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -24,10 +25,11 @@ use crate::change::bundle::How;
 use crate::change::{self, Bundle, BundleError, Bundles, Differing, Pointer};
 use crate::citizen::{Citizens, key_set};
 use crate::clock;
-use crate::config::{Config, DataFolders, TlsListener, WatchConfig};
+use crate::config::{Config, DataFolders, QualityConfig, TlsListener, WatchConfig};
 use crate::console::People;
 use crate::data::{self, Active};
 use crate::dossier::Dossiers;
+use crate::drift::{self, Drift};
 use crate::feeds::{self, Feeds};
 use crate::flight::Flights;
 use crate::idempotency::Idempotency;
@@ -36,6 +38,8 @@ use crate::logs;
 use crate::metrics::Metrics;
 use crate::officials::{KeySource, Officials};
 use crate::pipeline::Landed;
+use crate::quarantine;
+use crate::recall;
 use crate::record::{Kind, NoRecord, Recorder};
 use crate::rights::{Initial, Rights};
 use crate::search::Search;
@@ -87,6 +91,12 @@ pub struct Gateway {
     pub rights: Arc<Rights>,
     /// Cases.
     pub store: Arc<Store>,
+    /// What breaks its contract, and sums of what differs from it.
+    pub quality: Arc<Quality>,
+    /// Held while something is put into the quarantine.
+    pub quarantining: tokio::sync::Mutex<()>,
+    /// Sums that are not written yet.
+    pub drift: Arc<Drift>,
     /// Writes of the last day that carried a key.
     pub idempotency: Idempotency,
     /// Dossiers in memory.
@@ -145,6 +155,9 @@ impl Gateway {
         let store_key = node_key.derive("qovsaq store");
         let repeat_key = hmac::Key::new(hmac::HMAC_SHA256, &node_key.derive("qovsaq repeat key").mac(b"secret"));
         let store = Arc::new(Store::open(&config.store, store_key).map_err(anyhow::Error::new)?);
+        let quality_key = node_key.derive("qovsaq quality");
+        let QualityConfig { path, keys, bounds } = &config.quality;
+        let quality = Arc::new(Quality::open(path, keys, quality_key, *bounds).map_err(anyhow::Error::new)?);
         not_set_back(&store, &active)?;
         transports.feeds().open(&node_key)?;
         let rights = Rights::open(Arc::clone(&store), node_key.derive("qovsaq rights"), config.access.is_some())?;
@@ -198,6 +211,9 @@ impl Gateway {
             transports,
             recorder,
             store,
+            quality,
+            quarantining: tokio::sync::Mutex::new(()),
+            drift: Arc::default(),
             dossiers: Dossiers::default(),
             metrics: Metrics::default(),
             watch,
@@ -210,6 +226,11 @@ impl Gateway {
             drain: watch::Sender::new(false),
             end: watch::Sender::new(false),
         });
+        recall::resume(&gateway).await.map_err(anyhow::Error::new)?;
+        // What has expired while nothing ran is not readable for a minute more.
+        if let Err(error) = quarantine::expire(&gateway, clock::now()).await {
+            tracing::error!(%error, "what has expired in the quarantine was not destroyed; it is tried again in a minute");
+        }
         // One that was placed while nothing ran; were it bad, what was active serves on.
         match Box::pin(gateway.take_next_bundle(Ready::Any)).await {
             Ok(taken) => taken.log(),
@@ -603,7 +624,7 @@ async fn begin_rights(config: &Config, rights: &Arc<Rights>, recorder: &Arc<Reco
 
 /// The folders of what the gateway writes, open to their owner alone.
 fn make_folders(config: &Config) -> anyhow::Result<()> {
-    let parents = [&config.node_key, &config.store, &config.watch.path].map(|file| file.parent());
+    let parents = [&config.node_key, &config.store, &config.watch.path, &config.quality.path].map(|file| file.parent());
     let folders = [&config.journal_dir, &config.journal_fence, &config.signing_keys, &config.key_table].map(PathBuf::as_path);
     for folder in parents.into_iter().flatten().chain(folders) {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -826,6 +847,14 @@ async fn upkeep(gateway: Arc<Gateway>, doors: Doors, refusals: Arc<Refusals>) {
             }
         }
         save_uses(&gateway).await;
+        drift::write(&gateway.drift, &gateway.quality, now).await;
+        if let Err(error) = quarantine::expire(&gateway, now).await {
+            tracing::error!(%error, "what has expired in the quarantine was not destroyed; it is tried again in a minute");
+        }
+        if another_day && let Err(error) = recall::forget(&gateway, now).await {
+            tracing::error!(%error, "old notices were not forgotten; it is tried again tomorrow");
+        }
+        quarantine::observe(&gateway, now);
         let log = gateway.recorder.journal().origin();
         if logs::observe(&gateway.config.base, log, now) && another_day {
             logs::warn_overdue(log);

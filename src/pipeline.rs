@@ -28,6 +28,7 @@ use mapping::Reading;
 use model::contract::{Capture, Retry};
 use model::{Absence, ActId, Consent, Outcome, Service, Subject};
 use policy::{Authorised, Decision, Denial, DenialReason, Sight};
+use store::quality::ItemKind;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ use crate::limit::retry::jitter;
 use crate::limit::{Attempt, Observed, Spent, next_attempt};
 use crate::obtained::{Obtained, Trouble, Via, classify};
 use crate::premises::Premises;
+use crate::quarantine::{self, AnswerContent, Arrived};
+use crate::reading::{self, Broken};
 use crate::record::{AnswerEvidence, Denied, Disclosed, Disclosure, Given, IntentPayload, Journalled, Named, NoRecord, Place};
 use crate::sources::{Way, source_of};
 use crate::store_access::{self, StoreFailed};
@@ -477,7 +480,14 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
                 let failure = (outcome != Outcome::Denied).then_some(failure);
                 saw(Came { outcome, failure, unknown: false, undeclared: 0 });
             }
-            let entry = intent.failed(crate::call::code(&error), origin_word(error.origin()), error.sent() == Sent::Maybe);
+            let code = crate::call::code(&error);
+            let entry = intent.failed(code, origin_word(error.origin()), error.sent() == Sent::Maybe);
+            if outcome == Outcome::InvalidData {
+                let broken = Broken::rule(code);
+                gateway.drift.read(service, &Err(broken.clone()), clock::now());
+                // The transport has let go of what it could not take.
+                quarantine_answer(gateway, exchange, &broken, entry, 0, None).await;
+            }
             return Ok(Obtained::without_answer(outcome, trouble, Some(entry)));
         }
     };
@@ -489,18 +499,10 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
     // A source that knows a question by its consent answers it once more with what it made for the first.
     let since = consent.as_ref().map_or(asked_at, |consent| consent.signed_at);
     let profile = exchange.profile(gateway.profile());
-    let read = plan.read(mapping::WireAnswer { status: wire.status, body: &wire.body }, profile, &mapping::Limits::default());
-    trace.read(plan, &read);
-    let read =
-        read.map_err(|error| error.to_string()).and_then(|reading| match plan.contradiction(&reading, subject, &envelope.inputs, since) {
-            Some(rule) => {
-                let broken = format!("another-question at {}", rule.field);
-                trace.contradicted(&broken);
-                Err(broken)
-            }
-            None => Ok(reading),
-        });
-    let broken = read.as_ref().err().map(String::as_str);
+    let asked = reading::Question { subject, inputs: &envelope.inputs, since };
+    let answer = mapping::WireAnswer { status: wire.status, body: &wire.body };
+    let read = reading::read(plan, answer, &asked, profile, trace);
+    let broken = read.as_ref().err().map(|broken| broken.text.as_str());
     if let Some(broken) = broken {
         tracing::warn!(request.id = %exchange.request_id, service = %service.id, %instance, broken, "a provider's answer breaks its contract");
     }
@@ -538,6 +540,7 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         undeclared: evidence.undeclared,
     });
     gateway.metrics.answered(service, &evidence);
+    gateway.drift.read(service, &read, clock::now());
     let captured = match (service.capture, &read) {
         (Capture::Exact, _) => Some(wire.body.to_vec()),
         (Capture::Fields, Ok(Reading { facts: Some(facts), .. })) => serde_json::to_vec(&facts.show(&service.agreed())).ok(),
@@ -548,12 +551,38 @@ async fn obtain(gateway: &Arc<Gateway>, errand: &Errand, deadline: Instant, trac
         Ok(entry) => entry,
         Err(entry) => return Ok(Obtained::without_answer(Outcome::Unavailable, Trouble::NotJournalled, Some(entry))),
     };
+    if let Some(broken) = reading::broken(&read) {
+        let content = (service.capture != Capture::None).then(|| AnswerContent::new(&asked, profile, wire.status, &wire.body).encode());
+        quarantine_answer(gateway, exchange, &broken, entry, wire.body.len(), content.flatten()).await;
+    }
     let obtained = match read {
         Ok(reading) => of_reading(reading, exchange, &wire, dated, entry),
         Err(_) => Obtained::without_answer(Outcome::InvalidData, Trouble::Broken, Some(entry)),
     };
     keep(gateway, errand, &obtained, mark);
     Ok(obtained)
+}
+
+/// Keeps an answer apart that breaks its contract. Whether or not that succeeds, nothing of it is used.
+async fn quarantine_answer(gateway: &Gateway, exchange: &Exchange, broken: &Broken, entry: Place, bytes: usize, content: Option<Vec<u8>>) {
+    let service = &exchange.service;
+    let version = service.version.to_string();
+    let arrived = Arrived {
+        kind: ItemKind::Answer,
+        provider: service.id.provider(),
+        matter: service.id.as_str(),
+        version: &version,
+        configuration: &exchange.active.hash,
+        rule: &broken.rule,
+        path: broken.path.as_deref(),
+        entry: Some(entry.index),
+        request_id: Some(exchange.request_id),
+        bytes,
+        content,
+    };
+    if let Err(error) = quarantine::keep(gateway, arrived).await {
+        tracing::error!(request.id = %exchange.request_id, %error, "an answer that breaks its contract could not be quarantined; its entry tells of it");
+    }
 }
 
 /// The key under which a provider that takes one knows every repetition of this question in this case.

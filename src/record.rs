@@ -166,6 +166,18 @@ kinds! {
     FeedLoaded = 72, "feed-loaded";
     /// A file of a source is refused; what was loaded stays.
     FeedRefused = 73, "feed-refused";
+    /// What a source said breaks its contract and is kept apart; written before it is.
+    Quarantined = 84, "quarantined";
+    /// Somebody reads what a source said and its contract forbids; written before he is shown it.
+    QuarantineOpened = 85, "quarantine-opened";
+    /// What is kept apart was read again by the active data; written before what breaks nothing any more is closed.
+    QuarantineReplayed = 86, "quarantine-replayed";
+    /// What was kept apart is solved or expires; written before it is closed and before a key is destroyed.
+    QuarantineClosed = 87, "quarantine-closed";
+    /// A source takes facts back; written before anybody who was told of them is.
+    FactsRecalled = 88, "facts-recalled";
+    /// A consumer is told which facts were taken back; written before it is.
+    NoticesTold = 89, "notices-told";
     /// An auditor has the decision of one entry explained; written before he is told.
     EntryExplained = 56, "entry-explained";
     /// An outage of a source has begun (metadata in clear: names no person).

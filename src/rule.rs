@@ -103,6 +103,12 @@ pub enum Rule {
     WindowFuture,
     /// One of these words.
     OneOf(&'static str),
+    /// A service's code.
+    KnownService,
+    /// A time with fewer entries.
+    Narrower,
+    /// A list of ids, at most so many.
+    Ids(usize),
     /// A text of 1 to so many bytes to search for.
     SearchText(usize),
     /// The name of a kind of journal entries.
@@ -296,6 +302,17 @@ impl Rule {
             Self::WindowFuture => {
                 pick("gələcəkdədir; gələcək haqqında heç bir mənbə bilmir", "lies in the future, of which no source knows")
             }
+            Self::KnownService => pick(
+                "mənbə/xidmət kodu olmalıdır, məsələn interior/residence-registration",
+                "must be a service's code such as interior/residence-registration",
+            ),
+            Self::Narrower => {
+                pick("bu müddətdə qeydlər həddən çoxdur; müddəti qısaldın", "that time has too many entries; take a shorter one")
+            }
+            Self::Ids(max) => match language {
+                Language::Az => format!("1-dən {max}-ə qədər identifikatorun siyahısı olmalıdır"),
+                Language::En => format!("must be a list of 1 to {max} ids"),
+            },
             Self::OneOf(words) => match language {
                 Language::Az => format!("bunlardan biri olmalıdır: {words}"),
                 Language::En => format!("must be one of {words}"),

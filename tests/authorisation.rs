@@ -40,6 +40,7 @@ fn internal() -> BTreeMap<(&'static str, &'static str), Judged> {
         (("GET", "/v1/dossiers/{dossier}/{id}"), Judged::OwnAlone),
         (("POST", "/v1/subject-accesses"), Judged::ByAssertion),
         (("POST", "/v2/findUsage"), Judged::ByAssertion),
+        (("GET", "/v1/notices"), Judged::OwnAlone),
         // An official's own acknowledgement of a role of this consumer.
         (("POST", "/v1/acknowledgements"), Judged::OwnAlone),
         (("GET", "/v1/catalogue"), Judged::OwnAlone),
@@ -55,6 +56,7 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
     let watchers = || Some(BTreeSet::from([Office::Operator, Office::Auditor, Office::Assessor]));
     let deciders = [Office::CentralAdministrator, Office::TerritorialAdministrator, Office::ConsumerOfficer];
     let decide = || Some(BTreeSet::from(deciders));
+    let quality_watchers = || Some(BTreeSet::from([Office::Operator, Office::Auditor, Office::Assessor, Office::DataProtectionOfficer]));
     let guard = || Some([&deciders[..], &[Office::DataProtectionOfficer]].concat().into_iter().collect::<BTreeSet<_>>());
     BTreeMap::from([
         (("POST", "/v1/journal/search"), readers()),
@@ -69,6 +71,13 @@ fn offices() -> BTreeMap<(&'static str, &'static str), Option<BTreeSet<Office>>>
         (("GET", "/v1/sources"), watchers()),
         (("GET", "/v1/scores"), watchers()),
         (("GET", "/v1/not-held"), watchers()),
+        (("GET", "/v1/quarantine"), quality_watchers()),
+        (("GET", "/v1/quarantine/{item}"), quality_watchers()),
+        (("POST", "/v1/quarantine/{item}/opening"), Some(BTreeSet::from([Office::DataProtectionOfficer]))),
+        (("POST", "/v1/quarantine/{item}/solution"), Some(BTreeSet::from([Office::Operator]))),
+        (("POST", "/v1/quarantine/replays"), Some(BTreeSet::from([Office::Operator]))),
+        (("POST", "/v1/recalls"), Some(BTreeSet::from([Office::Operator]))),
+        (("GET", "/v1/drift"), quality_watchers()),
         (("GET", "/v1/access/me"), None),
         (("POST", "/v1/access/acknowledgements"), None),
         (

@@ -43,6 +43,7 @@ mod officials;
 mod outages;
 mod privacy;
 mod proofs;
+mod quality;
 mod questions;
 mod registers;
 mod rights;

@@ -83,6 +83,18 @@ pub fn openapi(consumer: &Consumer, active: &Active, language: Language) -> Json
             }}),
         );
     }
+    paths.insert("/v1/notices".to_owned(), json!({"get": {
+        "operationId": "notices", "summary": "Facts that you were told of and that their source has taken back: ask again where you need them",
+        "parameters": [{"name": "after", "in": "query", "required": false, "schema": {"type": "integer", "minimum": 0}, "description": "number of the last notice that you have read"}],
+        "responses": responses(&json!({"200": answer_of("The notices, oldest first", &json!({"type": "object", "properties": {
+            "request_id": {"type": "string"}, "next": {"type": ["integer", "null"]}, "receipt": {"type": ["object", "null"]},
+            "notices": {"type": "array", "items": {"type": "object", "properties": {
+                "number": {"type": "integer"}, "notice": {"type": "string"}, "case": {"type": "string"}, "dossier_id": {"type": ["string", "null"]},
+                "service": {"type": "string"}, "because": {"enum": ["annulled", "corrected"]}, "told_at": {"type": "string", "format": "date-time"},
+                "recalled_at": {"type": "string", "format": "date-time"}, "disclosed": {"type": "object"},
+            }}},
+        }}))}), &[403, 422, 429, 500, 503]),
+    }}));
     paths.insert("/v1/acknowledgements".to_owned(), json!({"post": {
         "operationId": "acknowledge", "summary": "Take on the duties of a role as the official who holds it; without that it is inactive",
         "requestBody": {"required": true, "content": {"application/json": {"schema": {
@@ -449,6 +461,11 @@ fn schemas() -> Json {
             "withheld": {"type": "array", "items": {"$ref": "#/components/schemas/Withheld"}},
             "source": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Source"}], "description": "null where no source answered"},
             "next_attempt_at": {"type": ["string", "null"], "format": "date-time"},
+            "recalled_at": {"type": "string", "format": "date-time", "description": "when the source took the answer back, where it has"},
+            "discrepancies": {"type": "array", "description": "where another source disagrees, with a whole dossier", "items": {"type": "object", "properties": {
+                "comparison": {"type": "string"}, "name": {"type": "string"}, "field": {"type": "string"},
+                "primary": {"type": "boolean", "description": "whether this element's source is the primary one for it"},
+                "against": {"type": "object", "properties": {"element": {"type": "string"}, "service": {"type": "string"}, "field": {"type": "string"}}}}}},
             "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}, "description": "why it was refused, with DENIED"},
             "receipt": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Receipt"}], "description": "names the entry that proves it; without proof and head"}}},
         "Because": {"type": "object", "required": ["element", "for", "because"], "properties": {

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use model::window::Span;
+use store::quality::State;
 
 use crate::rule::{Broken, Rule};
 
@@ -15,6 +16,8 @@ pub(super) struct Asked {
     pub(super) provider: Option<String>,
     /// Only what is open.
     pub(super) open: bool,
+    /// Only items of the quarantine in this state.
+    pub(super) state: Option<State>,
 }
 
 /// A month of Baku's calendar.
@@ -48,6 +51,10 @@ impl Asked {
                     None => broken.push(Broken::new("/month", Rule::Month)),
                 },
                 "provider" if model::ProviderId::new(value).is_ok() => asked.provider = Some(value.to_owned()),
+                "state" => match State::ALL.into_iter().find(|state| state.as_str() == value) {
+                    Some(state) => asked.state = Some(state),
+                    None => broken.push(Broken::new("/state", Rule::OneOf("open, overdue, solved, expired"))),
+                },
                 "open" if ["true", "false"].contains(&value) => asked.open = value == "true",
                 "open" => broken.push(Broken::new("/open", Rule::OneOf("true, false"))),
                 _ => broken.push(Broken::new("/provider", Rule::Code)),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::dossier::board::{Claim, Known, Nameless, State};
-use crate::dossier::{OpenDossier, Person, lock, plan};
+use crate::dossier::{OpenDossier, Person, comparing, lock, plan};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::obtained::{Obtained, Trouble};
@@ -190,6 +190,7 @@ async fn take_up(
         }
     }
     dossier.settle(place, round, Known::state(obtained, sight, exchange));
+    comparing::count(gateway, dossier, place);
     discovered
 }
 

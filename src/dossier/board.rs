@@ -1,10 +1,11 @@
 //! What stands where in a dossier: its persons and one slot per element and person, with their states.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::Value;
 use model::contract::{Dossier, PersonRole};
+use model::{ComparisonId, Value};
 use policy::Sight;
 
 use crate::dossier::Person;
@@ -19,6 +20,8 @@ pub(crate) struct Board {
     pub(crate) slots: Vec<Slot>,
     /// Members that an answer names without a FIN: nobody can be asked about them.
     pub(crate) nameless: Vec<Nameless>,
+    /// Comparisons that were counted, each for a person.
+    pub(crate) compared: HashSet<(ComparisonId, usize)>,
 }
 
 /// A member without a FIN.
@@ -81,17 +84,19 @@ pub(crate) struct Known {
     pub(crate) sight: Option<Sight>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) next_attempt_at: Option<Timestamp>,
+    /// When its source took the answer back, where it has.
+    pub(crate) recalled_at: Option<Timestamp>,
 }
 
 impl Known {
     pub(crate) fn state(obtained: Obtained, sight: Option<Sight>, exchange: Arc<Exchange>) -> State {
-        State::Known(Box::new(Self { obtained, sight, exchange, next_attempt_at: None }))
+        State::Known(Box::new(Self { obtained, sight, exchange, next_attempt_at: None, recalled_at: None }))
     }
 }
 
 impl Board {
     pub(crate) fn new(contract: &Dossier, persons: Vec<Person>) -> Self {
-        let mut board = Self { persons: Vec::new(), slots: Vec::new(), nameless: Vec::new() };
+        let mut board = Self { persons: Vec::new(), slots: Vec::new(), nameless: Vec::new(), compared: HashSet::new() };
         for person in persons {
             board.persons.push(person);
         }

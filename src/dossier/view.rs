@@ -16,6 +16,7 @@ use crate::answer::{Data, FlagBody, ReceiptBody, SourceBody, baku_time, flags};
 use crate::clock;
 use crate::dossier::asking::deny_element;
 use crate::dossier::board::{Board, Nameless, Slot, State};
+use crate::dossier::comparing::{self, Mark, Seen};
 use crate::dossier::{OpenDossier, lock, plan, question};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
@@ -60,6 +61,9 @@ pub async fn render(
     let status = dossier.status(&views, &nameless);
     let settled = !matches!(status, "pending" | "overdue");
     let documents = views.iter().filter_map(View::document_required).chain(nameless.iter().map(|member| dossier.nameless(member)));
+    let active = Arc::clone(&gateway.active());
+    let seen: Vec<_> = views.iter().map(View::seen).collect();
+    let mut marks = comparing::marks(&seen, &active.snapshot, language);
     let body = Body {
         dossier_id: dossier.id,
         dossier: dossier.contract.id.as_str(),
@@ -69,7 +73,10 @@ pub async fn render(
             .iter()
             .enumerate()
             .filter(|(_, view)| !matches!(view.slot.state, State::NotNeeded(_) | State::Behind { .. }))
-            .map(|(place, view)| view.element_body(gateway, language, disclosed.place_of(place)))
+            .map(|(place, view)| {
+                let body = view.element_body(gateway, language, disclosed.place_of(place));
+                ElementBody { discrepancies: std::mem::take(&mut marks[place]), ..body }
+            })
             .collect(),
         not_needed: views.iter().filter_map(View::not_needed).collect(),
         documents_required: documents.collect(),
@@ -286,6 +293,13 @@ fn shows_until(right: &Authorised, element: &Element, obtained: &Obtained) -> bo
 }
 
 impl View<'_> {
+    /// Its facts, where there are some that may be seen.
+    fn seen(&self) -> Option<Seen<'_>> {
+        let State::Known(known) = &self.slot.state else { return None };
+        let (facts, authorised) = known.obtained.facts.as_deref().zip(self.authorised.as_ref())?;
+        Some(Seen { person: self.slot.person, element: self.element, facts, authorised })
+    }
+
     fn given(&self) -> Given<'_> {
         let (subject, element) = (Some(&self.subject), Some(&*self.element.name));
         let blank = Given {
@@ -318,8 +332,10 @@ impl View<'_> {
             data: None,
             withheld: &[],
             flags: Vec::new(),
+            discrepancies: Vec::new(),
             source: None,
             next_attempt_at: None,
+            recalled_at: None,
             errors: Vec::new(),
             receipt: None,
         };
@@ -336,6 +352,7 @@ impl View<'_> {
             outcome: Some(obtained.outcome),
             absence: obtained.absence,
             next_attempt_at: known.next_attempt_at.map(model::time::rfc3339),
+            recalled_at: known.recalled_at.map(model::time::rfc3339),
             errors: obtained.reasons.iter().map(|reason| refusal::field_error(*reason, language)).collect(),
             receipt,
             ..blank
@@ -394,8 +411,14 @@ struct ElementBody<'a> {
     withheld: &'a [policy::Withheld],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<FlagBody<'a>>,
+    /// Where another source disagrees; told with the whole dossier, not with an element that has just settled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    discrepancies: Vec<Mark>,
     source: Option<SourceBody>,
     next_attempt_at: Option<String>,
+    /// When its source took the answer back, where it has: it is no fact any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recalled_at: Option<String>,
     /// Why our policy refused, with `DENIED`; or what keeps an answer from being used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,

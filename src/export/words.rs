@@ -97,6 +97,12 @@ pub(super) fn kind(number: u8) -> (&'static str, &'static str) {
         FeedLoaded => "mənbənin faylı yüklənir", "a source's file is loaded";
         FeedRefused => "mənbənin faylı qəbul edilməyib; əvvəlki qalır", "a source's file was refused; the one before stays";
         BundleDrifted => "fayllar imzalanmış topluya uyğun deyil və ya yenidən uyğundur", "files differ from the signed bundle, or agree with it again";
+        Quarantined => "mənbənin dediyi müqaviləni pozur, ayrıca saxlanılır", "what the source said breaks its contract and is kept apart";
+        QuarantineOpened => "ayrıca saxlanılanın məzmunu oxunur", "the content of what is kept apart is read";
+        QuarantineReplayed => "ayrıca saxlanılanlar yenidən oxunub", "what is kept apart was read again";
+        QuarantineClosed => "ayrıca saxlanılan həll olunub və ya müddəti bitib", "what was kept apart is solved or has expired";
+        FactsRecalled => "mənbə məlumatı geri götürüb", "a source took facts back";
+        NoticesTold => "istehlakçıya geri götürülmüş məlumat barədə bildirilir", "a consumer is told of facts that were taken back";
         EntryExplained => "auditor qeyddəki qərarın izahını alır", "an auditor has an entry's decision explained";
         OutageOpened => "mənbə cavab vermir: fasilə başlayıb", "a source does not answer: an outage began";
         OutageClosed => "mənbə yenidən cavab verir: fasilə bitib", "a source answers again: an outage ended";

@@ -47,6 +47,12 @@ impl Filter {
         Self { subjects: vec![subject], texts: Vec::new(), from, to }
     }
 
+    /// A filter for everything between two moments.
+    #[must_use]
+    pub fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
+        Self { from, to, ..Self::default() }
+    }
+
     /// The same, with one more condition: one of these values in a field.
     #[must_use]
     pub fn and(mut self, field: &'static str, values: &[&str]) -> Self {

@@ -557,6 +557,10 @@ pub struct Provider {
     pub windows: Vec<PlannedWindow>,
     /// The bodies it consists of, where the decree names it in the plural.
     pub instances: Option<Arc<Instances>>,
+    /// The body that is told of its distorted data and answers for the solution.
+    pub owner: Bilingual,
+    /// Within how many working days it does.
+    pub working_days: u32,
 }
 
 /// The questions by which the gateway looks whether sources answer as they should (Decree 634, 6.2.1), and as whom.
@@ -592,6 +596,9 @@ impl std::fmt::Debug for Probe {
         f.debug_struct("Probe").field("service", &self.service).field("every", &self.every).finish_non_exhaustive()
     }
 }
+
+/// How many working days the owner of distorted data has where the provider's file does not say.
+pub const QUALITY_DAYS: u32 = 5;
 
 /// A service's checked contract.
 #[derive(Debug, Clone, PartialEq)]

@@ -110,6 +110,10 @@ slug!(
     RoleId, "role code"
 );
 slug!(
+    /// A comparison of what two sources say, such as `income-after-death`.
+    ComparisonId, "comparison code"
+);
+slug!(
     /// A dossier's name without its version, such as `adsy-means-test`.
     DossierId, "dossier code"
 );

@@ -6,6 +6,7 @@
 //! of the program sees only the last form.
 
 pub mod calendar;
+pub mod comparison;
 pub mod confirm;
 pub mod consent;
 pub mod contract;
@@ -28,10 +29,11 @@ pub mod value;
 pub mod window;
 
 pub use calendar::Calendar;
+pub use comparison::Comparison;
 pub use confirm::Repeated;
 pub use consent::Consent;
 pub use contract::{FieldDef, FieldKind, FieldSet, Service, Shape, Type};
-pub use id::{ActId, CaseId, ConsumerId, DossierId, InstanceId, ProviderId, PurposeId, RoleId, ServiceId, Version};
+pub use id::{ActId, CaseId, ComparisonId, ConsumerId, DossierId, InstanceId, ProviderId, PurposeId, RoleId, ServiceId, Version};
 pub use instances::{Instances, Routed};
 pub use office::Office;
 pub use outcome::{Absence, Outcome};

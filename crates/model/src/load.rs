@@ -5,6 +5,7 @@
 //! problems. What is broken is left out of the snapshot; a reference to something that is there but
 //! broken is not reported as unknown, since its own problem already is.
 
+mod comparison;
 mod consumer;
 mod dossier;
 mod file;
@@ -29,7 +30,9 @@ use crate::contract::{Act, Provider, Purpose, Suppressed};
 use crate::document::{Document, escape};
 use crate::id::{ActId, ProviderId, PurposeId, ServiceId};
 use crate::problem::Problems;
-use crate::raw::{ActsFile, CalendarFile, ConsumerFile, DossierFile, ProbesFile, ProviderFile, PurposesFile, ServiceFile};
+use crate::raw::{
+    self, ActsFile, CalendarFile, ComparisonFile, ConsumerFile, DossierFile, ProbesFile, ProviderFile, PurposesFile, ServiceFile,
+};
 use crate::rule;
 use crate::snapshot::Snapshot;
 
@@ -58,6 +61,7 @@ pub fn load(contracts_dir: &Path, today: Date, problems: &mut Problems) -> Snaps
     loader.consumers(&folder.consumers);
     loader.dossiers(&folder.dossiers);
     loader.probes(&contracts_dir.join("probes.yaml"));
+    loader.comparisons(&folder.comparisons);
     loader.snapshot
 }
 
@@ -70,6 +74,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
     vec![
         ("acts.schema.json", of::<ActsFile>()),
         ("calendar.schema.json", of::<CalendarFile>()),
+        ("comparison.schema.json", of::<ComparisonFile>()),
         ("consumer.schema.json", of::<ConsumerFile>()),
         ("dossier.schema.json", of::<DossierFile>()),
         ("probes.schema.json", of::<ProbesFile>()),
@@ -86,6 +91,7 @@ struct Folder {
     services: Vec<PathBuf>,
     consumers: Vec<PathBuf>,
     dossiers: Vec<PathBuf>,
+    comparisons: Vec<PathBuf>,
 }
 
 impl Folder {
@@ -101,10 +107,11 @@ impl Folder {
                 ("acts.yaml" | "calendar.yaml" | "probes.yaml" | "purposes.yaml", false) | ("schema", true) => {}
                 ("providers", true) => found.providers(&entry.path, &mut lister),
                 ("consumers", true) => found.consumers = lister.yaml_files(&entry.path),
+                ("comparisons", true) => found.comparisons = lister.yaml_files(&entry.path),
                 ("dossiers", true) => found.dossiers = lister.yaml_files(&entry.path),
                 _ => lister.unexpected(
                     &entry.path,
-                    "acts.yaml, calendar.yaml, probes.yaml, purposes.yaml, providers/, consumers/, dossiers/, schema/",
+                    "acts.yaml, calendar.yaml, probes.yaml, purposes.yaml, providers/, consumers/, dossiers/, comparisons/, schema/",
                 ),
             }
         }
@@ -326,8 +333,18 @@ impl Loader<'_> {
             let clause = file.text("/clause", &raw.clause);
             let windows = provider::windows(&mut file, raw.windows);
             let instances = raw.instances.as_ref().map(|raw| Arc::new(instances::check(&mut file, raw)));
+            if let Some(quality) = &raw.quality {
+                file.bilingual("/quality/owner", &quality.owner);
+                if !(1..=60).contains(&quality.working_days) {
+                    file.refuse("/quality/working_days", rule::OUT_OF_BOUNDS, "out of bounds", "1 to 60 working days");
+                }
+            }
             if let (Some(id), 0) = (id, file.faults()) {
-                self.snapshot.providers.insert(id.clone(), Provider { id, name: raw.name, clause, windows, instances });
+                let (owner, working_days) = raw
+                    .quality
+                    .map_or_else(|| (raw.name.clone(), crate::contract::QUALITY_DAYS), |quality| (quality.owner, quality.working_days));
+                let provider = Provider { id: id.clone(), name: raw.name, clause, windows, instances, owner, working_days };
+                self.snapshot.providers.insert(id, provider);
             }
         }
     }
@@ -424,6 +441,15 @@ impl Loader<'_> {
                 continue;
             }
             self.snapshot.dossiers.insert(dossier.id.clone(), Arc::new(dossier));
+        }
+    }
+
+    fn comparisons(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            let Some((document, raw)) = self.decode::<ComparisonFile>(path) else { continue };
+            if let Some(checked) = comparison::check(&document, &raw, &self.snapshot, &self.names, self.problems) {
+                self.snapshot.comparisons.insert(checked.id.clone(), Arc::new(checked));
+            }
         }
     }
 }

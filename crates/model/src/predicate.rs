@@ -53,7 +53,7 @@ impl Predicate {
     }
 }
 
-fn all(conditions: &[Condition], facts: &Facts, shape: &Shape, record: &Record) -> Option<bool> {
+pub(crate) fn all(conditions: &[Condition], facts: &Facts, shape: &Shape, record: &Record) -> Option<bool> {
     conditions.iter().try_fold(true, |holds, condition| Some(condition.holds(facts, shape, record)? && holds))
 }
 

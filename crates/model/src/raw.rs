@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::comparison::Agree;
 use crate::contract::{
     Bilingual, Capture, Class, ConsumerType, Ground, Handling, Need, PersonRole, Retry, ServiceEffect, SubjectForm, Type,
 };
@@ -32,6 +33,9 @@ pub struct ProviderFile {
     pub windows: Vec<PlannedWindow>,
     /// The bodies it consists of, where the decree names it in the plural.
     pub instances: Option<Instances>,
+    /// Who is told of its distorted data, and how long he has; default: the provider itself, five working days.
+    #[serde(default)]
+    pub quality: Option<Quality>,
 }
 
 /// The bodies that a source consists of.
@@ -51,6 +55,16 @@ pub struct Instances {
     pub not_connected: Vec<String>,
     /// The key of a question that leaves the input out; without it every service requires the input.
     pub otherwise: Option<String>,
+}
+
+/// Who answers for the quality of a provider's data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// The body that is told and solves it.
+    pub owner: Bilingual,
+    /// Within how many working days, 1 to 60.
+    pub working_days: u32,
 }
 
 /// A planned window of a source, by the time of Baku.
@@ -546,6 +560,39 @@ pub struct Grant {
     pub hours: Option<Hours>,
     /// How much it may be used on one day (Decree 634, 6.2.13).
     pub volume: Option<Volume>,
+}
+
+/// A comparison of what two sources say about the same person (`contracts/comparisons/<name>.yaml`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonFile {
+    /// Its name, the same as the file's.
+    pub comparison: String,
+    /// What disagrees where it does not hold, in words.
+    pub name: Bilingual,
+    /// Clause that it serves, such as `634/6.2.1`.
+    pub clause: String,
+    /// The source whose word is primary for this.
+    pub primary: Compared,
+    /// The source that is compared with it.
+    pub other: Compared,
+    /// When they agree: `equal`, `within` (the other's values are among the primary's) or `not-after` (no day or month of
+    /// the other lies after the primary's first).
+    pub agree: Agree,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// `provider/service`.
+    pub service: String,
+    /// Path of an agreed text, code, FIN, TIN, day or month: of the record, or of a top-level list such as
+    /// `acts[].event_on`.
+    pub field: String,
+    /// What the rows of the list must meet, as in an `answer`.
+    #[serde(default, rename = "where")]
+    pub conditions: Ordered<Vec<String>>,
 }
 
 /// A question that is answered with yes or no.

@@ -96,6 +96,7 @@ rules! {
     ELEMENT_ORDER = "element-order": "An element may need only one that stands above it.";
     ELEMENT_CYCLE = "element-cycle": "Elements need each other in a circle.";
     ELEMENT_ROLES = "element-roles": "An answer comes from an element asked about the same persons, or about the applicant alone.";
+    WRONG_COMPARISON = "wrong-comparison": "A comparison is of two services, of agreed fields of one type (text, code, FIN, TIN, day or month), or of days and months with `not-after`.";
     WRONG_NEED = "wrong-need": "An element is conditional where it has conditions; one with conditions is never simply required.";
     WRONG_CONDITION = "wrong-condition": "A condition tests one answer or input in one way that fits its type.";
     WRONG_MEMBERS = "wrong-members": "Members are named by one element, asked about the applicant alone, in a list of its answer with a FIN and a relation, until a day that every answer states.";

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
+use crate::comparison::Comparison;
 use crate::contract::{Act, Consumer, Dossier, Probes, Provider, Purpose, Service};
-use crate::id::{ActId, ConsumerId, DossierId, ProviderId, PurposeId, ServiceId};
+use crate::id::{ActId, ComparisonId, ConsumerId, DossierId, ProviderId, PurposeId, ServiceId};
 
 /// The checked contracts of one deployment.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub acts: BTreeMap<ActId, Act>,
     /// Dossiers by name.
     pub dossiers: BTreeMap<DossierId, Arc<Dossier>>,
+    /// Comparisons of what two sources say.
+    pub comparisons: BTreeMap<ComparisonId, Arc<Comparison>>,
     /// Working days.
     pub calendar: Calendar,
     /// How it is looked whether sources answer as they should; none where the data say nothing.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use model::comparison::Compared;
 use model::contract::{Confirmed, FieldKind, RowRule};
 use model::{Facts, FieldSet, Predicate, Service, Value};
 
@@ -93,6 +94,16 @@ impl Sight {
         let place = shape.fields.iter().position(|known| *known.name == *field)?;
         let shown = shape.fields.get(place)?.leaves.is_subset(self.fields_of(facts));
         shown.then(|| facts.rows(list, &self.rows).filter_map(|(_, record)| record.values.get(place)).collect())
+    }
+
+    /// The values of one side of a comparison; `None` where anything that it tells of is withheld, or the facts are another
+    /// contract's.
+    #[must_use]
+    pub fn compared<'a>(&'a self, facts: &'a Facts, side: &'a Compared) -> Option<Vec<&'a str>> {
+        let fields = self.fields_of(facts);
+        let shown = |path: &str| facts.service.leaf(path).is_some_and(|leaf| fields.contains(leaf));
+        let all = self.answer.is_none() && side.tells.iter().all(|path| shown(path));
+        if all { side.values(facts, &self.rows) } else { None }
     }
 
     /// The delivered leaves, counted as the facts' own contract counts them.

@@ -88,12 +88,7 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn open(path: &Path, key: &SealKey) -> Result<Self, StoreError> {
-        make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
-        let mut connection = Connection::open(path)?;
-        // Whoever holds the file holds it for long: waiting would only delay the refusal.
-        connection.busy_timeout(Duration::ZERO)?;
-        set_up(&mut connection, path, key).map_err(|error| named(error, path))?;
-        Ok(Self { connection })
+        Ok(Self { connection: open_file(path, key, &FORMS)? })
     }
 
     pub(crate) fn case(&self, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -207,6 +202,16 @@ impl Database {
     }
 }
 
+/// Opens a file of the node's in the last of these forms, making it when missing.
+pub(crate) fn open_file(path: &Path, key: &SealKey, forms: &[&str]) -> Result<Connection, StoreError> {
+    make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    let mut connection = Connection::open(path)?;
+    // Whoever holds the file holds it for long: waiting would only delay the refusal.
+    connection.busy_timeout(Duration::ZERO)?;
+    set_up(&mut connection, path, key, forms).map_err(|error| named(error, path))?;
+    Ok(connection)
+}
+
 /// Makes an empty file that its owner alone may read, before SQLite would make one that others may; the
 /// files SQLite puts beside it take over its mode.
 pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
@@ -220,14 +225,14 @@ pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn set_up(connection: &mut Connection, path: &Path, key: &SealKey) -> Result<(), StoreError> {
+fn set_up(connection: &mut Connection, path: &Path, key: &SealKey, forms: &[&str]) -> Result<(), StoreError> {
     // Exclusive before the first read: the lock is taken once and kept, so a second process is refused
     // at its first touch and no shared-memory file is needed.
     connection.execute_batch(PRAGMAS)?;
-    let known = i64::try_from(FORMS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(forms.len()).unwrap_or(i64::MAX);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let Some(missing) = usize::try_from(found).ok().and_then(|found| FORMS.get(found..)) else {
+    let Some(missing) = usize::try_from(found).ok().and_then(|found| forms.get(found..)) else {
         return Err(StoreError::Later { path: path.to_owned(), found, known });
     };
     for form in missing {

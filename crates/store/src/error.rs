@@ -40,6 +40,9 @@ pub enum StoreError {
     /// A row is not one that a snapshot holds.
     #[error("{0}")]
     Row(&'static str),
+    /// A key of the quarantine can neither be used nor made: look at its folder's owner, mode and free space.
+    #[error("a key of the quarantine cannot be used")]
+    QuarantineKey(#[from] seal::KeyFileError),
     /// The file could not be made.
     #[error("cannot make {path}", path = path.display())]
     File {

@@ -24,6 +24,7 @@ mod database;
 mod emergency;
 mod error;
 mod ledger;
+pub mod quality;
 pub mod snapshot;
 mod watched;
 

@@ -3,7 +3,7 @@
 //! - `answer.rs`: what is answered with yes or no.
 //! - `terms.rs`: by whom, under what and when a grant may be used.
 
-mod answer;
+pub(super) mod answer;
 mod terms;
 
 use std::collections::BTreeMap;

@@ -263,6 +263,14 @@ const ACTS: &str = "providers/justice/family-acts@1.0.0.yaml";
 const DEALS: &str = "providers/property/transactions@1.0.0.yaml";
 const LOANS: &str = "providers/credit-bureau/obligations-summary@1.0.0.yaml";
 const DOSSIER: &str = "dossiers/adsy-means-test@1.0.0.yaml";
+const COMPARISON: &str = "comparisons/income-before-birth.yaml";
+const SAME: &str = "comparison: income-before-birth
+name: {az: a, en: a}
+clause: 634/6.2.1
+primary: {service: interior/person-identity, field: birth_date}
+other: {service: taxes/person-income, field: \"months[].month\"}
+agree: not-after
+";
 const SUBSCRIBER_V2: &str = "service: azerishiq/subscriber@2.0.0
 name: {az: a, en: a}
 legal_reference: a
@@ -305,6 +313,34 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<Edit>)> {
         ("wrong-form", "an input from nowhere", vec![Replace(DOSSIER, "{months_ago: 12}", "{months: 12}")]),
         ("wrong-value", "a window of no month", vec![Replace(INCOME, "months_max: 12", "months_max: 0")]),
         ("too-few", "an element for nobody", vec![Replace(DOSSIER, "for: [applicant, spouse, child]", "for: []")]),
+        (
+            "wrong-comparison",
+            "of a field that is not there",
+            vec![Write(COMPARISON, SAME), Replace(COMPARISON, "birth_date}", "birthday}")],
+        ),
+        (
+            "wrong-comparison",
+            "of one service with itself",
+            vec![
+                Write(COMPARISON, SAME),
+                Replace(COMPARISON, "taxes/person-income, field: \"months[].month\"", "interior/person-identity, field: birth_date"),
+            ],
+        ),
+        (
+            "wrong-comparison",
+            "of a day with a month",
+            vec![Write(COMPARISON, SAME), Replace(COMPARISON, "agree: not-after", "agree: equal")],
+        ),
+        (
+            "unknown-service",
+            "of nobody's service",
+            vec![Write(COMPARISON, SAME), Replace(COMPARISON, "taxes/person-income", "taxes/nothing")],
+        ),
+        (
+            "misplaced-key",
+            "rows of a record",
+            vec![Write(COMPARISON, SAME), Replace(COMPARISON, "birth_date}", "birth_date, where: {sex: [male]}}")],
+        ),
         // Single values.
         ("wrong-name", "a version", vec![Replace(IDENTITY, "person-identity@1.0.0", "person-identity@1.0")]),
         ("wrong-name", "a path with an object in it", vec![Replace(IDENTITY, "birth_place:", "birth.place:")]),
@@ -1551,7 +1587,7 @@ fn the_grammars_page_names_every_key_and_its_examples_are_sound() {
         fs::write(copy.path().join(file), before + text).expect(file);
         examples += 1;
     }
-    assert_eq!(examples, 9);
+    assert_eq!(examples, 10);
     let mut problems = Problems::default();
     load(copy.path(), today(), &mut problems);
     assert!(problems.as_slice().is_empty(), "{:#?}", problems.as_slice());

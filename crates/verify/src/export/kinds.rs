@@ -54,6 +54,12 @@ pub fn kind_name(number: u8) -> Option<&'static str> {
         91 => "outage-closed",
         92 => "gateway-down",
         93 => "probe-judged",
+        84 => "quarantined",
+        85 => "quarantine-opened",
+        86 => "quarantine-replayed",
+        87 => "quarantine-closed",
+        88 => "facts-recalled",
+        89 => "notices-told",
         _ => return None,
     })
 }

@@ -63,6 +63,24 @@ pub(super) fn check(
     Some((predicate, rules))
 }
 
+/// What rows must meet, with the leaves that it tells something of.
+pub(in crate::load) fn conditions(
+    file: &mut File<'_>,
+    at: &str,
+    raw: &raw::Ordered<Vec<String>>,
+    shape: &Shape,
+    service: &Service,
+) -> Option<(Vec<Condition>, FieldSet)> {
+    let mut conditions = Vec::with_capacity(raw.0.len());
+    let mut leaves = FieldSet::EMPTY;
+    for (path, is) in &raw.0 {
+        let tested = condition(file, &format!("{at}/{}", escape(path)), path, is, shape, service)?;
+        leaves = leaves.union(tested.leaves);
+        join(&mut conditions, tested.condition);
+    }
+    Some((conditions, leaves))
+}
+
 /// The record, or a top-level list of records.
 fn subject<'a>(file: &mut File<'_>, at: &str, exists: &str, service: &'a Service) -> Option<(Option<&'a FieldDef>, &'a Shape)> {
     if exists == "record" {
