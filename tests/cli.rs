@@ -309,9 +309,9 @@ fn demo_once_shows_a_record_an_absence_and_an_outage_and_can_be_repeated() {
             "interior (ehis)",
             "azerishiq (direct)",
             "status: incomplete",
-            "\n52 questions; 14 sources answered in ",
+            "\n53 questions; 15 sources answered in ",
             "(identity.birth_date: under 18 years)",
-            "52 of 52 elements' entries found in the journal with the same hash",
+            "53 of 53 elements' entries found in the journal with the same hash",
             "asked again: identity FOUND via cache, ",
             "qovsaq; hit; ttl=",
         ] {
