@@ -399,7 +399,13 @@ impl Environment {
         let family = self.personas.requests_family();
         let active = Arc::clone(&self.gateway.gateway.active());
         let snapshot = &active.snapshot;
-        // One case for each right.
+        // One case for each right, with everybody whom its services are asked about.
+        let mut about: BTreeMap<(String, String), Vec<Json>> = BTreeMap::new();
+        for service in snapshot.services.values() {
+            let Some(right) = Right::to_ask(snapshot, service) else { continue };
+            let subject = Sample::of(snapshot, service, &self.personas, family).subject;
+            about.entry((right.consumer, right.purpose)).or_default().push(subject);
+        }
         let mut cases: BTreeMap<(String, String), (Client, String)> = BTreeMap::new();
         let mut requests = serde_json::Map::new();
         for service in snapshot.services.values() {
@@ -408,7 +414,8 @@ impl Environment {
             let key = (right.consumer.clone(), right.purpose.clone());
             if !cases.contains_key(&key) {
                 let client = self.client(&right.consumer)?;
-                let case = open(&client, &right.case(&sample, &new_case())).await?;
+                let about = about.get(&key).map(Vec::as_slice).unwrap_or_default();
+                let case = open(&client, &right.case(family, about, &new_case())).await?;
                 cases.insert(key.clone(), (client, case));
             }
             let Some((client, case)) = cases.get(&key) else { continue };

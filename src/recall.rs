@@ -263,7 +263,7 @@ fn look(gateway: &Gateway, recalled: &Recalled, size: u64) -> Result<Concerned, 
         let Role::Closes(intent) = opened.entry.role else { return Ok(()) };
         let origin = opened.entry.origin.to_string();
         let asked = search.entry(&origin, intent, size)?;
-        let subject = asked.as_ref().and_then(|intent| metadata::<Intent>(intent)).and_then(|intent| intent.subject);
+        let subject = asked.as_ref().and_then(metadata::<Intent>).and_then(|intent| intent.subject);
         let is_about = match (&asked, subject) {
             (Some(asked), Some(token)) => search.names(&who, asked.at, &[token])?,
             (_, None) => recalled.subject.is_none(),

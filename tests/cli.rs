@@ -599,8 +599,9 @@ async fn a_running_gateways_journal_can_be_read_by_anybody_and_written_by_nobody
     let (code, said) = site.refuses().await;
     assert_eq!(code, Some(1));
     assert!(said.contains("cases.sqlite is in use by another process; stop that one first"), "{said}");
-    // With cases of its own it is the journal itself that refuses.
+    // With cases and a quarantine of its own it is the journal itself that refuses.
     site.change_config("cases.sqlite", "others.sqlite");
+    site.change_config("journal: {dir: journal", "quality: {path: store/others.db}\njournal: {dir: journal");
     let (code, said) = site.refuses().await;
     assert_eq!(code, Some(1));
     assert!(said.contains("is open in another process; stop that one first"), "{said}");

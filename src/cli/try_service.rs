@@ -144,7 +144,9 @@ impl Try {
             subject: subject.clone(),
             input: Json::Object(input.clone()),
         };
-        let case = demo::open(&client, &right.case(&sample(&input), &demo::new_case())).await.context("the case was refused")?;
+        let sample_of_case = sample(&input);
+        let case = right.case(sample_of_case.family, std::slice::from_ref(&sample_of_case.subject), &demo::new_case());
+        let case = demo::open(&client, &case).await.context("the case was refused")?;
         let envelope = |input: &Map<String, Json>| right.envelope(&sample(input), &case);
         for wanted in service.inputs.iter().filter(|wanted| wanted.required) {
             let Some((source, field)) = &wanted.comes_from else { continue };

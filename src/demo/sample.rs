@@ -60,13 +60,15 @@ impl Right {
         })
     }
 
-    /// What opens a case of this right for a sample's family.
+    /// What opens a case of this right for a family and whom else it is about.
     #[must_use]
-    pub fn case(&self, sample: &Sample<'_>, case: &str) -> Json {
+    pub fn case(&self, family: &Family, about: &[Json], case: &str) -> Json {
         let mut persons: Vec<Json> =
-            sample.family.members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
-        if !sample.subject.is_null() && persons.iter().all(|person| person["subject"] != sample.subject) {
-            persons.push(json!({"subject": sample.subject, "role": "other"}));
+            family.members.iter().map(|member| json!({"subject": {"fin": &*member.fin}, "role": role(member.role)})).collect();
+        for subject in about.iter().filter(|subject| !subject.is_null()) {
+            if persons.iter().all(|person| person["subject"] != *subject) {
+                persons.push(json!({"subject": subject, "role": "other"}));
+            }
         }
         json!({"case": case, "purpose": self.purpose, "persons": persons})
     }

@@ -180,6 +180,7 @@ pub fn read<R: Read, S: Sink>(input: R, format: &Format, sink: &mut S) -> Result
             summary.rows += 1;
             row.deleted = format.operation.as_ref().is_some_and(|operation| row.cell(operation.column) == operation.delete.as_bytes());
         }
+        check_keys(&row, format, number)?;
         if !row.cells().all(|cell| std::str::from_utf8(cell).is_ok()) {
             summary.not_utf8 += 1;
         }
@@ -231,6 +232,20 @@ fn check_cells(record: &ByteRecord, format: &Format, number: u64) -> Result<(), 
     }
     if record.as_slice().iter().any(|byte| byte.is_ascii_control()) {
         return Err(Refusal::at(number, Rule::Malformed, "a cell holds a control character"));
+    }
+    Ok(())
+}
+
+/// A row that cannot be found under its key would make somebody's record an absence: its file is refused. A way whose
+/// cells are all empty is none, as long as another leads to the row.
+fn check_keys(row: &Row<'_>, format: &Format, number: u64) -> Result<(), Refusal> {
+    let is_sound = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|text| text.trim() == text);
+    if !format.keys.iter().flatten().all(|column| is_sound(row.cell(*column))) {
+        return Err(Refusal::at(number, Rule::Malformed, "a cell by which rows are looked up is not UTF-8, or has blanks around it"));
+    }
+    let leads = |way: &Vec<usize>| way.iter().any(|column| !row.cell(*column).is_empty());
+    if !format.keys.is_empty() && !format.keys.iter().any(leads) {
+        return Err(Refusal::at(number, Rule::Malformed, "the row has nothing by which it is looked up"));
     }
     Ok(())
 }

@@ -256,7 +256,7 @@ impl Quality {
             return Ok(None);
         }
         let inner = self.key.open(&binding(b"outer", id), &sealed).map_err(|_| StoreError::Damaged)?;
-        let day = day_key(path)?;
+        let day = day_key(&path)?;
         day.open(&binding(b"content", id), &inner).map(Some).map_err(|_| StoreError::Damaged)
     }
 
@@ -309,7 +309,7 @@ impl Quality {
     }
 
     fn seal_content(&self, item: &Item, content: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let inner = day_key(self.key_file(item.expires_on))?.seal(&binding(b"content", item.id), content);
+        let inner = day_key(&self.key_file(item.expires_on))?.seal(&binding(b"content", item.id), content);
         Ok(self.key.seal(&binding(b"outer", item.id), &inner))
     }
 
@@ -370,8 +370,8 @@ fn binding(what: &[u8], id: Uuid) -> Vec<u8> {
 }
 
 /// The key of a day, made where it is missing and durable before it is used.
-fn day_key(path: PathBuf) -> Result<SealKey, StoreError> {
-    Ok(NodeKey::load_or_create(&path)?.derive("qovsaq quarantine content"))
+fn day_key(path: &std::path::Path) -> Result<SealKey, StoreError> {
+    Ok(NodeKey::load_or_create(path)?.derive("qovsaq quarantine content"))
 }
 
 /// Overwrites a key's file, then removes it, both durable. On a disk that writes elsewhere than where it wrote before,

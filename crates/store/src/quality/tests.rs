@@ -196,7 +196,7 @@ fn a_recall_that_was_begun_is_there_until_it_is_carried_out_and_its_notices_are_
     assert!(quality1.notices(&consumer("targeted-aid"), 0, 10).expect("a disk").is_empty());
     drop(quality1);
     let quality = quality(dir.path(), Bounds::default());
-    assert_eq!(quality.begun_recalls().expect("a disk"), [recall.clone()]);
+    assert_eq!(quality.begun_recalls().expect("a disk"), std::slice::from_ref(&recall));
     for _ in 0..2 {
         quality.carry_out(&recall).expect("a disk");
         assert!(quality.begun_recalls().expect("a disk").is_empty());
